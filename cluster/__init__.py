@@ -1,0 +1,1 @@
+"""Where it runs: Ray sessions and jobs. Knows no metrics and no Optuna."""

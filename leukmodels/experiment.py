@@ -1,0 +1,111 @@
+"""One configuration in, one outcome out: the only place that joins data, hyperparameters, training and evaluation."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from leukmodels import checkpoint
+from leukmodels.atomic import written_aside
+from leukmodels.cells import TrainingData
+from leukmodels.evaluation import predict, write_scores
+from leukmodels.hparams import HyperParams
+from leukmodels.metrics import Metrics, score
+from leukmodels.model import build
+from leukmodels.runtime import seed_everything
+from leukmodels.training import Budget, Report, fit, trial_identity
+
+MODEL_FILE, SCORES_FILE, OUTCOME_FILE = "model.keras", "scores.parquet", "outcome.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The result of a finished trial.
+
+    metrics        of the best epoch's weights on the validation cells, threshold 0.5
+    best_epoch     from 1
+    epochs         trained in all
+    parameters     of the model
+    seconds        training and validation
+    images_per_s   training speed
+    """
+
+    metrics: Metrics
+    best_epoch: int
+    epochs: int
+    parameters: int
+    seconds: float
+    images_per_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> "Outcome":
+        """Return the outcome that to_dict described."""
+        return cls(**{**mapping, "metrics": Metrics(**mapping["metrics"])})
+
+
+def run(
+    hparams: HyperParams,
+    data: TrainingData,
+    *,
+    budget: Budget,
+    seed: int,
+    folder: Path,
+    report: Report,
+    known_epochs: int = 0,
+) -> Outcome:
+    """Train, evaluate on the validation cells and keep model.keras, scores.parquet and outcome.json in the folder.
+
+    A folder with a checkpoint of this trial continues it, one with its outcome returns that without training. For
+    report, known_epochs and the errors see training.fit; whatever report raises passes through, checkpoint kept.
+    """
+    trial = trial_identity(hparams, data, seed)
+    if finished := _read_outcome(folder / OUTCOME_FILE, trial):
+        return finished
+    try:
+        seed_everything(seed)
+        model = build(hparams, image_px=data.train.image_px, black_background=data.black_background)
+        fitted = fit(
+            model, data, hparams, budget=budget, seed=seed, folder=folder, report=report, known_epochs=known_epochs
+        )
+        scores = predict(model, data.validation.images)
+        outcome = Outcome(
+            metrics=score(data.validation.labels, scores),
+            best_epoch=fitted.best_epoch,
+            epochs=len(fitted.history),
+            parameters=model.count_params(),
+            seconds=fitted.seconds,
+            images_per_s=fitted.images_per_s,
+        )
+        write_scores(folder / SCORES_FILE, data.validation, scores)
+        _save_model(model, folder / MODEL_FILE)
+        with written_aside(folder / OUTCOME_FILE) as aside:  # last: it says that the rest is there
+            aside.write_text(json.dumps({"trial": trial, "outcome": outcome.to_dict()}, indent=2))
+        (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)
+        return outcome
+    finally:
+        # Workers run one trial after another: without this the graphs of all of them would stay in memory.
+        keras.utils.clear_session()
+
+
+def _read_outcome(path: Path, trial: Mapping[str, Any]) -> Outcome | None:
+    """Return the outcome in a file if it is whole and this trial's."""
+    try:
+        found = json.loads(path.read_text())
+        return Outcome.from_dict(found["outcome"]) if found["trial"] == trial else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save_model(model: keras.Model, path: Path) -> None:
+    """Save a model without its optimizer, which would triple the file."""
+    bare = keras.Model.from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    with written_aside(path) as aside:
+        bare.save(aside)

@@ -1,0 +1,189 @@
+"""An exported model, ready to answer for image files.
+
+    python -m leukmodels.predictor results/runx1 cell_1.tif cell_2.tif
+
+prints a line an image. Exit status 1 if an image could not be read, 2 if the folder holds no usable model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from leukmodels import evaluation, runtime
+from leukmodels.errors import BadImageError, ConfigError, UserError
+from leukmodels.images import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import keras
+
+DISCLAIMER = "For research use only: not a medical device, not for diagnosis."
+_CONFIG_KEYS = ("threshold", "image_px", "crop_px", "task", "disease", "control")
+_FILES_AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the model says of one image file: a score and whether it is leukemic, or the error that kept it from it.
+
+    score      probability of leukemia, None with an error
+    leukemic   score >= threshold, None with an error
+    """
+
+    path: Path
+    score: float | None
+    leukemic: bool | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictor:
+    """A model with the threshold and the image preparation that it was chosen with.
+
+    crop_px is the side of the centre crop before resizing, None for none; disease and control name the task's classes.
+    """
+
+    model: keras.Model
+    threshold: float
+    image_px: int
+    crop_px: int | None
+    task: str
+    disease: tuple[str, ...]
+    control: tuple[str, ...]
+
+    @classmethod
+    def load(cls, folder: Path) -> Predictor:
+        """Return the predictor of a folder that export wrote (model.keras and config.yaml).
+
+        Raises ConfigError with everything that is missing or contradictory. Nothing in the folder can run code: Keras
+        loads in safe mode, YAML as plain values.
+        """
+        config = _read_config(folder)
+        import keras
+
+        from leukmodels import layers  # noqa: F401 - registers the layers that the model may hold
+
+        try:
+            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(f"{folder / 'model.keras'} is not a model of this software:", [str(error)]) from error
+        if model.input_shape[1] != config["image_px"]:
+            raise ConfigError(
+                f"The files in {folder} do not belong together:",
+                [f"config.yaml says image_px {config['image_px']}; model.keras takes {model.input_shape[1]} px."],
+            )
+        return cls(
+            model=model,
+            threshold=float(config["threshold"]),
+            image_px=config["image_px"],
+            crop_px=config["crop_px"],
+            task=config["task"],
+            disease=tuple(config["disease"]),
+            control=tuple(config["control"]),
+        )
+
+    def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Return the probability of leukemia of prepared images (n, image_px, image_px, 3), shape (n,)."""
+        return evaluation.predict(self.model, images)
+
+    def classify(self, paths: Sequence[Path]) -> list[Answer]:
+        """Return an answer for each image file, in order; a file that cannot be used gets an error, never a class."""
+        chunks = (paths[first : first + _FILES_AT_ONCE] for first in range(0, len(paths), _FILES_AT_ONCE))
+        return [answer for chunk in chunks for answer in self._classify(chunk)]
+
+    def _classify(self, paths: Sequence[Path]) -> list[Answer]:
+        prepared = [self._prepare(path) for path in paths]
+        images = [image for image in prepared if not isinstance(image, str)]
+        scores = iter(self.predict(np.stack(images)).tolist() if images else [])
+        return [
+            Answer(path=path, score=None, leukemic=None, error=image)
+            if isinstance(image, str)
+            else Answer(path=path, score=(score := next(scores)), leukemic=score >= self.threshold)
+            for path, image in zip(paths, prepared, strict=True)
+        ]
+
+    def _prepare(self, path: Path) -> npt.NDArray[np.uint8] | str:
+        """Return the pixels as the model was trained on, or the reason why not."""
+        try:
+            return decode(path.read_bytes(), image_px=self.image_px, crop_px=self.crop_px)
+        except BadImageError as error:
+            return str(error)
+        except OSError as error:
+            return f"the file cannot be read: {error.strerror}"
+
+
+def table(predictor: Predictor, answers: Sequence[Answer]) -> str:
+    """Return the answers as text, a line an image, with what they mean and what they are not for."""
+    names = {True: "leukemic", False: "healthy", None: "error"}
+    width = max((len(str(answer.path)) for answer in answers), default=0)
+    lines = [
+        f"{answer.path!s:<{width}}  {names[answer.leukemic]:<8}  {answer.error or f'{answer.score:.3f}'}"
+        for answer in answers
+    ]
+    question = f"{predictor.task}: {', '.join(predictor.disease)} against {', '.join(predictor.control)}"
+    return "\n".join([f"{question}; leukemic from a score of {predictor.threshold:.3f}", *lines, DISCLAIMER])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer for the images named on the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m leukmodels.predictor", description=DISCLAIMER)
+    parser.add_argument("folder", type=Path, help="an exported model: model.keras and config.yaml")
+    parser.add_argument("images", type=Path, nargs="+", help="image files of one white blood cell each")
+    arguments = parser.parse_args(argv)
+    try:
+        _read_config(arguments.folder)  # before TensorFlow's seconds of loading
+        runtime.start(threads=os.cpu_count() or 1)
+        predictor = Predictor.load(arguments.folder)
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    answers = predictor.classify(arguments.images)
+    sys.stdout.write(f"{table(predictor, answers)}\n")
+    return 1 if any(answer.error for answer in answers) else 0
+
+
+def _read_config(folder: Path) -> Mapping[str, Any]:
+    """Return config.yaml's values, all that the predictor needs among them."""
+    if missing := [name for name in ("model.keras", "config.yaml") if not (folder / name).is_file()]:
+        raise ConfigError(
+            f"{folder} holds no exported model:",
+            [f"{name} is missing; write the folder with python -m search.export." for name in missing],
+        )
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{folder / 'config.yaml'} is not YAML:", [str(error)]) from error
+    if not isinstance(config, dict):
+        config = {}
+    problems = [f"{key} is missing." for key in _CONFIG_KEYS if key not in config] or _value_problems(config)
+    if problems:
+        raise ConfigError(
+            f"{folder / 'config.yaml'} cannot be used; write it again with python -m search.export:", problems
+        )
+    return config
+
+
+def _value_problems(config: Mapping[str, Any]) -> list[str]:
+    threshold, image_px, crop_px = config["threshold"], config["image_px"], config["crop_px"]
+    checks = {
+        f"threshold is {threshold!r}; expected a number from 0 to 1.": isinstance(threshold, int | float)
+        and 0 <= threshold <= 1,
+        f"image_px is {image_px!r}; expected a positive whole number.": isinstance(image_px, int) and image_px > 0,
+        f"crop_px is {crop_px!r}; expected a positive whole number or null.": crop_px is None
+        or (isinstance(crop_px, int) and crop_px > 0),
+    }
+    return [problem for problem, fine in checks.items() if not fine]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

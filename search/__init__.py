@@ -1,0 +1,1 @@
+"""The study: what to try, run it, stop it, keep the front."""

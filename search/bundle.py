@@ -1,0 +1,259 @@
+"""An exported configuration: a folder that needs neither the study nor its storage, checked by using it.
+
+<out>/
+  config.yaml      the task, the hyperparameters, the threshold, what was measured, and where it all came from
+  model.keras      the trained model
+  scores.parquet   its scores of the validation cells: image, patient, label, score
+  front.csv/.png   the front that it was chosen from
+  README.md        what this is and what it is not
+
+It is built aside, loaded and asked for scores that the study recorded, and only then put in its place.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.session import inside_job
+from leukmodels.errors import StudyError
+from search.folder import StudyFolder, write_whole
+from search.journal import read
+from search.model_note import model_note
+from search.records import StudyRecord, TrialRecord, fold
+from search.standing import Floors, Preference, Standing, choose, stand
+
+KIND = "leukemia-search model"
+THRESHOLD = 0.5
+SAMPLE = 32
+# The same arithmetic on another machine or device rounds elsewhere; another model or another preparation of the images
+# is off by far more.
+EXACT, TOLERABLE = 1e-4, 2e-2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What reloading showed: validation cells scored again, the largest difference to the recorded scores, in words."""
+
+    checked: int
+    largest_difference: float
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which trial of the front is exported, and by what preference."""
+
+    trial: TrialRecord
+    preference: str
+    standing: Standing
+    record: StudyRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """An exported configuration and how it was verified."""
+
+    path: Path
+    trial: TrialRecord
+    config: Mapping[str, Any]
+    verification: Verification
+
+
+def choose_trial(folder: StudyFolder, *, prefer: Preference = "recall", min_recall: float | None = None) -> Choice:
+    """Return the member of the study's front that the user prefers (see ``standing.choose``); needs no TensorFlow."""
+    manifest = folder.read_manifest()
+    record = fold(read(folder.journal))
+    standing = stand(record, Floors(**manifest["floors"]))
+    preference = prefer if min_recall is None else f"recall of at least {min_recall:g}, then accuracy"
+    trial = choose(standing, prefer=prefer, min_recall=min_recall)
+    return Choice(trial=trial, preference=preference, standing=standing, record=record)
+
+
+def default_out(folder: StudyFolder, manifest: Mapping[str, Any]) -> Path:
+    """Return where a bundle goes unless the user says otherwise; drawn data never take the place of real results."""
+    if inside_job():  # the working folder is thrown away
+        return folder.path / "export"
+    results = Path("results") / "synthetic" if manifest["data"]["synthetic"] else Path("results")
+    return results / str(manifest["task"]["name"])
+
+
+def check_out(out: Path) -> bool:
+    """Say whether ``out`` holds a bundle that would be replaced; StudyError where it holds anything else."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    if not _is_bundle(out):
+        raise StudyError(
+            f"{out} exists and is no exported model, so it is left alone. Give another folder with --out, or empty it."
+        )
+    return True
+
+
+def write_bundle(
+    folder: StudyFolder, out: Path, *, prefer: Preference = "recall", min_recall: float | None = None
+) -> Bundle:
+    """Write the chosen trial's bundle to ``out``, replacing a bundle that stands there.
+
+    StudyError where there is nothing to choose, the trial's files are gone, ``out`` holds something else, or the
+    reloaded model does not answer as the study recorded; ``out`` is then as it was.
+    """
+    chosen = choose_trial(folder, prefer=prefer, min_recall=min_recall)
+    manifest = folder.read_manifest()
+    check_out(out)
+    artefacts = {name: folder.trial(chosen.trial.number) / name for name in ("model.keras", "scores.parquet")}
+    if missing := [str(path) for path in artefacts.values() if not path.is_file()]:
+        raise StudyError(
+            f"Trial {chosen.trial.number} cannot be exported: {' and '.join(missing)} {_are(missing)} missing. "
+            "Choose another trial of the front (--prefer, --min-recall), or resume the study."
+        )
+    with _replaced(out) as aside:
+        for name, path in artefacts.items():
+            shutil.copyfile(path, aside / name)
+        config = _config(manifest, chosen, aside / "model.keras")
+        _write_config(aside, config)
+        _write_front(aside, manifest, chosen)
+        verification = verify(aside, root=Path(manifest["data"]["root"]))
+        config["verification"] = asdict(verification)
+        _write_config(aside, config)
+        write_whole(aside / "README.md", model_note(config))
+    return Bundle(path=out, trial=chosen.trial, config=config, verification=verification)
+
+
+def verify(bundle: Path, *, root: Path) -> Verification:
+    """Load the model of ``bundle`` as a user would, and score recorded validation cells below ``root`` again.
+
+    StudyError where its answers are not the recorded ones. Where no image is left, only that it answers is checked.
+    """
+    import numpy as np
+
+    from leukmodels.evaluation import read_scores
+    from leukmodels.predictor import Predictor
+    from leukmodels.runtime import start
+
+    start(threads=os.cpu_count() or 1)
+    scores = read_scores(bundle / "scores.parquet")
+    predictor = Predictor.load(bundle)
+    rows = np.unique(np.linspace(0, scores.num_rows - 1, min(SAMPLE, scores.num_rows)).astype(int))
+    sample = scores.take(rows)
+    answers = predictor.classify([root / image for image in sample["image"].to_pylist()])
+    pairs = [
+        (answer.score, recorded)
+        for answer, recorded in zip(answers, sample["score"].to_pylist(), strict=True)
+        if answer.score is not None
+    ]
+    if not pairs:
+        px = predictor.image_px
+        probe = predictor.predict(np.random.default_rng(0).integers(0, 256, (2, px, px, 3), dtype=np.uint8))
+        if not np.all((probe >= 0) & (probe <= 1)):
+            raise StudyError(f"The exported model does not answer with probabilities but with {probe.tolist()}.")
+        note = "the images are no longer where the study read them: the model loads and answers, no score was compared"
+        return Verification(checked=0, largest_difference=0.0, note=note)
+    again, recorded = np.array(pairs).T
+    largest = float(np.max(np.abs(again - recorded)))
+    if not largest <= TOLERABLE:
+        raise StudyError(
+            f"The exported model scores {len(pairs)} validation cells up to {largest:.3g} away from what the study "
+            f"recorded (allowed: {TOLERABLE:g}), so nothing was exported. Were the images in {root} changed since?"
+        )
+    note = "the recorded scores came out again"
+    if largest > EXACT:
+        note += ", with the rounding of another device"
+    return Verification(checked=len(pairs), largest_difference=largest, note=note)
+
+
+def _is_bundle(path: Path) -> bool:
+    try:
+        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(config, dict) and config.get("kind") == KIND
+
+
+@contextmanager
+def _replaced(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``out`` that takes its place, whole, when the block ends without an error."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside, old = (out.with_name(f".{out.name}.{os.getpid()}.{word}") for word in ("new", "old"))
+    for left in (aside, old):  # a killed process of this id
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        aside.mkdir()
+        yield aside
+        if out.exists():
+            out.rename(old)
+        aside.rename(out)
+    finally:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        for left in (aside, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[str, Any]:
+    """Return what config.yaml says: all that is needed to use the model, to judge it and to train it again."""
+    task, data = manifest["task"], manifest["data"]
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "kind": KIND,
+        "schema": 1,
+        "task": task["name"],
+        "question": task["question"],
+        "disease": list(task["disease"]),
+        "control": list(task["control"]),
+        "reader": task["reader"],
+        "threshold": THRESHOLD,
+        "image_px": data["image_px"],
+        "crop_px": data["crop_px"],
+        "black_background": data["black_background"],
+        "hyperparameters": dict(chosen.trial.params),
+        "validation": dict(chosen.trial.metrics),
+        "training": {key: value for key, value in chosen.trial.outcome.items() if key != "metrics"},
+        "preference": chosen.preference,
+        "front": [trial.number for trial in chosen.standing.front],
+        "trial": chosen.trial.number,
+        "seed": manifest["seed"],
+        "study": {"name": manifest["name"], "id": manifest["study_id"], "created": manifest["created"]},
+        "data": "synthetic" if data["synthetic"] else Path(data["root"]).name,
+        "patient_level": data["patient_level"],
+        "cells": dict(data["cells"]),
+        "patients": dict(data["patients"]),
+        "data_fingerprint": data["fingerprint"],
+        "split_fingerprint": manifest["split"]["fingerprint"],
+        "model_sha256": digest,
+        "versions": dict(manifest["versions"]),
+        "command": _portable(manifest["command"]),
+    }
+
+
+def _portable(command: str) -> str:
+    """Return the command without the folders of one machine: of an absolute path only the last part stays."""
+    return shlex.join(Path(part).name if Path(part).is_absolute() else part for part in shlex.split(command))
+
+
+def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    write_whole(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=120))
+
+
+def _write_front(folder: Path, manifest: Mapping[str, Any], chosen: Choice) -> None:
+    from search.figures import draw_front, write_front_table
+
+    write_front_table(chosen.standing, folder / "front.csv")
+    draw_front(
+        chosen.standing,
+        folder / "front.png",
+        title=f"{manifest['task']['name']}: {manifest['name']}",
+        synthetic=bool(manifest["data"]["synthetic"]),
+        floors=Floors(**manifest["floors"]),
+    )
+
+
+def _are(things: list[str]) -> str:
+    return "is" if len(things) == 1 else "are"

@@ -1,0 +1,105 @@
+"""Export the configuration of a study that suits best, checked by loading it again.
+
+python -m search.export STUDY [--prefer recall|accuracy|balanced | --min-recall X] [--out DIR] [--dry-run]
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from search.bundle import Bundle, Choice, check_out, choose_trial, default_out, write_bundle
+from search.cli import add_study, find_study, run_verb
+from search.standing import Preference
+from search.tables import front_table, terminal
+from search.wording import differences, metric_words
+
+_EXAMPLES = """examples:
+  python -m search.export runx1-1                      the front's highest recall, into results/
+  python -m search.export runx1-1 --prefer balanced    the best worse one of recall and accuracy
+  python -m search.export runx1-1 --min-recall 0.95    the highest accuracy at a recall of 0.95 or more
+  python -m search.export runx1-1 --dry-run            only say which trial it would be
+
+The folder holds config.yaml, model.keras, scores.parquet, the front and a README. An exported model that stands
+there already is replaced; any other folder is left alone. Use it with: python -m leukmodels.predictor DIR IMAGE...
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Choose a trial of the front and write its bundle."""
+    given = _parser().parse_args(arguments)
+    folder = find_study(given.study, given.storage)
+    wanted: dict[str, Any] = {"prefer": given.prefer, "min_recall": given.min_recall}
+    chosen = choose_trial(folder, **wanted)
+    out = given.out.expanduser() if given.out else default_out(folder, folder.read_manifest())
+    replaces = check_out(out)
+    _tell(chosen)
+    if given.dry_run:
+        print(f"It would {'replace the exported model in' if replaces else 'be written to'} {out}.")
+        return 0
+    if sys.stdout.isatty():
+        print("Loading it again to check its answers ...", flush=True)
+    _tell_written(write_bundle(folder, out, **wanted))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.export",
+        description="Export one configuration of a study's front: settings, model, scores, and where they came from.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_study(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--prefer",
+        choices=get_args(Preference),
+        default="recall",
+        help="which member of the front (default: %(default)s)",
+    )
+    which.add_argument(
+        "--min-recall",
+        type=_share,
+        metavar="X",
+        help="instead: the most accurate member with at least this recall on validation cells, 0 to 1",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to (default: results/TASK, results/synthetic/TASK for drawn data; in a Ray job the study's folder)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be exported, write nothing")
+    return parser
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return value
+
+
+def _tell(chosen: Choice) -> None:
+    out = terminal(sys.stdout)
+    out.print(front_table(chosen.standing.front))
+    measured, differing = metric_words(chosen.trial.metrics, digits=3), differences(chosen.trial.params)
+    out.print(f"\nchosen by {chosen.preference}: trial {chosen.trial.number}, {measured} ({differing})", soft_wrap=True)
+    if not chosen.record.finished:
+        out.print("The study is not finished, so the front may move still.")
+
+
+def _tell_written(bundle: Bundle) -> None:
+    checked = bundle.verification
+    print(
+        f"Exported to {bundle.path}.\n"
+        f"Checked: {checked.note} ({checked.checked} validation cells, largest difference "
+        f"{checked.largest_difference:.1g}).\n"
+        f"Next: python -m leukmodels.predictor {bundle.path} IMAGE..."
+    )
+
+
+if __name__ == "__main__":
+    run_verb(main)

@@ -1,0 +1,82 @@
+"""The command line of ``python -m search.run``, made from SearchConfig so that no option is said twice."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from leukmodels.tasks import TASKS
+from search.cli import add_storage
+from search.config import PRESETS, SearchConfig, option
+
+_DESCRIPTION = """\
+Search for the best classifier of leukemic against healthy white blood cells: a study per task, its Pareto front of
+recall and accuracy tracked in MLflow, the preferred configuration exported."""
+
+_EXAMPLES = """\
+examples:
+  python -m search.run --task runx1                         a drawn cohort, about five minutes on two cores
+  python -m search.run --task runx1 --data /data/MLL --preset thorough --gpus-per-trial 0.5
+  python -m search.run --task b_all --data /data/C-NMC --min-specificity 0.7
+  python -m search.run --every-task --data /data/MLL        one study for each task that the data can answer
+  python -m search.run --resume runx1-20261121-191500       go on where a study was interrupted
+  ray job submit --working-dir . -- python -m search.run --task runx1 --storage /shared/studies
+
+exit status: 0 done, 1 no trial succeeded, 2 something to mend in the options or data, 130 and 143 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; options that are not given are absent from what it returns, so presets can fill them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m search.run",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = parser.add_argument_group("what to search for")
+    asked = what.add_mutually_exclusive_group(required=True)
+    asked.add_argument(
+        "--task", action="append", metavar="TASK", help=f"{', '.join(TASKS)}, or a task file (.toml); may be repeated"
+    )
+    asked.add_argument("--every-task", action="store_true", help="every built-in task of the data's collection")
+    asked.add_argument("--resume", metavar="STUDY", help="go on with this study: its folder, or its name in --storage")
+    search = parser.add_argument_group("how to search")
+    search.add_argument("--preset", choices=PRESETS, default="quick", help="what is not given below (default: quick)")
+    for name in SearchConfig.model_fields:
+        if name != "task":
+            _add_field(what if name == "data" else search, name)
+    where = parser.add_argument_group("where things go")
+    where.add_argument("--name", help="name of the study (default: the task and the time)")
+    add_storage(where)
+    where.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the exported configuration (default: results/<task>)"
+    )
+    where.add_argument("--no-dashboard", action="store_true", help="start the local Ray without its dashboard")
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """Return the parsed arguments, and apart from them the fields of SearchConfig that were given."""
+    parsed = build_parser().parse_args(arguments)
+    given = {name: value for name, value in vars(parsed).items() if name in SearchConfig.model_fields}
+    given.pop("task")
+    return parsed, given
+
+
+def _add_field(group: argparse._ArgumentGroup, name: str) -> None:
+    field = SearchConfig.model_fields[name]
+    kind = next(kind for kind in (*get_args(field.annotation), field.annotation) if kind is not type(None))
+    by_preset = [f"{preset} {values[name]:g}" for preset, values in PRESETS.items() if name in values]
+    usual = "" if field.default is None else f"{field.default:g}"
+    default = ", ".join([*by_preset, *([f"else {usual}"] if usual and 0 < len(by_preset) < len(PRESETS) else [])])
+    shown = default or (f"default: {usual}" if usual else "")
+    group.add_argument(
+        option(name),
+        dest=name,
+        type=kind,
+        default=argparse.SUPPRESS,
+        metavar={Path: "DIR", int: "N", float: "X", str: "URI"}[kind],
+        help=f"{field.description}{f' ({shown})' if shown else ''}",
+    )

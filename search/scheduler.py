@@ -1,0 +1,34 @@
+"""Whom to stop: the first of Ray Tune's parts to see a report, so the one that puts it into the journal.
+
+Tune asks the scheduler before it tells the searcher or any callback, which makes this the place where "written before
+acted upon" can hold. Trials run to their own end here (patience inside the trial); nobody is stopped against another.
+"""
+
+import json
+from typing import Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from search.recorder import Recorder
+from search.records import TrialState
+
+
+class JournalingScheduler(FIFOScheduler):
+    """Runs trials in order and records every report of ``trial.run_trial``."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
+        """Record one report: an epoch, an outcome or a failure."""
+        number = trial.config["number"]
+        if "outcome" in result:
+            self._recorder.trial_finished(number, TrialState.COMPLETE, outcome=json.loads(result["outcome"]))
+        elif "failure" in result:
+            self._recorder.trial_finished(number, TrialState.FAILED, reason=result["failure"])
+        else:
+            self._recorder.epoch(number, result["epoch"], json.loads(result["metrics"]))
+        return str(TrialScheduler.CONTINUE)

@@ -1,0 +1,201 @@
+"""Where a study stands, told from its journal alone.
+
+python -m search.status STUDY [--json]
+python -m search.status                 lists the studies of the storage folder
+"""
+
+import argparse
+import fcntl
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from leukmodels.errors import StudyError
+from search.cli import add_storage, find_study, run_verb
+from search.folder import StudyFolder
+from search.journal import read
+from search.records import StudyRecord, TrialRecord, TrialState, fold
+from search.standing import OBJECTIVES, Floors, Preference, Standing, choose, stand
+from search.tables import front_table, studies_table, terminal
+from search.wording import duration, no_front, number, plural
+
+_EXAMPLES = """examples:
+  python -m search.status                   the studies of the storage folder
+  python -m search.status runx1-1           one of them
+  python -m search.status runx1-1 --json    the same for a program
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """A study's manifest, its record and standing, and who writes to it now ("" when nobody does)."""
+
+    folder: StudyFolder
+    manifest: dict[str, Any]
+    record: StudyRecord
+    standing: Standing
+    driver: str
+
+    @property
+    def state(self) -> str:
+        """One of running, finished and interrupted."""
+        if self.driver:
+            return "running"
+        return "finished" if self.record.finished else "interrupted"
+
+    @property
+    def planned(self) -> int:
+        """Return how many trials the study is to have."""
+        trials: int = self.manifest["config"]["trials"]
+        return trials
+
+    @property
+    def finished_trials(self) -> int:
+        """Return how many trials have ended, however they did."""
+        return len(self.record.trials) - self.record.count(TrialState.RUNNING)
+
+
+def look(folder: StudyFolder) -> Status:
+    """Return the study's status; StudyError where the folder holds none."""
+    manifest = folder.read_manifest()
+    record = fold(read(folder.journal))
+    standing = stand(record, Floors(**manifest["floors"]))
+    return Status(folder=folder, manifest=manifest, record=record, standing=standing, driver=driver(folder))
+
+
+def driver(folder: StudyFolder) -> str:
+    """Return who holds the study's lock, or "" when nobody does."""
+    try:
+        with (folder.path / "lock").open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip() or "a driver"
+    except OSError:  # no lock was ever taken, or it is not ours to read
+        pass
+    return ""
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """Return the status as plain values; ``best`` names the trial that each preference would export."""
+    record, standing = status.record, status.standing
+    return {
+        "study": status.manifest["name"],
+        "path": str(status.folder.path),
+        "task": status.manifest["task"]["name"],
+        "synthetic": status.manifest["data"]["synthetic"],
+        "state": status.state,
+        "driver": status.driver,
+        "ended_by": record.finished,
+        "sessions": record.sessions,
+        "trials": {"planned": status.planned} | {str(state): record.count(state) for state in TrialState},
+        "epochs": record.epochs,
+        "floors": status.manifest["floors"],
+        "hypervolume": standing.hypervolume,
+        "best": {name: choose(standing, prefer=name).number for name in get_args(Preference)} if standing.front else {},
+        "front": [_trial(trial) for trial in standing.front],
+    }
+
+
+def show(status: Status) -> None:
+    """Print the status for a person."""
+    manifest, record, standing = status.manifest, status.record, status.standing
+    synthetic = " (SYNTHETIC DATA)" if manifest["data"]["synthetic"] else ""
+    counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state)) or "none begun"
+    trained = sum(epoch.get("seconds") or 0.0 for trial in record.trials.values() for epoch in trial.epochs)
+    out = terminal(sys.stdout)
+    for line in (
+        f"{manifest['name']}: {manifest['task']['question']}{synthetic}",
+        _state(status),
+        f"{status.finished_trials}/{status.planned} trials ({counts}), {plural(record.epochs, 'epoch')}, "
+        f"{duration(trained)} of training",
+    ):
+        out.print(line, soft_wrap=True)
+    if standing.front:
+        out.print(f"front on validation cells at threshold 0.5, hypervolume {standing.hypervolume:.3f}:\n")
+        out.print(front_table(standing.front))
+    else:
+        out.print(no_front(standing, len(record.trials)))
+
+
+def show_all(storage: Path) -> None:
+    """Print a line for every study below ``storage``; a study that cannot be read is named with the reason."""
+    folders = [StudyFolder(path.parent) for path in sorted(storage.glob("*/study.json"))]
+    if not folders:
+        raise StudyError(
+            f"There is no study in {storage}. Begin one with `python -m search.run --task runx1`, or name the storage "
+            "folder with --storage."
+        )
+    rows, problems = [], []
+    for folder in folders:
+        try:
+            rows.append(_row(look(folder)))
+        except (StudyError, ValueError, KeyError) as error:  # the others are to be seen all the same
+            problems.append(f"{folder.name} cannot be read: {error}")
+    out = terminal(sys.stdout)
+    out.print(f"Studies in {storage}:\n", soft_wrap=True)
+    out.print(studies_table(rows))
+    for problem in problems:
+        out.print(problem, soft_wrap=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the status of one study, or of all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m search.status",
+        description="Show where a study stands, from its journal alone.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "study", metavar="STUDY", nargs="?", help="the study's folder, or its name below --storage (default: list all)"
+    )
+    add_storage(parser)
+    parser.add_argument("--json", action="store_true", help="print one study as JSON")
+    given = parser.parse_args(arguments)
+    if given.study is None:
+        if given.json:
+            parser.error("--json needs a STUDY")
+        show_all(given.storage.expanduser())
+        return 0
+    status = look(find_study(given.study, given.storage))
+    if given.json:
+        print(json.dumps(as_json(status), indent=2))
+    else:
+        show(status)
+    return 0
+
+
+def _state(status: Status) -> str:
+    match status.state:
+        case "running":
+            return f"running ({status.driver})"
+        case "finished":
+            return f"finished: {status.record.finished}"
+        case _:
+            return f"interrupted; go on with: python -m search.run --resume {shlex.quote(str(status.folder.path))}"
+
+
+def _row(status: Status) -> tuple[str, ...]:
+    recall, accuracy = (
+        number(max((trial.metrics[name] for trial in status.standing.front), default=None)) for name in OBJECTIVES
+    )
+    trials = f"{status.finished_trials}/{status.planned}"
+    return status.folder.name, status.manifest["task"]["name"], status.state, trials, recall, accuracy
+
+
+def _trial(trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "epochs": trial.outcome.get("epochs", len(trial.epochs)),
+        "metrics": dict(trial.metrics),
+        "params": dict(trial.params),
+    }
+
+
+if __name__ == "__main__":
+    run_verb(main)

@@ -1,0 +1,170 @@
+"""Tells MLflow what the journal says: once for ``search.sync``, or on and on as the process that a driver starts.
+
+A cursor file says how far MLflow was told. It can be thrown away: the study's runs are found again by their tags, and
+telling twice changes nothing (see tracking_runs).
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from leukmodels.errors import StudyError
+from search import journal
+from search.folder import StudyFolder, write_whole
+from search.tracking_models import log_models
+from search.tracking_runs import StudyRuns
+from search.tracking_store import connect, is_remote, outages, redacted
+
+POLL_S = 1.0
+LONGEST_WAIT_S = 10.0
+EVENTS_A_SLICE = 200  # a second's work or two, after which the cursor is written
+NICENESS = 5  # trials come first
+
+
+def catch_up(folder: StudyFolder, uri: str) -> int:
+    """Tell the store at ``uri`` all it does not know of the study; return how many events that were.
+
+    StudyError where the store does not answer, or where another process is telling it.
+    """
+    try:
+        with contextlib.closing(Session(folder, uri)) as session:
+            before = session.told
+            for _ in session.advance():
+                pass
+            session.log_front()
+            return session.told - before
+    except outages() as error:
+        raise StudyError(f"{explain(error, uri)} Try again when it answers; what it knows already is kept.") from error
+
+
+def follow(folder: StudyFolder, uri: str) -> None:
+    """Tell what comes until standard input ends, then the rest; "front" on it asks for ``Session.log_front`` too.
+
+    Standard output gets a JSON line after each slice or failure: ``told``, the last event told, and ``problem``.
+    The end of standard input is also what a driver's death looks like, so nobody has to stop a follower by hand.
+    """
+    session: Session | None = None
+    orders: str | None = None
+    wait_s = POLL_S
+    while True:
+        try:
+            session = session or Session(folder, uri)
+            _report(told=session.told)
+            for told in session.advance():
+                _report(told=told)
+            if orders == "front":
+                session.log_front()
+            wait_s = POLL_S
+        except Exception as error:  # whatever it is, the next attempt may succeed
+            _report(problem=explain(error, uri))
+            if session:
+                session.close()
+            session = None  # what the store holds now is uncertain: look again
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        if orders is not None:
+            return
+        if select.select([sys.stdin], [], [], wait_s)[0]:
+            orders = sys.stdin.read().strip()
+
+
+def _report(**status: Any) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the driver was killed; MLflow is still told the rest
+        print(json.dumps(status), flush=True)
+
+
+def explain(error: Exception, uri: str) -> str:
+    """Return what keeps MLflow from being told, as one sentence."""
+    reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    return f"MLflow at {redacted(uri)} could not be told: {reason.rstrip('.')}."
+
+
+class Session:
+    """One connection: the study's runs as the store holds them, and the events they do not know yet."""
+
+    def __init__(self, folder: StudyFolder, uri: str) -> None:
+        self._folder = folder
+        self._lock = _lock(folder)
+        try:
+            manifest = folder.read_manifest()
+            artifacts = folder.path.resolve().parent / "mlflow-artifacts" / manifest["task"]["name"]
+            self._runs = StudyRuns(connect(uri), manifest, None if is_remote(uri) else str(artifacts))
+            self._follower = journal.Follower(folder.journal)
+            self._untold = self._follower.new()
+            self.told = self._trusted_cursor()
+            self._runs.skip([event for event in self._untold if event["seq"] <= self.told])
+            self._untold = [event for event in self._untold if event["seq"] > self.told]
+            self._front_due = True
+        except BaseException:
+            self.close()
+            raise
+
+    def advance(self) -> Iterator[int]:
+        """Tell what is new slice by slice, yielding the last ``seq`` told."""
+        self._untold += self._follower.new()
+        while self._untold:
+            events = self._untold[:EVENTS_A_SLICE]
+            self._runs.tell(events)
+            del self._untold[: len(events)]
+            self.told = events[-1]["seq"]
+            self._front_due = True
+            write_whole(
+                self._folder.tracking_cursor, json.dumps({"seq": self.told, "parent": self._runs.parent.run_id}) + "\n"
+            )
+            yield self.told
+        if self._front_due:
+            self._runs.show_front()
+            self._front_due = False
+
+    def log_front(self) -> None:
+        """Add what is only there at the end: the front's picture and the models of its members."""
+        picture = self._folder.report / "front.png"
+        if picture.is_file():
+            self._runs.client.log_artifact(self._runs.parent.run_id, str(picture))
+        log_models(self._runs, self._folder, self._runs.front())
+
+    def close(self) -> None:
+        """Let another follower in."""
+        self._lock.close()
+
+    def _trusted_cursor(self) -> int:
+        """Return the cursor's ``seq``, or 0 where the store or the journal contradicts it."""
+        cursor = _read_cursor(self._folder)
+        seq = int(cursor.get("seq", 0))
+        last = self._untold[-1]["seq"] if self._untold else 0
+        started = {
+            event["trial"] for event in self._untold if event["event"] == "trial_started" and event["seq"] <= seq
+        }
+        known = cursor.get("parent") == self._runs.parent.run_id and started <= self._runs.children.keys()
+        return seq if known and seq <= last else 0
+
+
+def _lock(folder: StudyFolder) -> IO[str]:
+    """Return the open lock of the study's one follower: two would create each run twice."""
+    file = folder.tracking_cursor.with_suffix(".lock").open("a", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StudyError(
+            f"Another process is telling MLflow about {folder.path}: its driver, or another `search.sync`. Let it end."
+        ) from None
+    return file
+
+
+def _read_cursor(folder: StudyFolder) -> dict[str, Any]:
+    try:
+        cursor: dict[str, Any] = json.loads(folder.tracking_cursor.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return cursor
+
+
+if __name__ == "__main__":
+    os.nice(NICENESS)
+    follow(StudyFolder(Path(sys.argv[1])), os.environ["MLFLOW_TRACKING_URI"])

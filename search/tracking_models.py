@@ -1,0 +1,98 @@
+"""Logs the models of the front's members to MLflow, with their signatures, without loading them.
+
+``mlflow.keras.log_model`` wants a live model, so TensorFlow in the driver: ten seconds, a gigabyte and its C++ log
+lines on the user's terminal, to write again what the trial wrote already. Here the trial's own file goes into the same
+layout (Keras flavor of MLflow 3: ``data/model.keras`` beside ``MLmodel``), read from the archive's config.json.
+``mlflow.keras.load_model`` and ``mlflow.pyfunc.load_model`` open it; nothing in it is a pickle.
+"""
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from search.folder import StudyFolder
+from search.records import TrialRecord
+from search.tracking_ledger import pages
+from search.tracking_runs import StudyRuns
+
+
+def log_models(runs: StudyRuns, folder: StudyFolder, members: Iterable[TrialRecord]) -> int:
+    """Log the model of each of ``members`` that has one and is not logged yet; return how many were."""
+    versions = folder.read_manifest().get("versions", {})
+    logged = 0
+    for trial in members:
+        model_file = folder.trial(trial.number) / "model.keras"
+        run_id = runs.children[trial.number].run_id
+        if model_file.is_file() and not _is_logged(runs, run_id):
+            _log(runs, f"{folder.name}-trial-{trial.number}", run_id, model_file, versions)
+            logged += 1
+    return logged
+
+
+def _is_logged(runs: StudyRuns, run_id: str) -> bool:
+    """Say whether the run has a whole model, clearing away one that a crash left half uploaded."""
+    ready = False
+    found = pages(
+        runs.client.search_logged_models,
+        experiment_ids=[runs.experiment_id],
+        filter_string=f"source_run_id = '{run_id}'",
+    )
+    for model in found:
+        if str(model.status) == "READY":
+            ready = True
+        else:
+            runs.client.delete_logged_model(model.model_id)
+    return ready
+
+
+def _log(runs: StudyRuns, name: str, run_id: str, model_file: Path, versions: Mapping[str, str]) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    model = runs.client.create_logged_model(
+        runs.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        _write(Path(scratch), model_file, model_id=model.model_id, run_id=run_id, versions=versions)
+        runs.client.log_model_artifacts(model.model_id, scratch)
+    runs.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    runs.client.finalize_logged_model(model.model_id, "READY")
+
+
+def _write(folder: Path, model_file: Path, *, model_id: str, run_id: str, versions: Mapping[str, str]) -> None:
+    """Write the model as MLflow's Keras flavor into the empty ``folder``."""
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    data = folder / "data"
+    data.mkdir()
+    shutil.copyfile(model_file, data / "model.keras")
+    (data / "keras_module.txt").write_text("keras", encoding="utf-8")
+    requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy") if name in versions]
+    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+    with zipfile.ZipFile(model_file) as archive:
+        keras_version = json.loads(archive.read("metadata.json"))["keras_version"]
+        config = json.loads(archive.read("config.json"))["config"]
+    model = Model(run_id=run_id, model_id=model_id, signature=_signature(config))
+    model.add_flavor(
+        "keras", data="data", keras_version=keras_version, keras_backend="tensorflow", save_exported_model=False
+    )
+    pyfunc.add_to_model(model, loader_module="mlflow.keras")
+    model.save(str(folder / "MLmodel"))
+
+
+def _signature(config: Mapping[str, Any]) -> Any:
+    """Return the signature of a functional model: images (n, px, px, 3) to the probability of leukemia (n, 1)."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    images = next(layer["config"] for layer in config["layers"] if layer["class_name"] == "InputLayer")
+    shape = tuple(-1 if size is None else size for size in images["batch_shape"])
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(images["dtype"]), shape, name=images["name"])]),
+        outputs=Schema([TensorSpec(np.dtype("float32"), (-1, 1))]),
+    )

@@ -1,0 +1,56 @@
+import pytest
+
+from leukmodels.errors import ConfigError
+from search.config import PRESETS, SearchConfig, configure, reconfigure
+from search.options import build_parser, parse
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid(preset):
+    assert configure(preset, {"task": "runx1"}).trials == PRESETS[preset]["trials"]
+
+
+def test_what_is_given_beats_the_preset():
+    assert configure("smoke", {"task": "runx1", "trials": 7}).trials == 7
+
+
+def test_all_problems_come_at_once_with_option_value_and_range():
+    with pytest.raises(ConfigError) as caught:
+        configure("quick", {"task": "runx1", "trials": 0, "min_specificity": 1.5, "image_px": 2})
+    assert len(caught.value.problems) == 3
+    text = str(caught.value)
+    assert "--trials: input should be greater than or equal to 1 (given: 0)." in text
+    assert "--min-specificity" in text
+    assert "--image-px" in text
+
+
+def test_a_gpu_and_a_half_is_refused():
+    with pytest.raises(ConfigError, match="fraction below 1, or a whole number"):
+        configure("quick", {"task": "runx1", "gpus_per_trial": 1.5})
+
+
+def test_a_resumed_study_may_go_on_longer_but_not_measure_something_else():
+    config = configure("smoke", {"task": "runx1"})
+    longer, changes = reconfigure(config, {"trials": 9, "cpus_per_trial": 1})
+    assert longer.trials == 9
+    assert changes == {"trials": 9}
+    with pytest.raises(ConfigError, match="--image-px cannot be given with --resume"):
+        reconfigure(config, {"image_px": 64})
+
+
+def test_config_survives_its_own_json():
+    config = configure("thorough", {"task": "b_all", "data": "somewhere"})
+    assert SearchConfig(**config.model_dump(mode="json")) == config
+
+
+def test_the_command_line_has_every_field_and_gives_back_only_what_was_given():
+    options = {action.dest for action in build_parser()._actions}
+    assert set(SearchConfig.model_fields) <= options
+    parsed, given = parse(["--task", "runx1", "--task", "npm1", "--trials", "5"])
+    assert parsed.task == ["runx1", "npm1"]
+    assert given == {"trials": 5}
+
+
+def test_the_help_says_what_presets_do():
+    text = " ".join(build_parser().format_help().split())
+    assert "configurations to try (smoke 3, quick 12, thorough 100)" in text

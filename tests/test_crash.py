@@ -1,0 +1,100 @@
+"""Drivers that are killed: whatever the moment, a resume ends with every trial finished once in every ledger."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from search import journal
+from search.folder import StudyFolder
+from search.journal import Journal
+from search.recorder import Recorder
+from search.records import TrialState, fold
+from search.searcher import OptunaSearcher
+from search.standing import Floors
+from search.tracking import default_uri
+from search.tracking_ledger import ledger
+from toy import SPACE
+
+ROOT = Path(__file__).parent.parent
+TRIALS, EPOCHS = 8, 4
+FINISHED_IN_MLFLOW = {TrialState.COMPLETE: "FINISHED", TrialState.STOPPED: "KILLED", TrialState.FAILED: "FAILED"}
+
+
+def start(*command, **variables):
+    """Start a driver in a process group of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+
+def wait_for_events(folder, count, driver, *, kind=None, timeout_s=120):
+    """Wait until the journal holds ``count`` events (of ``kind``), or the driver ends."""
+    deadline = time.monotonic() + timeout_s
+    while driver.poll() is None and time.monotonic() < deadline:
+        events = journal.read(StudyFolder(folder).journal)
+        if sum(kind is None or event["event"] == kind for event in events) >= count:
+            return
+        time.sleep(0.02)
+
+
+def ends(folder):
+    """Return how often each trial ended, by the journal."""
+    events = journal.read(StudyFolder(folder).journal)
+    return [event["trial"] for event in events if event["event"] == "trial_finished"]
+
+
+def check_ledgers_agree(folder, *, trials, search_space):
+    """Compare journal, Optuna and MLflow trial by trial."""
+    study = StudyFolder(folder)
+    record = fold(journal.read(study.journal))
+    assert sorted(ends(folder)) == list(range(trials))
+    with Journal(study.journal) as writing:
+        searcher = OptunaSearcher(
+            Recorder(writing, record),
+            space=search_space.dimensions,
+            default=search_space.default,
+            floors=Floors(),
+            trials=trials,
+            seed=0,
+        )
+    assert [trial.state.is_finished() for trial in searcher.study.trials] == [True] * trials
+    told = ledger(default_uri(study.path.parent), study.read_manifest()["study_id"])
+    assert sorted(told) == list(range(trials))
+    for number, entry in told.items():
+        trial = record.trials[number]
+        assert (entry.runs, entry.status) == (1, FINISHED_IN_MLFLOW[trial.state])
+        assert entry.epochs == len(trial.epochs)
+        assert entry.metrics.get("recall") == pytest.approx(trial.metrics.get("recall"))
+        optuna_trial = searcher.study.trials[number]
+        assert optuna_trial.values == ([*map(trial.metrics.get, ("recall", "accuracy"))] if trial.metrics else None)
+    return record
+
+
+@pytest.mark.timeout(400)
+def test_five_kills_at_random_moments_lose_and_repeat_nothing(tmp_path):
+    rng = random.Random(20261121)
+    folder = tmp_path / "study"
+    command = [ROOT / "tests" / "toy.py", folder, TRIALS, EPOCHS, 0.3]
+    finished = []
+    for kill in range(5):
+        driver = start(*command)
+        # Somewhere in this driver's share of the epochs, then a little more, so that any line of code may be hit.
+        wait_for_events(folder, 1 + kill * 9 + rng.randrange(8), driver)
+        time.sleep(rng.uniform(0, 0.4))
+        assert driver.poll() is None, "the study ended before it could be killed"
+        driver.kill()
+        driver.wait()
+        assert ends(folder)[: len(finished)] == finished
+        finished = ends(folder)
+        assert len(set(finished)) == len(finished)
+    again = start(*command)
+    assert again.wait(timeout=120) == 0
+    record = check_ledgers_agree(folder, trials=TRIALS, search_space=SPACE)
+    assert record.sessions >= 5
+    assert record.count(TrialState.COMPLETE) == TRIALS
+    assert [len(trial.epochs) for trial in record.trials.values()] == [EPOCHS] * TRIALS
+    assert [event["event"] for event in journal.read(StudyFolder(folder).journal)].count("study_finished") == 1

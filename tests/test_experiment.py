@@ -1,0 +1,92 @@
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import pytest
+
+from leukmodels import checkpoint, evaluation, experiment, metrics, runtime, training
+from leukmodels.experiment import MODEL_FILE, OUTCOME_FILE, SCORES_FILE, Outcome
+from leukmodels.hparams import HyperParams
+from leukmodels.training import Budget
+from toy_cells import tiny, training_data
+
+runtime.start(threads=1)
+pytestmark = pytest.mark.keras
+
+DATA = training_data()
+BUDGET = Budget(epochs=3, patience=3)
+
+
+def run(folder: Path, *, hparams: HyperParams | None = None, stop_at: int = 0) -> tuple[Outcome, list[int]]:
+    epochs: list[int] = []
+
+    def report(epoch: int, _: dict[str, float]) -> None:
+        epochs.append(epoch)
+        if epoch == stop_at:
+            raise SystemExit
+
+    found = experiment.run(hparams or tiny(), DATA, budget=BUDGET, seed=3, folder=folder, report=report)
+    return found, epochs
+
+
+def test_a_finished_trial_leaves_model_scores_and_outcome_and_no_checkpoint(tmp_path: Path) -> None:
+    outcome, epochs = run(tmp_path)
+    assert epochs == [1, 2, 3]
+    assert {file.name for file in tmp_path.iterdir()} == {MODEL_FILE, SCORES_FILE, OUTCOME_FILE}
+    written = evaluation.read_scores(tmp_path / SCORES_FILE)
+    assert metrics.score(written["label"].to_numpy(), written["score"].to_numpy()) == outcome.metrics
+    model = keras.saving.load_model(tmp_path / MODEL_FILE, safe_mode=True)
+    assert model.count_params() == outcome.parameters
+    assert not model.compiled  # no optimizer state in the file
+    answers = evaluation.predict(model, DATA.validation.images)
+    assert answers == pytest.approx(written["score"].to_numpy(), rel=1e-5)
+
+
+def test_a_finished_trial_is_not_trained_again(tmp_path: Path) -> None:
+    outcome, _ = run(tmp_path)
+    assert run(tmp_path) == (outcome, [])
+
+
+@pytest.mark.parametrize("change", [lambda _: "", lambda text: text[:-20], lambda text: text.replace("auroc", "auc")])
+def test_an_outcome_that_cannot_be_read_is_made_anew(change: Callable[[str], str], tmp_path: Path) -> None:
+    outcome, _ = run(tmp_path)
+    path = tmp_path / OUTCOME_FILE
+    path.write_text(change(path.read_text()))
+    again, epochs = run(tmp_path)
+    assert epochs == [1, 2, 3]
+    assert again.metrics.to_dict() == pytest.approx(outcome.metrics.to_dict(), rel=1e-5)
+
+
+def test_the_outcome_of_other_hyperparameters_is_not_taken(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert run(tmp_path, hparams=tiny(learning_rate=1e-4))[1] == [1, 2, 3]
+
+
+def test_a_stopped_trial_keeps_its_checkpoint_and_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole, _ = run(tmp_path / "whole")
+    with pytest.raises(SystemExit):
+        run(tmp_path / "halves", stop_at=2)
+    assert [file.name for file in (tmp_path / "halves").iterdir()] == [checkpoint.FILE_NAME]
+    resumed, _ = run(tmp_path / "halves")
+    assert resumed.metrics.to_dict() == pytest.approx(whole.metrics.to_dict(), rel=1e-5)
+    assert (resumed.best_epoch, resumed.epochs, resumed.parameters) == (
+        whole.best_epoch,
+        whole.epochs,
+        whole.parameters,
+    )
+
+
+def test_an_outcome_goes_through_json(tmp_path: Path) -> None:
+    outcome, _ = run(tmp_path)
+    assert Outcome.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
+
+
+def test_no_test_cells_can_be_handed_to_a_trial() -> None:
+    """Pins a fault of earlier work: the model chosen on the test set. Cells reach a trial as TrainingData alone."""
+    for function in (experiment.run, training.fit):
+        parameters = inspect.signature(function).parameters
+        assert [name for name in parameters if "test" in name] == []
+        assert parameters["data"].annotation.__name__ == "TrainingData"
+        assert not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())

@@ -1,0 +1,132 @@
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image
+
+import written_study
+from search import figures
+from search.labels import label_points
+from search.records import StudyRecord
+from search.standing import Floors, stand
+
+FLOORS = Floors(specificity=0.5)
+
+
+@pytest.fixture
+def study(tmp_path):
+    return written_study.write(tmp_path)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved, to look into."""
+    saved = []
+    save = figures._save
+    monkeypatch.setattr(figures, "_save", lambda figure, path: (saved.append(figure), save(figure, path)))
+    return saved
+
+
+def texts(figure):
+    figure.draw_without_rendering()
+    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_the_front_says_what_it_shows(study, drawn, tmp_path, synthetic):
+    standing = stand(written_study.record(study), FLOORS)
+    figures.draw_front(standing, tmp_path / "front.png", title="runx1", synthetic=synthetic, floors=FLOORS)
+    said = texts(drawn[0])
+    assert ("SYNTHETIC DATA" in said) == synthetic
+    assert {"recall (validation cells)", "accuracy (validation cells)", "runx1", "1", "2"} <= set(said)
+    assert "front, by trial number (2)" in said
+    assert "behind the front (1)" in said
+    assert "below a floor (1, 1 not in view)" in said
+    assert "default CNN (trial 0)" in said
+    with Image.open(tmp_path / "front.png") as picture:
+        assert picture.size == (1080, 810)
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+
+
+def test_trials_on_one_spot_share_a_label(study, drawn, tmp_path):
+    with written_study.Journal(study.journal) as journal:
+        written_study.trial(journal, 6, 0.95, 0.7)
+    figures.draw_front(stand(written_study.record(study), FLOORS), tmp_path / "f.png", title="", synthetic=False)
+    assert "2, 6" in texts(drawn[0])
+
+
+def test_progress_names_the_front(study, drawn, tmp_path):
+    figures.draw_progress(written_study.record(study), FLOORS, tmp_path / "progress.png", title="runx1", synthetic=True)
+    said = texts(drawn[0])
+    assert {"SYNTHETIC DATA", "hypervolume", "trial 1", "trial 2", "other trials", "recall (validation cells)"} <= set(
+        said
+    )
+    assert said.count("trial 3") == 0
+
+
+def test_a_study_without_a_complete_trial_can_be_drawn(tmp_path):
+    figures.draw_front(stand(StudyRecord(), FLOORS), tmp_path / "front.png", title="", synthetic=False)
+    figures.draw_progress(StudyRecord(), FLOORS, tmp_path / "progress.png", title="", synthetic=False)
+    assert (tmp_path / "front.png").stat().st_size > 1000
+
+
+def test_a_study_below_its_floors_can_be_drawn(study, tmp_path):
+    strict = Floors(specificity=0.99, recall=0.99)
+    standing = stand(written_study.record(study), strict)
+    assert not standing.front
+    figures.draw_front(standing, tmp_path / "front.png", title="", synthetic=False, floors=strict)
+
+
+def test_losses_that_the_journal_holds_as_null_are_gaps(study, tmp_path):
+    with written_study.Journal(study.journal) as journal:
+        journal.append("trial_started", trial=9, params={}, source="sampled")
+        journal.append("epoch", trial=9, epoch=1, metrics={"log_loss": float("nan"), "recall": None})
+    curve = figures._curve(written_study.record(study).trials[9], "log_loss")
+    assert curve.shape == (1, 2)
+    assert np.isnan(curve[0, 1])
+    figures.draw_progress(written_study.record(study), FLOORS, tmp_path / "p.png", title="", synthetic=False)
+
+
+def test_the_share_of_leukemic_cells_follows_from_the_metrics(study):
+    trials = list(written_study.record(study).by_state(written_study.record(study).trials[0].state))
+    assert figures._leukemic_share(trials) == pytest.approx(written_study.SHARE)
+
+
+def test_the_front_table_round_trips(study, tmp_path):
+    standing = stand(written_study.record(study), FLOORS)
+    figures.write_front_table(standing, tmp_path / "front.csv")
+    with (tmp_path / "front.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["trial"]) for row in rows] == [2, 1]
+    for row, trial in zip(rows, standing.front, strict=True):
+        assert all(float(row[name]) == trial.metrics[name] for name in figures.TABLE_METRICS)
+        assert int(row["epochs"]) == 3
+        assert {name: row[name] for name in trial.params} == {k: str(v) for k, v in trial.params.items()}
+
+
+def test_the_report_leaves_nothing_but_its_files(study):
+    written = figures.write_report(study, written_study.record(study), study.read_manifest())
+    assert sorted(study.report.iterdir()) == sorted(written)
+    assert [path.name for path in written] == ["front.png", "progress.png", "front.csv"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
+def test_labels_never_cover_each_other(points):
+    figure = Figure()
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    label_points(axes, np.array(points), [f"trial {index}" for index in range(len(points))])
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert boxes or len(points) > 1
+    assert not any(a.overlaps(b) for index, a in enumerate(boxes) for b in boxes[:index])
+
+
+def test_pyplot_stays_unimported():
+    code = "import sys, search.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

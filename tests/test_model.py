@@ -1,0 +1,135 @@
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from keras import layers
+
+from leukmodels import runtime
+from leukmodels.hparams import HyperParams
+from leukmodels.model import MAX_FILTERS, build, channels_per_block
+from toy_cells import cells, points, tiny
+
+runtime.start(threads=1)
+pytestmark = pytest.mark.keras
+
+
+def augmenter(*, strength: float = 1.0, black_background: bool = False, image_px: int = 16) -> keras.Model:
+    """Return the model from its input to what its first convolution gets to see."""
+    model = build(tiny(augmentation=strength), image_px=image_px, black_background=black_background)
+    return keras.Model(model.input, model.get_layer("augmentation").output)
+
+
+def test_the_defaults_are_the_published_cnn() -> None:
+    """[Conv 64, BN, MaxPool] [Conv 64, BN, MaxPool] [Conv 128, BN, MaxPool], Flatten, Dense 128, Dense 1."""
+    model = build(HyperParams(), image_px=144, black_background=False)
+    block = [layers.Conv2D, layers.BatchNormalization, layers.MaxPooling2D]
+    ends = [layers.Flatten, layers.Dense, layers.Dense]
+    assert [type(layer) for layer in model.layers] == [layers.InputLayer, layers.Rescaling, *block * 3, *ends]
+    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [64, 64, 128]
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    assert {layer.activation.__name__ for layer in convolutions} == {"relu"}
+    assert model.get_layer("flatten").output.shape == (None, 18 * 18 * 128)
+    dense, out = model.layers[-2:]
+    assert (dense.units, dense.activation.__name__) == (128, "relu")
+    assert (out.units, out.activation.__name__, out.dtype) == (1, "sigmoid", "float32")
+
+
+# Shrinking a failure would build hundreds of models.
+@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(points())
+def test_any_point_of_the_space_builds_and_answers_with_probabilities(point: dict[str, Any]) -> None:
+    keras.utils.clear_session()
+    model = build(HyperParams.from_dict(point), image_px=9, black_background=True)
+    answers = np.asarray(model(cells(n=2, image_px=9).images, training=False))
+    assert answers.shape == (2, 1)
+    assert answers.dtype == np.float32
+    assert ((answers >= 0) & (answers <= 1)).all()
+
+
+@pytest.mark.parametrize("image_px", [2, 5, 48])
+def test_deep_models_of_small_images_stop_halving(image_px: int) -> None:
+    model = build(tiny(blocks=5, pooling="stride", kernel=5), image_px=image_px, black_background=False)
+    assert model.layers[-4].output.shape[1] in (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("widen", "channels"), [("none", [128] * 4), ("last", [128, 128, 128, 256]), ("each", [128, 256, 512, MAX_FILTERS])]
+)
+def test_widening(widen: str, channels: list[int]) -> None:
+    assert channels_per_block(HyperParams(blocks=4, filters=128, widen=widen)) == channels
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"augmentation": 0.5, "dropout": 0.3},
+        {"normalisation": "group", "l2": 1e-3, "activation": "gelu"},
+        {"normalisation": "layer", "pooling": "average", "head": "gmp", "activation": "leaky_relu"},
+    ],
+)
+def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(choice: dict[str, Any], tmp_path: Path) -> None:
+    images = cells().images
+    model = build(tiny(**choice), image_px=8, black_background=False)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_array_equal(loaded.predict_on_batch(images), model.predict_on_batch(images))
+
+
+def test_pixels_may_be_bytes_or_floats() -> None:
+    images = cells().images
+    model = build(tiny(), image_px=8, black_background=False)
+    np.testing.assert_array_equal(model.predict_on_batch(images), model.predict_on_batch(images.astype(np.float32)))
+
+
+def test_augmentation_is_drawn_anew_for_every_call_and_every_image() -> None:
+    """Pins a fault of earlier work: augmentation drawn once before training and frozen."""
+    images = np.repeat(cells(n=1, image_px=16).images, 4, axis=0)
+    augment = augmenter()
+    first, second = (np.asarray(augment(images, training=True)) for _ in range(2))
+    assert np.abs(first - second).mean() > 0.02
+    assert all(np.abs(first[i] - first[j]).mean() > 0.02 for i in range(4) for j in range(i))
+
+
+@pytest.mark.parametrize("training", [None, False])
+def test_outside_training_images_pass_unchanged(training: bool | None) -> None:
+    images = cells(image_px=16).images
+    passed = np.asarray(augmenter()(images, training=training))
+    np.testing.assert_allclose(passed, images / np.float32(255), atol=1e-6)
+
+
+def test_augmented_pixels_stay_in_range_and_their_mean_near_its_place() -> None:
+    images = cells(n=200, image_px=16).images
+    augmented = np.asarray(augmenter()(images, training=True))
+    assert augmented.min() >= 0
+    assert augmented.max() <= 1
+    assert augmented.mean() == pytest.approx(images.mean() / 255, rel=0.05)
+
+
+def test_a_black_background_stays_exactly_black() -> None:
+    images = cells(image_px=16).images.copy()
+    y, x = np.indices((16, 16)) - 7.5
+    outside = np.hypot(x, y) > 5
+    images[:, outside] = 0
+    augmented = np.asarray(augmenter(black_background=True)(images, training=True))
+    assert augmented[:, np.hypot(x, y) > 7].max() == 0
+    assert augmented[:, ~outside].max() > 0.1
+
+
+def test_strength_zero_costs_nothing() -> None:
+    names = [layer.name for layer in build(tiny(augmentation=0), image_px=8, black_background=False).layers]
+    assert "augmentation" not in names
+
+
+def test_batch_statistics_follow_within_a_few_dozen_steps() -> None:
+    model = build(HyperParams(), image_px=8, black_background=False)
+    momenta = {layer.momentum for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
+    assert momenta == {0.9}
+
+
+def test_adamw_decays_weights_itself_instead_of_a_penalty() -> None:
+    assert len(build(tiny(l2=1e-3), image_px=8, black_background=False).losses) == 3
+    assert build(tiny(l2=1e-3, optimizer="adamw"), image_px=8, black_background=False).losses == []

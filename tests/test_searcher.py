@@ -1,0 +1,142 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.trial import TrialState as OptunaState
+from ray.tune.search import Searcher
+
+from leukmodels import hparams
+from leukmodels.space import Choice, Float, Int
+from search.journal import Journal
+from search.recorder import Recorder
+from search.records import StudyRecord, TrialState, fold
+from search.searcher import OptunaSearcher, distribution
+from search.standing import Floors
+from toy import SPACE, metrics_like, outcome_like
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    with Journal(tmp_path / "journal.jsonl") as writing:
+        yield Recorder(writing, StudyRecord())
+
+
+def searcher_of(recorder, trials=10, **changed):
+    arguments = {"space": SPACE.dimensions, "default": SPACE.default, "floors": Floors(specificity=0.5), "seed": 0}
+    return OptunaSearcher(recorder, trials=trials, **{**arguments, **changed})
+
+
+def complete(recorder, number, recall=0.8, specificity=0.8):
+    recorder.trial_finished(
+        number, TrialState.COMPLETE, outcome=outcome_like(metrics_like(recall, specificity), epochs=1)
+    )
+
+
+def test_the_default_comes_first_and_the_journal_knows_before_anyone_acts(recorder):
+    searcher = searcher_of(recorder)
+    first = searcher.suggest("a")
+    assert first == {"number": 0, "params": dict(SPACE.default)}
+    assert recorder.record.trials[0].source == "default"
+    second = searcher.suggest("b")
+    assert recorder.record.trials[1].params == second["params"]
+    assert recorder.record.trials[1].source == "sampled"
+
+
+def test_each_end_is_told_as_what_it_is(recorder):
+    searcher = searcher_of(recorder)
+    for name in "abcd":
+        searcher.suggest(name)
+    complete(recorder, 0, recall=0.9, specificity=0.7)
+    recorder.trial_finished(1, TrialState.STOPPED, reason="time")
+    recorder.trial_finished(2, TrialState.FAILED, reason="NaN")
+    for name in "abc":
+        searcher.on_trial_complete(name, {"metrics": "{}", "recall": 0.1})
+    searcher.on_trial_complete("d", error=True)  # a lost worker: nobody reported an end
+    assert [trial.state for trial in searcher.study.trials] == [
+        OptunaState.COMPLETE,
+        OptunaState.PRUNED,
+        OptunaState.FAIL,
+        OptunaState.FAIL,
+    ]
+    assert searcher.study.trials[0].values == [0.9, pytest.approx(0.8)]
+    assert recorder.record.trials[3].state is TrialState.FAILED
+    assert "worker was lost" in recorder.record.trials[3].reason
+
+
+def test_everything_is_leukemia_is_told_as_infeasible(recorder):
+    searcher = searcher_of(recorder)
+    for name, specificity in (("a", 0.0), ("b", 0.9)):
+        number = searcher.suggest(name)["number"]
+        complete(recorder, number, recall=1.0 - number / 10, specificity=specificity)
+        searcher.on_trial_complete(name, {})
+    assert [trial.number for trial in searcher.study.best_trials] == [1]
+
+
+def test_it_ends_after_the_last_trial(recorder):
+    searcher = searcher_of(recorder, trials=2)
+    searcher.suggest("a")
+    searcher.suggest("b")
+    assert searcher.suggest("c") == Searcher.FINISHED
+
+
+ENDS = st.lists(st.sampled_from([*TrialState]), max_size=8)
+
+
+@given(ends=ENDS)
+@settings(max_examples=40, deadline=None)
+def test_a_replayed_searcher_knows_every_end_and_hands_out_the_unfinished_first(tmp_path_factory, ends):
+    path = tmp_path_factory.mktemp("replay") / "journal.jsonl"
+    with Journal(path) as writing:
+        recorder = Recorder(writing, StudyRecord())
+        live = searcher_of(recorder)
+        for number, end in enumerate(ends):
+            live.suggest(str(number))
+            if end is TrialState.COMPLETE:
+                complete(recorder, number)
+            elif end is not TrialState.RUNNING:
+                recorder.trial_finished(number, end, reason="why")
+            if end is not TrialState.RUNNING:
+                live.on_trial_complete(str(number), {})
+        before = dict(recorder.record.trials)
+        recorder.study_resumed({})
+        again = searcher_of(recorder)
+        states = {True: OptunaState.WAITING}
+        for known, replayed in zip(live.study.trials, again.study.trials, strict=True) if ends else ():
+            expected = states.get(known.state is OptunaState.RUNNING, known.state)
+            assert (replayed.number, replayed.state, replayed.values) == (known.number, expected, known.values)
+        unfinished = [number for number, end in enumerate(ends) if end is TrialState.RUNNING]
+        for number in unfinished:
+            handed = again.suggest(f"again-{number}")
+            assert handed == {"number": number, "params": dict(before[number].params)}
+        assert again.suggest("new")["number"] == len(ends)
+
+
+def test_a_restart_from_tunes_own_state_is_refused(recorder, tmp_path):
+    searcher = searcher_of(recorder)
+    searcher.save(str(tmp_path / "state"))
+    assert not (tmp_path / "state").exists()
+    with pytest.raises(NotImplementedError, match="journal"):
+        searcher.restore(str(tmp_path / "state"))
+
+
+@given(data=st.data())
+@settings(max_examples=50, deadline=None)
+def test_both_ends_of_every_range_go_to_optuna_and_back(data):
+    dimension = data.draw(st.sampled_from(list(hparams.space().values())))
+    converted = distribution(dimension)
+    match dimension:
+        case Choice(options=options):
+            value = data.draw(st.sampled_from(options))
+        case Int(low=low, high=high, step=step):
+            value = data.draw(st.sampled_from(range(low, high + 1, step)))
+        case Float(low=low, high=high):
+            value = data.draw(st.sampled_from([low, high]) | st.floats(low, high))
+    assert converted.to_external_repr(converted.to_internal_repr(value)) == pytest.approx(value)
+    assert converted._contains(converted.to_internal_repr(value))
+
+
+def test_a_second_fold_of_the_journal_is_the_recorders(recorder, tmp_path):
+    searcher = searcher_of(recorder)
+    searcher.suggest("a")
+    from search import journal
+
+    assert fold(journal.read(tmp_path / "journal.jsonl")).trials == recorder.record.trials

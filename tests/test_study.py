@@ -1,0 +1,77 @@
+"""Whole studies on the shared local Ray, with numpy-only trials (toy.py)."""
+
+import threading
+
+import pytest
+
+from cluster.session import Session
+from leukmodels.errors import SessionError, StudyError
+from search import journal
+from search.folder import StudyFolder
+from search.records import TrialState, fold
+from search.study import drive
+from toy import SPACE, run_toy, toy_config
+
+
+def test_a_study_runs_every_trial_to_its_end(session, tmp_path):
+    seen = []
+    record = run_toy(
+        tmp_path / "study", session, trials=6, epochs=3, listeners=[lambda record, event: seen.append(event)]
+    )
+    assert record.finished == "all trials done"
+    assert [trial.state for trial in record.trials.values()] == [TrialState.COMPLETE] * 6
+    assert [len(trial.epochs) for trial in record.trials.values()] == [3] * 6
+    assert record.trials[0].params == SPACE.default
+    assert seen == journal.read(tmp_path / "study" / "journal.jsonl")
+    assert fold(seen).trials == record.trials
+    assert not StudyFolder(tmp_path / "study").scratch.exists()
+
+
+def test_a_failing_configuration_fails_alone_and_is_not_tried_again(session, tmp_path):
+    record = run_toy(tmp_path / "study", session, trials=4, epochs=1, fail=(1,))
+    assert [trial.state for trial in record.trials.values()].count(TrialState.FAILED) == 1
+    assert "ValueError: a bad configuration" in record.trials[1].reason
+    assert record.count(TrialState.COMPLETE) == 3
+
+
+def test_the_time_budget_stops_running_trials_as_stopped(session, tmp_path):
+    record = run_toy(tmp_path / "study", session, trials=50, epochs=50, seconds=0.2, time_budget=4.0)
+    assert record.finished == "time budget"
+    assert record.count(TrialState.RUNNING) == 0
+    assert record.count(TrialState.STOPPED) >= 1
+    assert {trial.reason for trial in record.by_state(TrialState.STOPPED)} == {"the time was up"}
+
+
+def test_a_finished_study_can_go_on_with_more_trials(session, tmp_path):
+    run_toy(tmp_path / "study", session, trials=3, epochs=1)
+    record = run_toy(tmp_path / "study", session, trials=5, epochs=1)
+    assert record.sessions == 2
+    assert len(record.trials) == 5
+    assert all(
+        (tmp_path / "study" / "trials").joinpath(f"{n:05d}", "finished.log").read_text() == "finished\n"
+        for n in range(5)
+    )
+
+
+def test_two_drivers_cannot_write_one_study(session, tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    with folder.lock(), pytest.raises(StudyError, match=r"Another driver is writing.*pid"):
+        run_toy(tmp_path / "study", session, trials=1)
+
+
+def test_a_trial_that_can_never_fit_is_refused(tmp_path):
+    small = Session(cpus=2, gpus=0.0, dashboard="", local=True, nodes=1)
+    with pytest.raises(SessionError, match="8 CPUs and 0 GPUs, but the cluster has 2 CPUs"):
+        drive(StudyFolder(tmp_path), None, config=toy_config(cpus_per_trial=8), space=SPACE, session=small)
+
+
+def test_a_listener_that_raises_ends_the_study_where_the_journal_stands(session, tmp_path):
+    def explode(record, event):
+        if event["event"] == "epoch":
+            raise OSError("no space left on device")
+
+    with pytest.raises(Exception, match="no space left"):
+        run_toy(tmp_path / "study", session, trials=2, epochs=1, listeners=[explode])
+    assert threading.active_count() < 200
+    record = run_toy(tmp_path / "study", session, trials=2, epochs=1)
+    assert record.count(TrialState.COMPLETE) == 2

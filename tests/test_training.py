@@ -1,0 +1,221 @@
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leukmodels import checkpoint, metrics, runtime, training
+from leukmodels.cells import Cells
+from leukmodels.errors import TrainingDivergedError
+from leukmodels.evaluation import predict
+from leukmodels.hparams import HyperParams
+from leukmodels.model import build
+from leukmodels.training import Budget, Fitted, epoch_order, fit
+from toy_cells import cells, tiny, training_data
+
+runtime.start(threads=1)
+pytestmark = pytest.mark.keras
+
+DATA = training_data()
+Epochs = list[tuple[int, dict[str, float]]]
+
+
+def train(
+    folder: Path, hparams: HyperParams, *, epochs: int = 3, seed: int = 7, stop_at: int = 0, **options: Any
+) -> tuple[keras.Model, Fitted | None, Epochs]:
+    """Return model, what fit returned (None if stopped by the report of epoch stop_at) and the reported epochs."""
+    reported: Epochs = []
+
+    def report(epoch: int, numbers: dict[str, float]) -> None:
+        assert checkpoint.load(folder / checkpoint.FILE_NAME).history[epoch - 1] == numbers  # type: ignore[union-attr]
+        reported.append((epoch, numbers))
+        if epoch == stop_at:
+            raise SystemExit
+
+    runtime.seed_everything(seed)
+    model = build(hparams, image_px=8, black_background=False)
+    budget = Budget(epochs=epochs, patience=epochs)
+    try:
+        fitted = fit(model, DATA, hparams, budget=budget, seed=seed, folder=folder, report=report, **options)
+    except SystemExit:
+        return model, None, reported
+    return model, fitted, reported
+
+
+def without_times(history: Epochs) -> list[Any]:
+    return [(epoch, {k: v for k, v in n.items() if k not in ("seconds", "images_per_s")}) for epoch, n in history]
+
+
+def test_every_epoch_is_reported_with_all_numbers_after_its_checkpoint(tmp_path: Path) -> None:
+    _, fitted, reported = train(tmp_path, tiny())
+    assert fitted is not None
+    assert [epoch for epoch, _ in reported] == [1, 2, 3]
+    names = {*metrics.Metrics.__dataclass_fields__, "loss", "seconds", "images_per_s"}
+    assert all(set(numbers) == names and all(map(math.isfinite, numbers.values())) for _, numbers in reported)
+    assert [*fitted.history] == [numbers for _, numbers in reported]
+    assert fitted.seconds == pytest.approx(sum(numbers["seconds"] for _, numbers in reported))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"optimizer": "adam", "learning_rate": 1e-2},
+        {"optimizer": "adamw", "l2": 1e-2, "learning_rate": 1e-2},
+        {"optimizer": "sgd", "class_balance": "weights", "learning_rate": 1e-2},
+        {"optimizer": "rmsprop", "class_balance": "patients", "normalisation": "none"},
+    ],
+)
+def test_training_learns(choice: dict[str, Any], tmp_path: Path) -> None:
+    _, _, reported = train(tmp_path, tiny(**choice), epochs=6)
+    losses = [numbers["loss"] for _, numbers in reported]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("choice", [{}, {"dropout": 0.5, "augmentation": 0.5, "class_balance": "patients"}])
+def test_a_stopped_trial_goes_on_to_the_end_of_an_uninterrupted_one(choice: dict[str, Any], tmp_path: Path) -> None:
+    whole, _, expected = train(tmp_path / "whole", tiny(**choice))
+    _, stopped, before = train(tmp_path / "halves", tiny(**choice), stop_at=1)
+    resumed, _, after = train(tmp_path / "halves", tiny(**choice), known_epochs=1)
+    assert stopped is None
+    for (epoch, numbers), (wanted_epoch, wanted) in zip(
+        without_times(before + after), without_times(expected), strict=True
+    ):
+        assert epoch == wanted_epoch
+        assert numbers == pytest.approx(wanted, rel=1e-5)
+    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_epochs_of_the_checkpoint_are_reported_again_unless_known(tmp_path: Path) -> None:
+    _, _, first = train(tmp_path, tiny(), epochs=2)
+    _, _, again = train(tmp_path, tiny(), epochs=2)
+    assert again == first
+    assert train(tmp_path, tiny(), epochs=2, known_epochs=1)[2] == first[1:]
+    assert train(tmp_path, tiny(), epochs=2, known_epochs=5)[2] == []
+
+
+def damage(path: Path, change: Callable[[bytearray], bytearray]) -> None:
+    path.write_bytes(change(bytearray(path.read_bytes())))
+
+
+def flip_a_bit(content: bytearray) -> bytearray:
+    content[len(content) // 2] ^= 1
+    return content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda content: content[: len(content) // 2], lambda _: bytearray(), lambda _: bytearray(b"x"), flip_a_bit],
+)
+def test_an_unreadable_checkpoint_starts_the_trial_from_scratch(
+    change: Callable[[bytearray], bytearray], tmp_path: Path
+) -> None:
+    _, _, first = train(tmp_path, tiny(), stop_at=1)
+    damage(tmp_path / checkpoint.FILE_NAME, change)
+    assert checkpoint.load(tmp_path / checkpoint.FILE_NAME) is None
+    _, _, again = train(tmp_path, tiny(), stop_at=1)
+    assert again[0][1]["loss"] == pytest.approx(first[0][1]["loss"], rel=1e-5)
+
+
+def test_the_checkpoint_of_another_trial_is_not_taken(tmp_path: Path) -> None:
+    train(tmp_path, tiny(), epochs=2)
+    assert len(train(tmp_path, tiny(learning_rate=1e-4), epochs=1)[2]) == 1
+    assert len(checkpoint.load(tmp_path / checkpoint.FILE_NAME).history) == 1  # type: ignore[union-attr]
+
+
+def test_a_checkpoint_of_another_model_changes_nothing(tmp_path: Path) -> None:
+    train(tmp_path, tiny(), epochs=1)
+    other = build(tiny(dense_units=17), image_px=8, black_background=False)
+    training.compile_model(other, tiny(dense_units=17))
+    before = other.get_weights()
+    assert not checkpoint.restore(other, checkpoint.load(tmp_path / checkpoint.FILE_NAME))  # type: ignore[arg-type]
+    assert all((a == b).all() for a, b in zip(before, other.get_weights(), strict=True))
+
+
+def test_the_model_is_left_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
+    model, fitted, reported = train(tmp_path, tiny(learning_rate=1e-2, normalisation="none"), epochs=6)
+    assert fitted is not None
+    found = metrics.score(DATA.validation.labels, predict(model, DATA.validation.images))
+    assert found.log_loss == min(numbers["log_loss"] for _, numbers in reported)
+    assert reported[fitted.best_epoch - 1][1]["log_loss"] == found.log_loss
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "over"),
+    [
+        ([], 1, False),
+        ([3, 2], 1, False),
+        ([2, 3], 1, True),
+        ([2, 3, 3], 3, False),
+        ([2, 2], 1, True),
+        ([3, 2, 1, 0], 9, True),
+    ],
+)
+def test_patience_counts_epochs_since_the_best_log_loss(losses: list[float], patience: int, over: bool) -> None:
+    fitted = Fitted(history=tuple({"log_loss": loss} for loss in losses))
+    assert fitted.is_over(Budget(epochs=4, patience=patience)) is over
+
+
+@pytest.mark.parametrize("spoil", ["weights", "scores"])
+def test_numbers_that_are_none_raise(spoil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if spoil == "weights":
+        monkeypatch.setattr(training, "_class_weights", lambda *_: np.array([np.nan, np.nan], np.float32))
+    else:
+        monkeypatch.setattr(training, "predict", lambda *_: np.full(len(DATA.validation), np.nan))
+    with pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1: .*learning_rate 0\.001, optimizer adam"):
+        train(tmp_path, tiny())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="budget of 0 epochs"):
+        Budget(epochs=0, patience=1)
+
+
+@given(seed=st.integers(0, 2**32), epoch=st.integers(1, 1000))
+def test_an_epoch_is_a_permutation_that_depends_on_seed_and_epoch_alone(seed: int, epoch: int) -> None:
+    some = cells()
+    order = epoch_order(some, class_balance="none", seed=seed, epoch=epoch)
+    assert sorted(order) == list(range(len(some)))
+    assert (order == epoch_order(some, class_balance="weights", seed=seed, epoch=epoch)).all()
+    assert (order != epoch_order(some, class_balance="none", seed=seed, epoch=epoch + 1)).any()
+
+
+def test_balanced_sampling_gives_classes_and_then_patients_equal_shares() -> None:
+    patients = np.repeat([0, 1, 2], [6000, 3000, 1000]).astype(np.int32)
+    uneven = Cells(
+        images=np.zeros((10_000, 1, 1, 3), np.uint8),
+        labels=(patients == 2).astype(np.uint8),
+        patients=patients,
+        patient_names=("A", "B", "C"),
+        image_ids=np.array(["x"] * 10_000),
+    )
+    order = epoch_order(uneven, class_balance="patients", seed=0, epoch=1)
+    shares = np.bincount(patients[order]) / len(order)
+    np.testing.assert_allclose(shares, [0.25, 0.25, 0.5], atol=0.02)
+
+
+def test_class_weights_give_both_classes_the_same_sum() -> None:
+    labels = np.array([0, 0, 0, 1], np.uint8)
+    weights = training._class_weights(labels, "weights")
+    assert weights[labels].sum() == pytest.approx(4)
+    assert weights[1] == pytest.approx(3 * weights[0])
+
+
+def test_weight_decay_spares_biases_and_normalisation() -> None:
+    model = build(tiny(optimizer="adamw", l2=1e-2), image_px=8, black_background=False)
+    training.compile_model(model, tiny(optimizer="adamw", l2=1e-2))
+    decayed = {v.name for v in model.trainable_variables if model.optimizer._use_weight_decay(v)}
+    assert model.optimizer.weight_decay == pytest.approx(1e-2)
+    assert decayed == {"kernel"}
+
+
+def test_the_identity_of_a_trial_survives_json() -> None:
+    trial: Mapping[str, Any] = training.trial_identity(tiny(), DATA, 3)
+    assert json.loads(json.dumps(trial)) == trial
