@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +70,6 @@ def open_session(*, dashboard: bool = True, cpus: int | None = None) -> Iterator
         ray.shutdown()
 
 
-def inside_job() -> bool:
-    """Say whether this process is the entrypoint of a Ray job, whose working folder is thrown away."""
-    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-
-
 def check_fits(session: Session, *, cpus_per_trial: int, gpus_per_trial: float) -> int:
     """Return how many trials run at once; SessionError if not even one fits (Ray would wait for ever)."""
     fits = session.cpus // cpus_per_trial
@@ -102,8 +96,3 @@ def _close_token_file() -> None:
     with contextlib.suppress(OSError):
         if stat.S_IMODE(token.stat().st_mode) & 0o077:
             token.chmod(0o600)
-
-
-def scratch_folder() -> Path:
-    """Return a fresh folder for files that nobody reads back."""
-    return Path(tempfile.mkdtemp(prefix="leukemia-search-"))

@@ -11,13 +11,15 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from leukmodels.atomic import written_aside
+
+if TYPE_CHECKING:
+    import keras
 
 Arrays = Sequence[npt.NDArray[Any]]
 FILE_NAME = "checkpoint.npz"
@@ -42,7 +44,7 @@ class Checkpoint:
 
 
 def take(
-    model: keras.Model, *, trial: Mapping[str, Any], history: Sequence[Mapping[str, float]], best: Arrays
+    model: "keras.Model", *, trial: Mapping[str, Any], history: Sequence[Mapping[str, float]], best: Arrays
 ) -> Checkpoint:
     """Return the present state of a compiled model that has trained."""
     return Checkpoint(
@@ -76,7 +78,7 @@ def load(path: Path) -> Checkpoint | None:
         return None
 
 
-def restore(model: keras.Model, checkpoint: Checkpoint) -> bool:
+def restore(model: "keras.Model", checkpoint: Checkpoint) -> bool:
     """Put a compiled model into the checkpoint's state; return False, changing nothing, if it is of another model."""
     targets = [*model.variables, *model.optimizer.variables]
     values = [*checkpoint.variables, *checkpoint.optimizer]
@@ -85,6 +87,12 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> bool:
     for target, value in zip(targets, values, strict=True):
         target.assign(value)
     return True
+
+
+def remove(folder: Path) -> None:
+    """Remove a trial's checkpoint, and the half-written ones that killed processes left beside it."""
+    for path in [*folder.glob(f".*-{FILE_NAME}"), folder / FILE_NAME]:
+        path.unlink(missing_ok=True)
 
 
 _PARTS = ("variables", "optimizer", "best")

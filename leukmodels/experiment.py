@@ -58,12 +58,11 @@ def run(
     seed: int,
     folder: Path,
     report: Report,
-    known_epochs: int = 0,
 ) -> Outcome:
     """Train, evaluate on the validation cells and keep model.keras, scores.parquet and outcome.json in the folder.
 
     A folder with a checkpoint of this trial continues it, one with its outcome returns that without training. For
-    report, known_epochs and the errors see training.fit; whatever report raises passes through, checkpoint kept.
+    report and the errors see training.fit; whatever report raises passes through, checkpoint kept.
     """
     trial = trial_identity(hparams, data, seed)
     if finished := _read_outcome(folder / OUTCOME_FILE, trial):
@@ -71,9 +70,7 @@ def run(
     try:
         seed_everything(seed)
         model = build(hparams, image_px=data.train.image_px, black_background=data.black_background)
-        fitted = fit(
-            model, data, hparams, budget=budget, seed=seed, folder=folder, report=report, known_epochs=known_epochs
-        )
+        fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
         scores = predict(model, data.validation.images)
         outcome = Outcome(
             metrics=score(data.validation.labels, scores),
@@ -87,7 +84,7 @@ def run(
         _save_model(model, folder / MODEL_FILE)
         with written_aside(folder / OUTCOME_FILE) as aside:  # last: it says that the rest is there
             aside.write_text(json.dumps({"trial": trial, "outcome": outcome.to_dict()}, indent=2))
-        (folder / checkpoint.FILE_NAME).unlink(missing_ok=True)
+        checkpoint.remove(folder)
         return outcome
     finally:
         # Workers run one trial after another: without this the graphs of all of them would stay in memory.

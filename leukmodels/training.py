@@ -24,6 +24,8 @@ from leukmodels.evaluation import predict
 from leukmodels.hparams import HyperParams
 from leukmodels.metrics import score
 
+SETTLING_IMAGES = 256
+
 Report = Callable[[int, dict[str, float]], None]
 Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, tf.Tensor]]
 
@@ -81,14 +83,13 @@ def fit(
     seed: int,
     folder: Path,
     report: Report,
-    known_epochs: int = 0,
 ) -> Fitted:
     """Train a model and leave it with the weights of its best epoch.
 
     After each epoch the state goes to folder/checkpoint.npz and then report(epoch, numbers) is called, epoch from 1,
     numbers being those of Metrics on the validation cells, loss (of training, penalties included), seconds (of training
     and validation) and images_per_s (of training). A folder with a checkpoint of this trial continues it; its epochs
-    are reported again, as the receiver may have died before it kept the last one. Epochs up to known_epochs never are.
+    are reported again, as the receiver may have died before it kept the last one; it drops those it has.
     Whatever report raises ends the training and leaves the checkpoint to continue from.
 
     Raises TrainingDivergedError when the loss or a score is not a finite number.
@@ -99,8 +100,7 @@ def fit(
     path = folder / checkpoint.FILE_NAME
     fitted, best = _resume(model, path, trial)
     for epoch, numbers in enumerate(fitted.history, start=1):
-        if epoch > known_epochs:
-            report(epoch, dict(numbers))
+        report(epoch, dict(numbers))
     while not fitted.is_over(budget):
         epoch = len(fitted.history) + 1
         numbers = _epoch(model, step, data, hparams, seed=seed, epoch=epoch)
@@ -108,8 +108,7 @@ def fit(
         if fitted.best_epoch == epoch:
             best = model.get_weights()
         checkpoint.save(path, checkpoint.take(model, trial=trial, history=fitted.history, best=best))
-        if epoch > known_epochs:
-            report(epoch, dict(numbers))
+        report(epoch, dict(numbers))
     model.set_weights(best)
     return fitted
 
@@ -168,6 +167,7 @@ def _epoch(
         labels = data.train.labels[batch]
         logs = step(data.train.images[batch], labels.astype(np.float32)[:, None], weights[labels])
     loss = float(logs["loss"])
+    settle_normalisation(model, data.train, order[:SETTLING_IMAGES], batch_size=hparams.batch_size)
     trained_s = time.perf_counter() - start
     scores = predict(model, data.validation.images)
     if not (math.isfinite(loss) and np.isfinite(scores).all()):
@@ -181,6 +181,26 @@ def _epoch(
         "seconds": time.perf_counter() - start,
         "images_per_s": len(order) / trained_s,
     }
+
+
+def settle_normalisation(
+    model: keras.Model, cells: Cells, order: npt.NDArray[np.int64], *, batch_size: int
+) -> None:
+    """Set the statistics of batch normalisation to their means over the batches of `order` under the present weights.
+
+    The moving averages lag behind weights that change with every step: in the first epochs the validation accuracy of
+    the default model jumped between .46 and .81 while its AUROC stood still. (Wu and Johnson 2021, arXiv:2105.07576.)
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for count, first in enumerate(range(0, len(order), batch_size)):
+        for layer in layers:
+            layer.momentum = count / (count + 1)  # of a plain mean over the batches so far
+        model(cells.images[order[first : first + batch_size]], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def _compiled_step(model: keras.Model) -> Step:

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from cluster.session import inside_job
+from cluster.jobs import inside_job
 from leukmodels.errors import StudyError
 from search.folder import StudyFolder, write_whole
 from search.journal import read

@@ -26,5 +26,4 @@ class Gauges:
         if event["event"] in ("trial_started", "trial_finished"):
             for state in TrialState:
                 self._trials.set(record.count(state), {"state": state.value})
-        if event["event"] == "trial_finished":
             self._hypervolume.set(stand(record, self._floors).hypervolume)

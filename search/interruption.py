@@ -17,20 +17,24 @@ class Interrupted(BaseException):
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted on the first SIGINT or SIGTERM inside the block, and ignore the ones that follow it.
+    """Raise Interrupted on the first SIGINT or SIGTERM inside the block, and ignore those that follow within it.
 
     Ray's own SIGTERM handler exits at once, and Tune's SIGINT handler returns as if the study had ended: enter this
-    after ``ray.init``, with TUNE_DISABLE_SIGINT_HANDLER set.
+    after ``ray.init``, with TUNE_DISABLE_SIGINT_HANDLER set. It nests; the innermost block raises.
     """
+    signals: list[int] = []
 
-    def raise_once(signum: int, _frame: FrameType | None) -> None:
+    def interrupt(signum: int, _frame: FrameType | None) -> None:
         for known in (signal.SIGINT, signal.SIGTERM):
             signal.signal(known, signal.SIG_IGN)
-        raise Interrupted(signum)
+        signals.append(signum)
+        raise KeyboardInterrupt  # the one exception that Ray's C++ waits let through
 
-    before = {signum: signal.signal(signum, raise_once) for signum in (signal.SIGINT, signal.SIGTERM)}
+    before = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt:
+        raise Interrupted(signals[0] if signals else signal.SIGINT) from None
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

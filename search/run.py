@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster.jobs import refuse_relative
 from search.cli import find_study, run_verb
 from search.interruption import Interrupted, interruptible
 from search.options import parse
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str]) -> int:
     from search import workflow
 
     command = shlex.join(["python", "-m", "search.run", *arguments])
+    refuse_relative({"--storage": parsed.storage, "--data": given.get("data"), "--out": parsed.out})
     storage = parsed.storage.expanduser().resolve()
     if parsed.resume:
         folder = find_study(parsed.resume, storage)

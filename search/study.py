@@ -20,7 +20,7 @@ from leukmodels.tasks import Task
 from search import journal
 from search.config import SearchConfig
 from search.folder import StudyFolder, write_whole
-from search.interruption import Interrupted
+from search.interruption import Interrupted, interruptible
 from search.prepare import DataReport
 from search.recorder import Listener, Recorder
 from search.records import StudyRecord, TrialState, fold
@@ -104,51 +104,65 @@ def drive(
     ``changes`` is what a resume set anew (None: not a resume). Interrupted leaves a study that can be resumed.
     ``experiment`` stands in for the Keras training (see ``trial.Experiment``).
     """
-    # Optuna and Tune take seconds to import, and status, export and --help never need them.
+    concurrency = check_fits(session, cpus_per_trial=config.cpus_per_trial, gpus_per_trial=config.gpus_per_trial)
+    with folder.lock(), journal.Journal(folder.journal) as written:
+        recorder = Recorder(written, fold(journal.read(folder.journal)), listeners)
+        try:
+            with interruptible():
+                if changes is not None:
+                    recorder.study_resumed(changes)
+                _search(folder, data, recorder, config, space, experiment, concurrency)
+        except Interrupted as interruption:
+            with contextlib.suppress(OSError):
+                recorder.study_interrupted(interruption.signal)
+            raise
+        return recorder.record
+
+
+def _search(
+    folder: StudyFolder,
+    data: TrainingData | None,
+    recorder: Recorder,
+    config: SearchConfig,
+    space: Space,
+    experiment: Callable[..., dict[str, Any]] | None,
+    concurrency: int,
+) -> None:
+    # Optuna and Tune take seconds to import; beginning a study does not need them.
     from search.scheduler import JournalingScheduler
     from search.searcher import OptunaSearcher
     from search.stopping import TimeBudget
     from search.trial import TrialPlan, train_keras
     from search.tuning import run_trials
 
-    concurrency = check_fits(session, cpus_per_trial=config.cpus_per_trial, gpus_per_trial=config.gpus_per_trial)
-    with folder.lock(), journal.Journal(folder.journal) as written:
-        recorder = Recorder(written, fold(journal.read(folder.journal)), listeners)
-        try:
-            if changes is not None:
-                recorder.study_resumed(changes)
-            searcher = OptunaSearcher(
-                recorder,
-                space=space.dimensions,
-                default=space.default,
-                floors=floors(config),
-                trials=config.trials,
-                seed=config.seed,
-            )
-            budget = TimeBudget(config.time_budget)
-            run_trials(
-                folder,
-                data,
-                searcher=searcher,
-                scheduler=JournalingScheduler(recorder),
-                stopper=budget,
-                plan=TrialPlan(
-                    epochs=config.epochs,
-                    patience=config.patience,
-                    seed=config.seed,
-                    threads=config.cpus_per_trial,
-                    trials=folder.trials,
-                ),
-                experiment=experiment or train_keras,
-                concurrency=concurrency,
-                cpus=config.cpus_per_trial,
-                gpus=config.gpus_per_trial,
-            )
-            for trial in recorder.record.by_state(TrialState.RUNNING):
-                searcher.tell(recorder.trial_finished(trial.number, TrialState.STOPPED, reason="the time was up"))
-            recorder.study_finished("time budget" if budget.spent else "all trials done")
-        except Interrupted as interruption:
-            with contextlib.suppress(OSError):
-                recorder.study_interrupted(interruption.signal)
-            raise
-        return recorder.record
+    searcher = OptunaSearcher(
+        recorder,
+        space=space.dimensions,
+        default=space.default,
+        floors=floors(config),
+        trials=config.trials,
+        seed=config.seed,
+    )
+    budget = TimeBudget(config.time_budget)
+    plan = TrialPlan(
+        epochs=config.epochs,
+        patience=config.patience,
+        seed=config.seed,
+        threads=config.cpus_per_trial,
+        trials=folder.trials,
+    )
+    run_trials(
+        folder,
+        data,
+        searcher=searcher,
+        scheduler=JournalingScheduler(recorder),
+        stopper=budget,
+        plan=plan,
+        experiment=experiment or train_keras,
+        concurrency=concurrency,
+        cpus=config.cpus_per_trial,
+        gpus=config.gpus_per_trial,
+    )
+    for trial in recorder.record.by_state(TrialState.RUNNING):
+        searcher.tell(recorder.trial_finished(trial.number, TrialState.STOPPED, reason="the time was up"))
+    recorder.study_finished("time budget" if budget.spent else "all trials done")

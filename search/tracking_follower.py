@@ -75,7 +75,7 @@ def follow(folder: StudyFolder, uri: str) -> None:
 
 def _report(**status: Any) -> None:
     with contextlib.suppress(BrokenPipeError):  # the driver was killed; MLflow is still told the rest
-        print(json.dumps(status), flush=True)
+        print(json.dumps(status), file=sys.__stdout__, flush=True)
 
 
 def explain(error: Exception, uri: str) -> str:
@@ -167,4 +167,5 @@ def _read_cursor(folder: StudyFolder) -> dict[str, Any]:
 
 if __name__ == "__main__":
     os.nice(NICENESS)
+    sys.stdout = sys.stderr  # reports alone go to the driver, whatever a library prints
     follow(StudyFolder(Path(sys.argv[1])), os.environ["MLFLOW_TRACKING_URI"])

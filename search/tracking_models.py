@@ -2,8 +2,9 @@
 
 ``mlflow.keras.log_model`` wants a live model, so TensorFlow in the driver: ten seconds, a gigabyte and its C++ log
 lines on the user's terminal, to write again what the trial wrote already. Here the trial's own file goes into the same
-layout (Keras flavor of MLflow 3: ``data/model.keras`` beside ``MLmodel``), read from the archive's config.json.
-``mlflow.keras.load_model`` and ``mlflow.pyfunc.load_model`` open it; nothing in it is a pickle.
+layout (Keras flavor of MLflow 3: ``data/model.keras`` beside ``MLmodel``), its signature read from the archive's
+config.json, with the source of this project's layers: ``mlflow.pyfunc.load_model`` and ``mlflow models serve`` open it
+where leukmodels is not installed, ``mlflow.keras.load_model`` once ``leukmodels.layers`` is imported. No pickle.
 """
 
 import json
@@ -14,10 +15,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import leukmodels
 from search.folder import StudyFolder
 from search.records import TrialRecord
 from search.tracking_ledger import pages
 from search.tracking_runs import StudyRuns
+
+_LOADER = '''"""Opens the model for MLflow, its own layers registered."""
+
+try:
+    import leukmodels.layers
+except ImportError:
+    import leukemia_layers
+from mlflow.keras import _load_pyfunc
+'''
 
 
 def log_models(runs: StudyRuns, folder: StudyFolder, members: Iterable[TrialRecord]) -> int:
@@ -71,6 +82,10 @@ def _write(folder: Path, model_file: Path, *, model_id: str, run_id: str, versio
     data.mkdir()
     shutil.copyfile(model_file, data / "model.keras")
     (data / "keras_module.txt").write_text("keras", encoding="utf-8")
+    code = folder / "code"
+    code.mkdir()
+    (code / "leukemia_model.py").write_text(_LOADER, encoding="utf-8")
+    shutil.copyfile(Path(leukmodels.__path__[0]) / "layers.py", code / "leukemia_layers.py")
     requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy") if name in versions]
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     with zipfile.ZipFile(model_file) as archive:
@@ -80,7 +95,7 @@ def _write(folder: Path, model_file: Path, *, model_id: str, run_id: str, versio
     model.add_flavor(
         "keras", data="data", keras_version=keras_version, keras_backend="tensorflow", save_exported_model=False
     )
-    pyfunc.add_to_model(model, loader_module="mlflow.keras")
+    pyfunc.add_to_model(model, loader_module="leukemia_model", code="code")
     model.save(str(folder / "MLmodel"))
 
 
@@ -93,6 +108,6 @@ def _signature(config: Mapping[str, Any]) -> Any:
     images = next(layer["config"] for layer in config["layers"] if layer["class_name"] == "InputLayer")
     shape = tuple(-1 if size is None else size for size in images["batch_shape"])
     return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(images["dtype"]), shape, name=images["name"])]),
+        inputs=Schema([TensorSpec(np.dtype(images["dtype"]), shape)]),
         outputs=Schema([TensorSpec(np.dtype("float32"), (-1, 1))]),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.session import Session
-from leukmodels import readers
+from leukmodels import checkpoint, readers
 from leukmodels.cohort import draw_cohort
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.tasks import TASKS, Task, find_task
@@ -163,6 +163,8 @@ def _finish(plan: Plan, out: Path, record: StudyRecord, console: Console, tracke
     folder = plan.folder
     manifest = folder.read_manifest()
     standing = stand(record, floors(plan.config))
+    for trial in record.by_state(TrialState.STOPPED, TrialState.FAILED):
+        checkpoint.remove(folder.trial(trial.number))
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
         write_report(folder, record, manifest)

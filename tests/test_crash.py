@@ -16,6 +16,7 @@ from search.recorder import Recorder
 from search.records import TrialState, fold
 from search.searcher import OptunaSearcher
 from search.standing import Floors
+from search.study import keras_space
 from search.tracking import default_uri
 from search.tracking_ledger import ledger
 from toy import SPACE
@@ -47,9 +48,10 @@ def ends(folder):
     return [event["trial"] for event in events if event["event"] == "trial_finished"]
 
 
-def check_ledgers_agree(folder, *, trials, search_space):
-    """Compare journal, Optuna and MLflow trial by trial."""
+def check_ledgers_agree(folder, *, trials, search_space=None):
+    """Compare journal, Optuna and MLflow trial by trial and return the journal's record."""
     study = StudyFolder(folder)
+    search_space = search_space or keras_space()
     record = fold(journal.read(study.journal))
     assert sorted(ends(folder)) == list(range(trials))
     with Journal(study.journal) as writing:
@@ -98,3 +100,23 @@ def test_five_kills_at_random_moments_lose_and_repeat_nothing(tmp_path):
     assert record.count(TrialState.COMPLETE) == TRIALS
     assert [len(trial.epochs) for trial in record.trials.values()] == [EPOCHS] * TRIALS
     assert [event["event"] for event in journal.read(StudyFolder(folder).journal)].count("study_finished") == 1
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_training_goes_on_from_its_checkpoint(tmp_path):
+    command = ["-m", "search.run", "--storage", tmp_path, "--no-dashboard", "--out", tmp_path / "exported"]
+    small = ["--preset", "smoke", "--trials", 2, "--epochs", 6, "--patience", 6, "--image-px", 16]
+    driver = start(*command, "--task", "runx1", "--name", "study", "--cells-per-patient", 3, *small)
+    folder = tmp_path / "study"
+    wait_for_events(folder, 5, driver, kind="epoch")
+    driver.kill()
+    driver.wait()
+    before = fold(journal.read(StudyFolder(folder).journal))
+    assert before.by_state(TrialState.RUNNING), "the study ended before it could be killed"
+    assert start(*command, "--resume", folder).wait(timeout=200) == 0
+    record = check_ledgers_agree(folder, trials=2)
+    assert record.sessions == 2
+    for number, trial in before.trials.items():
+        # What was known is neither lost nor written again: the epochs before the kill are the same, to the bit.
+        assert record.trials[number].epochs[: len(trial.epochs)] == trial.epochs
+    assert [len(trial.epochs) for trial in record.trials.values()] == [6, 6]

@@ -1,5 +1,6 @@
 import inspect
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.keras
 
 DATA = training_data()
 BUDGET = Budget(epochs=3, patience=3)
+Finished = tuple[Path, Outcome]
 
 
 def run(folder: Path, *, hparams: HyperParams | None = None, stop_at: int = 0) -> tuple[Outcome, list[int]]:
@@ -31,45 +33,64 @@ def run(folder: Path, *, hparams: HyperParams | None = None, stop_at: int = 0) -
     return found, epochs
 
 
-def test_a_finished_trial_leaves_model_scores_and_outcome_and_no_checkpoint(tmp_path: Path) -> None:
-    outcome, epochs = run(tmp_path)
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Return folder and outcome of a finished trial, for reading only."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    outcome, epochs = run(folder)
     assert epochs == [1, 2, 3]
-    assert {file.name for file in tmp_path.iterdir()} == {MODEL_FILE, SCORES_FILE, OUTCOME_FILE}
-    written = evaluation.read_scores(tmp_path / SCORES_FILE)
+    return folder, outcome
+
+
+@pytest.fixture
+def finished(uninterrupted: Finished, tmp_path: Path) -> Finished:
+    """Return folder and outcome of a finished trial, for changing."""
+    return shutil.copytree(uninterrupted[0], tmp_path / "finished"), uninterrupted[1]
+
+
+def test_a_finished_trial_leaves_model_scores_and_outcome_and_no_checkpoint(
+    uninterrupted: Finished,
+) -> None:
+    folder, outcome = uninterrupted
+    assert {file.name for file in folder.iterdir()} == {MODEL_FILE, SCORES_FILE, OUTCOME_FILE}
+    written = evaluation.read_scores(folder / SCORES_FILE)
     assert metrics.score(written["label"].to_numpy(), written["score"].to_numpy()) == outcome.metrics
-    model = keras.saving.load_model(tmp_path / MODEL_FILE, safe_mode=True)
+    model = keras.saving.load_model(folder / MODEL_FILE, safe_mode=True)
     assert model.count_params() == outcome.parameters
     assert not model.compiled  # no optimizer state in the file
     answers = evaluation.predict(model, DATA.validation.images)
     assert answers == pytest.approx(written["score"].to_numpy(), rel=1e-5)
 
 
-def test_a_finished_trial_is_not_trained_again(tmp_path: Path) -> None:
-    outcome, _ = run(tmp_path)
-    assert run(tmp_path) == (outcome, [])
+def test_a_finished_trial_is_not_trained_again(finished: Finished) -> None:
+    folder, outcome = finished
+    assert run(folder) == (outcome, [])
 
 
 @pytest.mark.parametrize("change", [lambda _: "", lambda text: text[:-20], lambda text: text.replace("auroc", "auc")])
-def test_an_outcome_that_cannot_be_read_is_made_anew(change: Callable[[str], str], tmp_path: Path) -> None:
-    outcome, _ = run(tmp_path)
-    path = tmp_path / OUTCOME_FILE
+def test_an_outcome_that_cannot_be_read_is_made_anew(change: Callable[[str], str], finished: Finished) -> None:
+    folder, outcome = finished
+    path = folder / OUTCOME_FILE
     path.write_text(change(path.read_text()))
-    again, epochs = run(tmp_path)
+    again, epochs = run(folder)
     assert epochs == [1, 2, 3]
     assert again.metrics.to_dict() == pytest.approx(outcome.metrics.to_dict(), rel=1e-5)
 
 
-def test_the_outcome_of_other_hyperparameters_is_not_taken(tmp_path: Path) -> None:
-    run(tmp_path)
-    assert run(tmp_path, hparams=tiny(learning_rate=1e-4))[1] == [1, 2, 3]
+def test_the_outcome_of_other_hyperparameters_is_not_taken(finished: Finished) -> None:
+    assert run(finished[0], hparams=tiny(learning_rate=1e-4))[1] == [1, 2, 3]
 
 
-def test_a_stopped_trial_keeps_its_checkpoint_and_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
-    whole, _ = run(tmp_path / "whole")
+def test_a_stopped_trial_keeps_its_checkpoint_and_ends_like_an_uninterrupted_one(
+    uninterrupted: Finished, tmp_path: Path
+) -> None:
+    whole = uninterrupted[1]
     with pytest.raises(SystemExit):
-        run(tmp_path / "halves", stop_at=2)
-    assert [file.name for file in (tmp_path / "halves").iterdir()] == [checkpoint.FILE_NAME]
-    resumed, _ = run(tmp_path / "halves")
+        run(tmp_path, stop_at=2)
+    assert [file.name for file in tmp_path.iterdir()] == [checkpoint.FILE_NAME]
+    (tmp_path / f".999-{checkpoint.FILE_NAME}").touch()  # as a process killed while writing leaves it
+    resumed, _ = run(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {MODEL_FILE, SCORES_FILE, OUTCOME_FILE}
     assert resumed.metrics.to_dict() == pytest.approx(whole.metrics.to_dict(), rel=1e-5)
     assert (resumed.best_epoch, resumed.epochs, resumed.parameters) == (
         whole.best_epoch,
@@ -78,8 +99,8 @@ def test_a_stopped_trial_keeps_its_checkpoint_and_ends_like_an_uninterrupted_one
     )
 
 
-def test_an_outcome_goes_through_json(tmp_path: Path) -> None:
-    outcome, _ = run(tmp_path)
+def test_an_outcome_goes_through_json(uninterrupted: Finished) -> None:
+    outcome = uninterrupted[1]
     assert Outcome.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
 
 

@@ -39,7 +39,7 @@ def test_the_defaults_are_the_published_cnn() -> None:
 
 
 # Shrinking a failure would build hundreds of models.
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(points())
 def test_any_point_of_the_space_builds_and_answers_with_probabilities(point: dict[str, Any]) -> None:
     keras.utils.clear_session()

@@ -14,22 +14,35 @@ from search.tracking_ledger import ledger
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_sync_tells_what_mlflow_does_not_know_and_prints_one_line(tmp_path: Path) -> None:
-    folder = written.begin(tmp_path, "anna")
-    with Journal(folder.journal) as log:
-        written.run_trial(log, 0)
-    command = [sys.executable, "-m", "search.sync", "anna", "--storage", str(tmp_path)]
-
-    def answer() -> tuple[int, str, str]:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    where = f"MLflow at {default_uri(tmp_path)} knows all of anna"
-    assert answer() == (0, f"{where}; 5 events were new to it.\n", "")
-    with Journal(folder.journal) as log:
+def test_first_syncs_make_one_database_and_print_a_line_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".mlflow.db.new").write_text("left by a process that was killed")
+    folders = [written.begin(tmp_path, name) for name in ("anna", "bea")]
+    for folder in folders:
+        with Journal(folder.journal) as log:
+            written.run_trial(log, 0)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "search.sync", folder.name, "--storage", str(tmp_path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for folder in folders
+    ]
+    where = f"MLflow at {default_uri(tmp_path)} knows all of"
+    for folder, process in zip(folders, processes, strict=True):
+        said, complained = process.communicate()
+        assert (said, complained) == (f"{where} {folder.name}; 5 events were new to it.\n", "")
+        assert process.returncode == 0
+    with Journal(folders[0].journal) as log:
         log.append("study_finished", reason="all trials ended")
-    assert answer() == (0, f"{where}; 1 event was new to it.\n", "")
-    assert ledger(default_uri(tmp_path), folder.read_manifest()["study_id"])[0].status == "FINISHED"
+    assert sync.main(["anna", "--storage", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{where} anna; 1 event was new to it.\n"
+    for folder in folders:
+        assert ledger(default_uri(tmp_path), folder.read_manifest()["study_id"])[0].status == "FINISHED"
 
 
 def test_sync_refuses_what_is_no_study(tmp_path: Path) -> None:

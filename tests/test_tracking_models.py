@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +69,7 @@ def test_model_cut_off_by_a_crash_is_replaced(study: StudyFolder) -> None:
     assert client.get_logged_model(anew).name == model.name
 
 
-def test_logged_model_opens_with_mlflow_and_holds_no_pickle(
-    study: StudyFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logged_model_opens_and_holds_no_pickle(study: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
     import mlflow
 
@@ -77,7 +78,8 @@ def test_logged_model_opens_with_mlflow_and_holds_no_pickle(
     (model_id,) = models_of(study)[0]
     folder = Path(connect(uri).get_logged_model(model_id).artifact_location)
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    assert files == {"MLmodel", "requirements.txt", "data/keras_module.txt", "data/model.keras"}
+    code = {"code/leukemia_model.py", "code/leukemia_layers.py"}
+    assert files == {"MLmodel", "requirements.txt", "data/keras_module.txt", "data/model.keras"} | code
     own = study.trial(0) / "model.keras"
     assert (folder / "data" / "model.keras").read_bytes() == own.read_bytes()
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.float32)
@@ -87,5 +89,28 @@ def test_logged_model_opens_with_mlflow_and_holds_no_pickle(
     served = mlflow.pyfunc.load_model(str(folder))
     np.testing.assert_allclose(served.predict(images), expected, atol=1e-6)
     signature = served.metadata.signature
-    assert signature.inputs.to_dict()[0]["tensor-spec"] == {"dtype": "float32", "shape": [-1, 16, 16, 3]}
-    assert signature.outputs.to_dict()[0]["tensor-spec"] == {"dtype": "float32", "shape": [-1, 1]}
+    assert signature.inputs.to_dict()[0]["tensor-spec"] == {"dtype": "float32", "shape": (-1, 16, 16, 3)}
+    assert signature.outputs.to_dict()[0]["tensor-spec"] == {"dtype": "float32", "shape": (-1, 1)}
+
+
+def test_logged_model_opens_where_this_project_is_not_installed(study: StudyFolder, tmp_path: Path) -> None:
+    uri = default_uri(study.path.parent)
+    catch_up(study, uri)
+    (model_id,) = models_of(study)[0]
+    code = (
+        "import sys, numpy, mlflow; model = mlflow.pyfunc.load_model(sys.argv[1]);"
+        "assert 'leukmodels' not in sys.modules;"
+        "print(model.predict(numpy.zeros((2, 16, 16, 3), 'float32')).shape)"
+    )
+    location = connect(uri).get_logged_model(model_id).artifact_location
+    hidden = tmp_path / "leukmodels.py"
+    hidden.write_text("raise ImportError('not installed')")
+    done = subprocess.run(
+        [sys.executable, "-c", code, location],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["(2, 1)"], done.stderr

@@ -80,24 +80,20 @@ def test_training_learns(choice: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize("choice", [{}, {"dropout": 0.5, "augmentation": 0.5, "class_balance": "patients"}])
 def test_a_stopped_trial_goes_on_to_the_end_of_an_uninterrupted_one(choice: dict[str, Any], tmp_path: Path) -> None:
     whole, _, expected = train(tmp_path / "whole", tiny(**choice))
-    _, stopped, before = train(tmp_path / "halves", tiny(**choice), stop_at=1)
-    resumed, _, after = train(tmp_path / "halves", tiny(**choice), known_epochs=1)
+    _, stopped, _ = train(tmp_path / "halves", tiny(**choice), stop_at=1)
+    resumed, _, after = train(tmp_path / "halves", tiny(**choice))
     assert stopped is None
-    for (epoch, numbers), (wanted_epoch, wanted) in zip(
-        without_times(before + after), without_times(expected), strict=True
-    ):
+    for (epoch, numbers), (wanted_epoch, wanted) in zip(without_times(after), without_times(expected), strict=True):
         assert epoch == wanted_epoch
         assert numbers == pytest.approx(wanted, rel=1e-5)
     for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_epochs_of_the_checkpoint_are_reported_again_unless_known(tmp_path: Path) -> None:
+def test_epochs_of_the_checkpoint_are_reported_again(tmp_path: Path) -> None:
     _, _, first = train(tmp_path, tiny(), epochs=2)
     _, _, again = train(tmp_path, tiny(), epochs=2)
     assert again == first
-    assert train(tmp_path, tiny(), epochs=2, known_epochs=1)[2] == first[1:]
-    assert train(tmp_path, tiny(), epochs=2, known_epochs=5)[2] == []
 
 
 def damage(path: Path, change: Callable[[bytearray], bytearray]) -> None:

@@ -37,9 +37,9 @@ class CellType:
     """How to draw one kind of cell.
 
     `nucleus_share` is the nucleus's radius as a share of the cell's; `clumping` and `mottle` are how much (standard
-    deviation, share of the density) chromatin and cytoplasm vary, `clump_px` how coarsely; `rim` is the extra density of
-    a basophilic edge, `wobble` the outline's unevenness as a share of the radius, `hof` the strength of the pale zone
-    beside the nucleus; of `nucleoli` and `vacuoles` a cell has none to so many, of Auer `rods` the fewest to the most.
+    deviation, share of the density) chromatin and cytoplasm vary, `clump_px` how coarsely; `rim` is the extra density
+    of a basophilic edge, `wobble` the outline's unevenness as a share of the radius, `hof` the strength of the pale
+    zone beside the nucleus. Of `nucleoli` and `vacuoles` a cell has none to so many, of Auer `rods` fewest to most.
     """
 
     radius_um: Spread

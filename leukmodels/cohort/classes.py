@@ -4,8 +4,8 @@ Number of images and blast percentage are summaries (deciles over the patients) 
 (Hehr et al. 2023, TCIA, doi 10.7937/6ppe-4020): 189 patients, 81,214 images. The blast percentage there is that of
 myeloblasts, promyelocytes and myelocytes in the blood count.
 
-The differential counts are round figures of ours after the textbooks: a healthy adult's; beside leukemia more lymphocytes
-than neutrophils, with the dysplastic neutrophils of RUNX1::RUNX1T1 and the abnormal eosinophils of CBFB::MYH11.
+The differential counts are round figures of ours after the textbooks: a healthy adult's; beside leukemia more
+lymphocytes than neutrophils, with dysplastic neutrophils in RUNX1::RUNX1T1 and abnormal eosinophils in CBFB::MYH11.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ MEAN_IMAGES = 81_214 / 189
 
 @dataclass(frozen=True, kw_only=True)
 class CohortClass:
-    """One class: how many patients, images and blasts it has, and the relative weights of the cells drawn for either."""
+    """One class: its patients, images and blast percentages, and by what weights blasts and other cells are drawn."""
 
     patients: int
     images: Deciles

@@ -39,8 +39,8 @@ def list_patients(*, cells_per_patient: int, seed: int, classes: Sequence[str]) 
         images = _spread(rng, kind.images, kind.patients) * (cells_per_patient / MEAN_IMAGES)
         shares = _spread(rng, kind.blast_percent, kind.patients) / 100
         for wanted, share in zip(images.tolist(), shares.tolist(), strict=True):
-            count = max(1, round(wanted))
-            blasts = min(count, math.floor(count * share + rng.random()))  # rounded by chance: right on average
+            count = max(1, _rounded(rng, wanted))
+            blasts = min(count, _rounded(rng, count * share))
             cells = [*_draw_types(rng, kind.blasts, blasts), *_draw_types(rng, kind.others, count - blasts)]
             order = rng.permutation(count).tolist()
             number = len(patients)
@@ -54,6 +54,11 @@ def _spread(rng: np.random.Generator, deciles: Deciles, count: int) -> npt.NDArr
     """Return `count` values spread evenly over the quantiles, in random order."""
     quantiles = (rng.permutation(count) + rng.random(count)) / count
     return np.interp(quantiles, np.linspace(0, 1, len(deciles)), deciles)
+
+
+def _rounded(rng: np.random.Generator, value: float) -> int:
+    """Return the value rounded up or down by chance, so that small numbers are right on average."""
+    return math.floor(value + rng.random())
 
 
 def _draw_types(rng: np.random.Generator, parts: Mapping[str, float], count: int) -> list[str]:

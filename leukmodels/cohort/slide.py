@@ -8,7 +8,7 @@ import numpy.typing as npt
 from leukmodels.cohort.field import SIDE_PX, Colour, Field
 from leukmodels.cohort.texture import noise
 
-_SHORTCUT = np.array([1.16, 0.94, 0.86])  # what a shortcut of strength 1 multiplies the stain by
+_SHORTCUT = np.array([1.24, 0.92, 0.8])  # what a shortcut of strength 1 multiplies the stain by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,11 @@ def draw_slide(rng: np.random.Generator, *, shortcut: float = 0.0) -> Slide:
         stain=_triple(stain),
         light=_triple(light),
         blur_px=rng.uniform(0.35, 1.0),
-        grain=rng.uniform(1.2, 3.2),
+        grain=rng.uniform(1.0, 2.5),
         red_cell=(int(210 - 16 * grey), int(168 + 4 * grey), int(184 + 10 * grey)),
         red_radius_px=rng.normal(20.5, 1.0),
         pallor=rng.uniform(0.2, 0.6),
-        crowding=rng.uniform(0.55, 0.95),
+        crowding=rng.uniform(0.4, 0.8),
     )
 
 

@@ -4,9 +4,11 @@ import csv
 import json
 import os
 import shutil
+import signal
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -26,8 +28,7 @@ VERSION = 1
 """Raised with every change of what is drawn, so that an older cohort is not taken for a new one."""
 
 _MARK = "cohort.json"
-_WORTH_A_POOL = 1_000  # images: below, starting processes takes longer than drawing
-_ROUND = 8  # patients a process draws at a time
+_WORTH_A_POOL = 10_000  # images, some 20 s of one core: below, starting processes saves too little
 
 Progress = Callable[[int, int], None]
 
@@ -66,7 +67,7 @@ def draw_cohort(
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> Path:
-    """Draw the cohort into `root` and return it; a finished cohort of the same parameters is used as it is.
+    """Draw the cohort into `root` and return its full path; a finished cohort of the same parameters is used as it is.
 
     `root` afterwards holds data/<class>/<PATIENT>/image_<k>.tif (144x144 RGBA), metadata.csv, truth.csv (each image's
     cell type, and whether it is a blast) and cohort.json. `cells_per_patient` is the mean over the whole cohort;
@@ -75,6 +76,7 @@ def draw_cohort(
     Raises ConfigError for parameters out of range and DataError where `root` holds anything else.
     """
     drawing = _checked(cells_per_patient, seed, slide_shortcut, classes)
+    root = root.resolve()
     if _is_finished(root, drawing):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -144,10 +146,11 @@ def _draw_into(folder: Path, drawing: _Drawing, progress: Progress | None, worke
     for patient in patients:
         _patient_folder(folder, patient).mkdir(parents=True)
     drawn = 0
-    for count in _draw_all(folder, drawing, patients, _pool_size(workers, total)):
-        drawn += count
-        if progress is not None:
-            progress(drawn, total)
+    with closing(_draw_all(folder, drawing, patients, _pool_size(workers, total))) as counts:
+        for count in counts:
+            drawn += count
+            if progress is not None:
+                progress(drawn, total)
     _write_tables(folder, patients)
     (folder / _MARK).write_text(json.dumps(drawing.mark(), indent=2) + "\n", encoding="utf-8")
 
@@ -158,15 +161,16 @@ def _pool_size(workers: int | None, total: int) -> int:
     return (os.cpu_count() or 1) if total >= _WORTH_A_POOL else 1
 
 
-def _draw_all(folder: Path, drawing: _Drawing, patients: Sequence[Patient], workers: int) -> Iterator[int]:
-    """Yield the number of images of each round of patients as it is done."""
-    draw = partial(_draw_patients, folder, drawing.seed, drawing.slide_shortcut)
-    rounds = [patients[start : start + _ROUND] for start in range(0, len(patients), _ROUND)]
+def _draw_all(folder: Path, drawing: _Drawing, patients: Sequence[Patient], workers: int) -> Generator[int, None, None]:
+    """Yield each patient's number of images when they are written; closing it waits for what is being drawn."""
+    draw = partial(_draw_patient, folder, drawing.seed, drawing.slide_shortcut)
     if workers == 1:
-        yield from map(draw, rounds)
+        yield from map(draw, patients)
         return
-    with ProcessPoolExecutor(min(workers, len(rounds)), mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(draw, part) for part in rounds]
+    # Ctrl-C reaches every process of the terminal's group: only this one shall answer it.
+    ignore_interrupt = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=ignore_interrupt) as pool:
+        futures = [pool.submit(draw, patient) for patient in patients]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -174,17 +178,14 @@ def _draw_all(folder: Path, drawing: _Drawing, patients: Sequence[Patient], work
             pool.shutdown(cancel_futures=True)
 
 
-def _draw_patients(folder: Path, seed: int, slide_shortcut: float, patients: Iterable[Patient]) -> int:
-    """Draw and write all images of these patients; return how many."""
-    count = 0
-    for patient in patients:
-        rng = np.random.default_rng([seed, 1, patient.number])
-        slide = draw_slide(rng, shortcut=slide_shortcut if CLASSES[patient.class_name].blasts else 0.0)
-        home = _patient_folder(folder, patient)
-        for number, cell_type in enumerate(patient.cell_types):
-            Image.fromarray(draw_image(TYPES[cell_type], slide, rng)).save(home / f"image_{number}.tif", format="TIFF")
-        count += len(patient.cell_types)
-    return count
+def _draw_patient(folder: Path, seed: int, slide_shortcut: float, patient: Patient) -> int:
+    """Draw and write all images of a patient; return how many."""
+    rng = np.random.default_rng([seed, 1, patient.number])
+    slide = draw_slide(rng, shortcut=slide_shortcut if CLASSES[patient.class_name].blasts else 0.0)
+    home = _patient_folder(folder, patient)
+    for number, cell_type in enumerate(patient.cell_types):
+        Image.fromarray(draw_image(TYPES[cell_type], slide, rng)).save(home / f"image_{number}.tif", format="TIFF")
+    return len(patient.cell_types)
 
 
 def _patient_folder(root: Path, patient: Patient) -> Path:

@@ -1,0 +1,203 @@
+"""The same command on a real Ray head with its token on: submit, watch, stop, resume."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from cluster import jobs
+from cluster.session import check_fits, open_session
+from leukmodels.errors import SessionError
+from search import journal
+from search.folder import StudyFolder
+from search.records import TrialState, fold
+
+ROOT = Path(__file__).parent.parent
+RAY = Path(sys.executable).with_name("ray")
+TINY = ["--preset", "smoke", "--trials", "1", "--epochs", "1", "--image-px", "16", "--cells-per-patient", "3"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answer(url, token=None):
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return response.read().decode()
+
+
+class Head:
+    """A private Ray head: its own ports, token, home and temporary folder, stopped by its own pid."""
+
+    def __init__(self, home: Path) -> None:
+        self.dashboard, self.metrics = free_port(), free_port()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+            "HOME": str(home),
+            "PATH": f"{RAY.parent}{os.pathsep}{os.environ['PATH']}",
+            "RAY_AUTH_MODE": "token",
+            "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{self.dashboard}",
+        }
+        self.run("get-auth-token", "--generate")
+        ports = {"port": free_port(), "dashboard-port": self.dashboard, "metrics-export-port": self.metrics}
+        options = [f"--{name}={value}" for name, value in {**ports, "num-cpus": 2, "temp-dir": home / "ray"}.items()]
+        self.process = subprocess.Popen(
+            [RAY, "start", "--head", "--block", "--disable-usage-stats", *options],
+            env=self.environment,
+            stdout=(home / "head.log").open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        self.token = (home / ".ray" / "auth_token").read_text().strip()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                answer(f"http://127.0.0.1:{self.dashboard}/api/version", self.token)
+                return
+            except OSError:
+                time.sleep(0.5)
+        raise TimeoutError((home / "head.log").read_text())
+
+    def run(self, *arguments, timeout=200):
+        command = [RAY, *map(str, arguments)]
+        done = subprocess.run(
+            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def submit(self, name, *arguments, wait=True):
+        options = ["--working-dir", ROOT, "--submission-id", name, *([] if wait else ["--no-wait"])]
+        return self.run("job", "submit", *options, "--", "python", "-m", "search.run", *arguments)
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    # Ray's sockets live below the home folder, and their paths may not be long.
+    home = Path(subprocess.check_output(["mktemp", "-d", "/tmp/head.XXXX"], text=True).strip())
+    started = Head(home)
+    yield started
+    started.process.terminate()
+    started.process.wait(timeout=30)
+    subprocess.run(["rm", "-rf", home], check=True)
+
+
+def wait_until(true, timeout_s=120):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.25)
+    return False
+
+
+@pytest.mark.timeout(400)
+def test_the_readme_command_runs_on_a_cluster_is_watched_stopped_and_resumed(head, tmp_path):
+    status, said = head.submit("first", "--task", "runx1", "--name", "first", "--storage", tmp_path, *TINY)
+    assert status == 0, said
+    assert "1 trial (1 complete)" in said
+    assert (tmp_path / "first" / "report" / "front.png").exists()
+    assert "search.status" in head.run("job", "logs", "first")[1]
+
+    long = ["--storage", tmp_path, *TINY, "--epochs", "500", "--patience", "500"]
+    status, said = head.submit("second", "--task", "runx1", "--name", "second", *long, wait=False)
+    assert status == 0, said
+    folder = StudyFolder(tmp_path / "second")
+    assert wait_until(lambda: fold(journal.read(folder.journal)).epochs >= 2)
+
+    def gauges():
+        return answer(f"http://127.0.0.1:{head.metrics}/metrics")
+
+    for name in ("trials", "hypervolume", "images_per_second"):
+        assert wait_until(lambda name=name: f"ray_leukemia_search_{name}" in gauges(), 60), name
+    assert 'study="second"' in gauges()
+
+    head.run("job", "stop", "second")
+    assert "stopped" in head.run("job", "status", "second")[1].lower()
+    events = journal.read(folder.journal)
+    assert events[-1]["event"] == "study_interrupted"
+    assert events[-1]["signal"] == "SIGTERM"
+    trained = fold(events).epochs
+
+    status, said = head.submit("third", "--resume", folder.path, "--time-budget", "1", "--storage", tmp_path)
+    record = fold(journal.read(folder.journal))
+    assert status == 1, said  # no trial succeeded
+    assert record.trials[0].state is TrialState.STOPPED
+    assert record.epochs >= trained
+
+
+def test_a_relative_storage_in_a_job_is_refused_because_it_would_be_lost(head):
+    status, said = head.submit("lost", "--task", "runx1", "--storage", "studies")
+    assert status == 1  # the submitter says 1 whatever the program said
+    assert "--storage studies" in said
+    assert "throw-away copy" in said
+
+
+def test_the_dashboard_asks_for_the_token(head):
+    url = f"http://127.0.0.1:{head.dashboard}/api/jobs/"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        answer(url)
+    assert isinstance(json.loads(answer(url, head.token)), list)
+
+
+def test_a_cluster_that_does_not_answer_is_a_users_error(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
+    script = "import sys; from search.cli import run_verb; from search.run import main; run_verb(main)"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--task", "runx1"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "No Ray cluster answers at RAY_ADDRESS=127.0.0.1:" in done.stderr
+
+
+def test_the_session_says_what_fits(session):
+    assert (session.cpus, session.local, session.nodes) == (2, True, 1)
+    assert check_fits(session, cpus_per_trial=1, gpus_per_trial=0) == 2
+    with pytest.raises(SessionError, match=r"1 CPUs and 0\.5 GPUs, but the cluster has 2 CPUs and 0 GPUs"):
+        check_fits(session, cpus_per_trial=1, gpus_per_trial=0.5)
+
+
+def test_fractions_of_a_gpu_are_counted_whole(session):
+    from dataclasses import replace
+
+    machine = replace(session, cpus=16, gpus=1.0)
+    assert check_fits(machine, cpus_per_trial=1, gpus_per_trial=0.1) == 10
+
+
+def test_the_token_is_for_its_owner_alone(session):
+    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if token.exists():
+        assert token.stat().st_mode & 0o077 == 0
+
+
+def test_relative_paths_are_fine_outside_a_job(monkeypatch):
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    jobs.refuse_relative({"--storage": Path("studies")})
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    jobs.refuse_relative({"--storage": Path("/shared/studies"), "--out": None})
+    with pytest.raises(SessionError, match=r"--out here"):
+        jobs.refuse_relative({"--storage": Path("/shared"), "--out": Path("here")})
+
+
+def test_open_session_leaves_no_ray_behind_on_an_error():
+    script = (
+        "import ray\n"
+        "from cluster.session import open_session\n"
+        "try:\n"
+        "    with open_session(dashboard=False, cpus=1):\n"
+        "        raise ZeroDivisionError\n"
+        "except ZeroDivisionError:\n"
+        "    assert not ray.is_initialized()\n"
+    )
+    assert open_session is not None
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

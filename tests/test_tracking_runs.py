@@ -1,0 +1,186 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+import tracked_study as written
+from leukmodels.errors import StudyError
+from search import journal, tracking_follower
+from search.folder import StudyFolder
+from search.journal import Journal
+from search.records import fold
+from search.standing import Floors, hypervolumes
+from search.tracking import study_uri
+from search.tracking_follower import catch_up
+from search.tracking_ledger import ledger
+from search.tracking_store import connect
+from tracked_study import all_that_mlflow_holds, make_store, of_every_kind, runs_of
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("storage of studies"))  # blanks on purpose
+
+
+@pytest.fixture
+def study(storage: Path, request: pytest.FixtureRequest) -> StudyFolder:
+    return written.begin(storage, request.node.name.replace("[", "-").strip("]"))
+
+
+def test_every_trial_is_told_as_the_journal_has_it(study: StudyFolder) -> None:
+    of_every_kind(study)
+    uri = study_uri(study)
+    assert catch_up(study, uri) == len(journal.read(study.journal))
+    held = ledger(uri, study.read_manifest()["study_id"])
+    statuses = ["FINISHED", "FAILED", "FINISHED", "KILLED", "FINISHED", "FINISHED", "RUNNING"]
+    assert [entry.status for entry in held.values()] == statuses
+    assert [entry.epochs for entry in held.values()] == [3, 1, 3, 1, 3, 3, 1]
+    record = fold(journal.read(study.journal))
+    assert {number: dict(entry.metrics) for number, entry in held.items()} == {
+        number: dict(trial.metrics) for number, trial in record.trials.items()
+    }
+    parent, children = runs_of(study, uri)
+    assert children[0].data.params == {"filters": "32", "learning_rate": "0.001", "pooling": "max", "dropout": "0.25"}
+    assert children[0].info.run_name == "trial 0"
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parent.info.run_id}
+    assert children[1].data.tags["reason"] == "failed on purpose"
+    assert children[0].data.tags["data"] == "synthetic"
+    assert parent.data.params["config.trials"] == "9"
+    assert parent.data.params["split.fingerprint"] == "5" * 64
+    assert parent.data.params["floors.specificity"] == "0.5"
+
+
+def test_front_and_hypervolume_are_told(study: StudyFolder) -> None:
+    of_every_kind(study)
+    uri = study_uri(study)
+    catch_up(study, uri)
+    parent, children = runs_of(study, uri)
+    words = {number: (run.data.tags.get("pareto"), run.data.tags.get("feasible")) for number, run in children.items()}
+    assert words == {
+        0: ("false", "true"),
+        1: (None, None),
+        2: ("true", "true"),
+        3: (None, None),
+        4: ("false", "false"),
+        5: ("true", "true"),
+        6: (None, None),
+    }
+    client = connect(uri)
+    told = client.get_metric_history(parent.info.run_id, "hypervolume")
+    expected = dict(hypervolumes(fold(journal.read(study.journal)), Floors(specificity=0.5)))
+    complete_after = {0: 1, 2: 3, 4: 5, 5: 6}  # trial: how many had finished once it had
+    assert {point.step: pytest.approx(point.value) for point in told if point.step in complete_after.values()} == {
+        complete_after[number]: volume for number, volume in expected.items()
+    }
+    assert parent.data.metrics["trials.complete"] == 4
+    table = json.loads(Path(parent.info.artifact_uri, "front.json").read_text())
+    assert [row[table["columns"].index("trial")] for row in table["data"]] == [2, 5]
+
+
+def test_tags_follow_the_front(study: StudyFolder) -> None:
+    uri = study_uri(study)
+
+    def members() -> set[int]:
+        catch_up(study, uri)
+        return {number for number, run in runs_of(study, uri)[1].items() if run.data.tags["pareto"] == "true"}
+
+    with Journal(study.journal) as log:
+        written.run_trial(log, 0, recall=0.6, accuracy=0.6)
+        assert members() == {0}
+        written.run_trial(log, 1, recall=0.5, accuracy=0.7)
+        assert members() == {0, 1}
+        written.run_trial(log, 2, recall=0.6, accuracy=0.7)
+        assert members() == {2}
+
+
+def test_parent_status_follows_the_study(study: StudyFolder) -> None:
+    uri = study_uri(study)
+
+    def status() -> str:
+        catch_up(study, uri)
+        return str(runs_of(study, uri)[0].info.status)
+
+    with Journal(study.journal) as log:
+        written.run_trial(log, 0)
+        assert status() == "RUNNING"
+        log.append("study_interrupted", signal="SIGINT")
+        assert status() == "KILLED"
+        log.append("study_resumed", session=2)
+        assert status() == "RUNNING"
+        log.append("study_finished", reason="all trials ended")
+        assert status() == "FINISHED"
+
+
+@pytest.mark.parametrize("loss", ["cursor", "half", "all of it"])
+def test_telling_again_changes_nothing(study: StudyFolder, loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking_follower, "EVENTS_A_SLICE", 7)
+    of_every_kind(study)
+    uri = study_uri(study)
+    catch_up(study, uri)
+    before = all_that_mlflow_holds(study, uri)
+    cursor = json.loads(study.tracking_cursor.read_text())
+    if loss == "cursor":
+        study.tracking_cursor.unlink()
+    else:
+        cursor["seq"] = 9 if loss == "half" else 0
+        study.tracking_cursor.write_text(json.dumps(cursor))
+    assert catch_up(study, uri) == len(journal.read(study.journal)) - (9 if loss == "half" else 0)
+    assert all_that_mlflow_holds(study, uri) == before
+
+
+@pytest.mark.parametrize("call", ["create_run", "log_batch", "set_terminated"])
+def test_crash_after_any_call_makes_no_duplicate(
+    study: StudyFolder, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_every_kind(study)
+    uri = study_uri(study)
+    carry_out = getattr(MlflowClient, call)
+    crashes = 5
+
+    def done_then_dead(*args: Any, **kwargs: Any) -> Any:
+        nonlocal crashes
+        answer = carry_out(*args, **kwargs)
+        if crashes:
+            crashes -= 1
+            raise OSError("the connection was lost")
+        return answer
+
+    monkeypatch.setattr(MlflowClient, call, done_then_dead)
+    for _ in range(5):
+        with pytest.raises(StudyError, match="connection was lost"):
+            catch_up(study, uri)
+    catch_up(study, uri)
+    held = ledger(uri, study.read_manifest()["study_id"])
+    assert [(entry.epochs, entry.runs) for entry in held.values()] == [(epochs, 1) for epochs in (3, 1, 3, 1, 3, 3, 1)]
+    parent, _ = runs_of(study, uri)
+    assert len(connect(uri).get_metric_history(parent.info.run_id, "hypervolume")) == 6
+
+
+def test_run_that_a_server_made_twice_is_deleted(study: StudyFolder) -> None:
+    of_every_kind(study)
+    uri = study_uri(study)
+    catch_up(study, uri)
+    before = all_that_mlflow_holds(study, uri)
+    _, children = runs_of(study, uri)
+    connect(uri).create_run(children[2].info.experiment_id, tags=dict(children[2].data.tags))
+    assert ledger(uri, study.read_manifest()["study_id"])[2].runs == 2
+    catch_up(study, uri)
+    assert all_that_mlflow_holds(study, uri) == before
+
+
+def test_store_that_lost_a_run_and_another_store_are_told_anew(
+    study: StudyFolder, storage: Path, tmp_path: Path
+) -> None:
+    of_every_kind(study)
+    uri = study_uri(study)
+    catch_up(study, uri)
+    before = all_that_mlflow_holds(study, uri)
+    connect(uri).delete_run(runs_of(study, uri)[1][3].info.run_id)
+    catch_up(study, uri)
+    assert all_that_mlflow_holds(study, uri) == before
+    other = f"sqlite:///{shutil.copyfile(storage / 'empty.db', tmp_path / 'other.db')}"
+    assert catch_up(study, other) == len(journal.read(study.journal))
+    assert all_that_mlflow_holds(study, other) == before

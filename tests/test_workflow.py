@@ -1,0 +1,120 @@
+"""Whole studies with real training, from a folder of images to an exported model, on the shared local Ray."""
+
+import json
+
+import pytest
+import yaml
+
+from leukmodels.errors import ConfigError, DataError, StudyError
+from leukmodels.predictor import Predictor
+from search import journal, workflow
+from search.folder import StudyFolder
+from search.records import TrialState, fold
+from test_crash import check_ledgers_agree
+from test_prepare import draw_folder
+
+SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_bad": 0.1}
+
+
+def plan(task, storage, *, data, name="study", **given):
+    return workflow.plan_new(
+        str(task),
+        storage,
+        preset="smoke",
+        given={**SMALL, "data": data, **given},
+        name=name,
+        out=storage / "exported" / name,
+        command="python -m search.run",
+    )
+
+
+def check_study(storage, name, *, trials, complete_at_least=1):
+    """Check that a study left a front, pictures, a bundle that answers, and ledgers that agree."""
+    folder = StudyFolder(storage / name)
+    record = check_ledgers_agree(folder.path, trials=trials)
+    assert record.finished == "all trials done"
+    assert record.count(TrialState.COMPLETE) >= complete_at_least
+    assert {path.name for path in folder.report.iterdir()} == {"front.png", "front.csv", "progress.png"}
+    exported = storage / "exported" / name
+    config = yaml.safe_load((exported / "config.yaml").read_text())
+    predictor = Predictor.load(exported)
+    return folder, config, predictor
+
+
+@pytest.mark.timeout(300)
+def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, shared_data, tmp_path, capsys):
+    data = shared_data / "c-nmc-2019"
+    assert workflow.carry_out(plan("b_all", tmp_path, data=data, name="b_all"), session)
+    folder, config, predictor = check_study(tmp_path, "b_all", trials=3)
+    assert config["task"] == "b_all"
+    images = sorted((data / "C-NMC_test_final_phase_data").iterdir())[:3]
+    assert [answer.error for answer in predictor.classify(images)] == [None] * 3
+    out = capsys.readouterr().out
+    assert "56 images: 56 used, 0 duplicates, 0 set aside." in out
+    assert str(folder.path) in out
+    assert "python -m search.export" in out
+
+
+@pytest.mark.timeout(300)
+def test_a_users_own_task_on_the_real_lmu_sample_says_that_it_cannot_split_by_patient(
+    session, shared_data, tmp_path, capsys
+):
+    task = tmp_path / "blasts.toml"
+    task.write_text('name = "blasts"\nreader = "folders"\ndisease = ["MYO"]\ncontrol = ["LYT", "MON", "NGS", "EOS"]\n')
+    assert workflow.carry_out(plan(task, tmp_path, data=shared_data / "aml-lmu", name="blasts"), session)
+    folder, _, _ = check_study(tmp_path, "blasts", trials=3)
+    assert not folder.read_manifest()["data"]["patient_level"]
+    assert "patient" in capsys.readouterr().out
+
+
+@pytest.mark.timeout(300)
+def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    assert workflow.carry_out(plan("runx1", tmp_path, data=root, trials=1), session)
+    folder = StudyFolder(tmp_path / "study")
+    longer = workflow.plan_resume(folder, given={"trials": 2}, out=tmp_path / "exported" / "study", command="again")
+    assert workflow.carry_out(longer, session)
+    check_study(tmp_path, "study", trials=2)
+    assert journal.read(folder.journal)[-1]["event"] == "study_finished"
+    (root / "data" / "control" / "AAA" / "image_0.tif").unlink()
+    with pytest.raises(StudyError, match="are not those that study was begun with"):
+        workflow.carry_out(longer, session)
+    assert len(fold(journal.read(folder.journal)).trials) == 2
+
+
+def test_a_second_study_of_the_same_name_is_refused_with_what_to_do(tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    folder.path.mkdir()
+    folder.manifest.write_text("{}")
+    with pytest.raises(StudyError, match=r"--resume study.*--name"):
+        plan("runx1", tmp_path, data=None)
+
+
+def test_a_study_of_another_version_with_another_space_is_refused(tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    folder.path.mkdir()
+    task = {"name": "runx1", "question": "?", "reader": "mll", "disease": ["RUNX1_RUNX1T1"], "control": ["control"]}
+    config = {"task": "runx1", **SMALL}
+    folder.manifest.write_text(json.dumps({"task": task, "config": config, "space": {"gone": "1 to 2"}}))
+    with pytest.raises(StudyError, match="another search space"):
+        workflow.plan_resume(folder, given={}, out=None, command="again")
+
+
+def test_b_all_without_images_says_that_a_cohort_cannot_be_drawn_for_it(tmp_path):
+    with pytest.raises(ConfigError, match=r"b_all needs images of its own \(--data\)"):
+        plan("b_all", tmp_path, data=None)
+
+
+def test_a_foreign_folder_is_never_exported_into(tmp_path):
+    (tmp_path / "exported" / "study").mkdir(parents=True)
+    (tmp_path / "exported" / "study" / "thesis.txt").write_text("precious")
+    with pytest.raises(StudyError, match="left alone"):
+        plan("runx1", tmp_path, data=None)
+
+
+def test_every_task_of_a_collection_is_found_from_its_folder(tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    assert workflow.tasks_of(root) == ["npm1", "runx1"]
+    assert workflow.tasks_of(None) == ["pml_rara", "npm1", "cbfb", "runx1", "aml"]
+    with pytest.raises(DataError, match="No built-in task"):
+        workflow.tasks_of(tmp_path / "mll" / "data" / "control" / "AAA")
