@@ -183,9 +183,7 @@ def _epoch(
     }
 
 
-def settle_normalisation(
-    model: keras.Model, cells: Cells, order: npt.NDArray[np.int64], *, batch_size: int
-) -> None:
+def settle_normalisation(model: keras.Model, cells: Cells, order: npt.NDArray[np.int64], *, batch_size: int) -> None:
     """Set the statistics of batch normalisation to their means over the batches of `order` under the present weights.
 
     The moving averages lag behind weights that change with every step: in the first epochs the validation accuracy of

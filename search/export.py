@@ -11,9 +11,9 @@ from typing import Any, get_args
 
 from search.bundle import Bundle, Choice, check_out, choose_trial, default_out, write_bundle
 from search.cli import add_study, find_study, run_verb
+from search.display.tables import front_table, terminal
+from search.display.wording import differences, metric_words
 from search.standing import Preference
-from search.tables import front_table, terminal
-from search.wording import differences, metric_words
 
 _EXAMPLES = """examples:
   python -m search.export runx1-1                      the front's highest recall, into results/

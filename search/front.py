@@ -21,8 +21,8 @@ def pareto_mask(points: Points) -> npt.NDArray[np.bool_]:
 
     Two objectives take a sort and a sweep, O(n log n); more compare every pair.
     """
-    usable = ~np.isnan(points).any(axis=1)
-    mask = usable.copy()
+    usable = np.asarray(~np.isnan(points).any(axis=1))
+    mask: npt.NDArray[np.bool_] = usable.copy()
     distinct, row_of = np.unique(points[usable], axis=0, return_inverse=True)
     mask[usable] = _on_front(distinct)[row_of]
     return mask

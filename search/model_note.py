@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from search.wording import metric_name, number
+from search.display.wording import metric_name, number
 
 _SYNTHETIC = (
     "\n**SYNTHETIC DATA.** The cells were drawn by a program. The numbers below exercise the software; "

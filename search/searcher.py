@@ -54,12 +54,18 @@ class OptunaSearcher(Searcher):
         self._distributions = {name: distribution(dimension) for name, dimension in space.items()}
         self._floors = floors
         self._trials = trials
-        # Another seed for every session: a resumed sampler must not repeat the first one's draws.
-        sampler = optuna.samplers.TPESampler(seed=seed + recorder.record.sessions - 1, multivariate=True)
+        sampler = optuna.samplers.TPESampler(
+            # Another seed for every session: a resumed sampler must not repeat the first one's draws.
+            seed=seed + recorder.record.sessions - 1,
+            multivariate=True,
+            # Optuna's ten random trials would be nearly all of a small study.
+            n_startup_trials=min(10, max(3, trials // 4)),
+        )
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
         self._numbers: dict[str, int] = {}
         self._asked: dict[int, optuna.Trial] = {}
+        self._unfinished = len(recorder.record.by_state(TrialState.RUNNING))  # of earlier sessions, not yet handed out
         self._replay(default)
 
     def _replay(self, default: Mapping[str, Any]) -> None:
@@ -85,8 +91,9 @@ class OptunaSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the next configuration, unfinished trials of an earlier session first, or FINISHED."""
-        unfinished = len(self._recorder.record.by_state(TrialState.RUNNING)) - len(self._asked)
-        if not unfinished and len(self._recorder.record.trials) >= self._trials:
+        if self._unfinished:
+            self._unfinished -= 1
+        elif len(self._recorder.record.trials) >= self._trials:
             return cast("dict[str, Any]", Searcher.FINISHED)  # Tune's sentinel is a plain string
         asked = self.study.ask(self._distributions)
         if asked.number not in self._recorder.record.trials:

@@ -16,12 +16,12 @@ from typing import Any, get_args
 
 from leukmodels.errors import StudyError
 from search.cli import add_storage, find_study, run_verb
+from search.display.tables import front_table, studies_table, terminal
+from search.display.wording import duration, no_front, number, plural
 from search.folder import StudyFolder
 from search.journal import read
 from search.records import StudyRecord, TrialRecord, TrialState, fold
 from search.standing import OBJECTIVES, Floors, Preference, Standing, choose, stand
-from search.tables import front_table, studies_table, terminal
-from search.wording import duration, no_front, number, plural
 
 _EXAMPLES = """examples:
   python -m search.status                   the studies of the storage folder

@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Sequence
 
 from search import cli
-from search.tracking import study_uri
-from search.tracking_follower import catch_up
-from search.tracking_store import redacted
+from search.tracking.follower import catch_up
+from search.tracking.store import redacted
+from search.tracking.tracker import study_uri
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,8 +14,8 @@ from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.tasks import TASKS, Task, find_task
 from search.bundle import check_out, default_out, write_bundle
 from search.config import SearchConfig, configure, reconfigure
-from search.console import Console
-from search.figures import write_report
+from search.display.console import Console
+from search.display.figures import write_report
 from search.folder import StudyFolder
 from search.gauges import Gauges
 from search.interruption import Interrupted
@@ -23,7 +23,7 @@ from search.prepare import Prepared, prepare, write_set_aside
 from search.records import StudyRecord, TrialState
 from search.standing import stand
 from search.study import begin, drive, floors, keras_space, refuse_existing
-from search.tracking import Tracker, default_uri, watch_command
+from search.tracking.tracker import Tracker, default_uri, watch_command
 
 # How long an ended study waits for MLflow to hear the rest of it.
 _TRACKING_PATIENCE_S = 20.0

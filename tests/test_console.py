@@ -3,7 +3,7 @@ import io
 import pytest
 
 import written_study
-from search.console import SYNTHETIC, Console
+from search.display.console import SYNTHETIC, Console
 from search.journal import Journal, read
 from search.records import StudyRecord
 from search.standing import Floors

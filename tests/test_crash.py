@@ -17,8 +17,8 @@ from search.records import TrialState, fold
 from search.searcher import OptunaSearcher
 from search.standing import Floors
 from search.study import keras_space
-from search.tracking import default_uri
-from search.tracking_ledger import ledger
+from search.tracking.ledger import ledger
+from search.tracking.tracker import default_uri
 from toy import SPACE
 
 ROOT = Path(__file__).parent.parent

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import written_study
-from search import figures
-from search.labels import label_points
+from search.display import figures
+from search.display.labels import label_points
 from search.records import StudyRecord
 from search.standing import Floors, stand
 
@@ -128,5 +128,5 @@ def test_labels_never_cover_each_other(points):
 
 
 def test_pyplot_stays_unimported():
-    code = "import sys, search.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, search.display.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,6 @@
 import pytest
 
-from search.pace import Pace
+from search.display.pace import Pace
 from search.records import StudyRecord, TrialRecord, TrialState
 
 

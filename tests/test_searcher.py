@@ -110,6 +110,31 @@ def test_a_replayed_searcher_knows_every_end_and_hands_out_the_unfinished_first(
         assert again.suggest("new")["number"] == len(ends)
 
 
+@given(steps=st.lists(st.sampled_from(["suggest", "outcome", "told"]), max_size=60), unfinished=st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_in_any_order_of_events_every_trial_is_handed_out_once_and_none_too_many(tmp_path_factory, steps, unfinished):
+    path = tmp_path_factory.mktemp("order") / "journal.jsonl"
+    with Journal(path) as writing:
+        recorder = Recorder(writing, StudyRecord())
+        for number in range(unfinished):
+            recorder.trial_started(number, SPACE.default, "sampled")
+        searcher = searcher_of(recorder, trials=5)
+        handed, with_outcome, told = [], [], []
+        for step in [*steps, *["suggest"] * 6]:
+            match step:
+                case "suggest":
+                    suggestion = searcher.suggest(str(len(handed)))
+                    if suggestion != Searcher.FINISHED:
+                        handed.append(suggestion["number"])
+                case "outcome" if len(with_outcome) < len(handed):
+                    with_outcome.append(handed[len(with_outcome)])
+                    complete(recorder, with_outcome[-1])
+                case "told" if len(told) < len(with_outcome):
+                    searcher.on_trial_complete(str(len(told)), {})
+                    told.append(with_outcome[len(told)])
+        assert handed == [0, 1, 2, 3, 4]
+
+
 def test_a_restart_from_tunes_own_state_is_refused(recorder, tmp_path):
     searcher = searcher_of(recorder)
     searcher.save(str(tmp_path / "state"))

@@ -1,7 +1,5 @@
 """Whole studies on the shared local Ray, with numpy-only trials (toy.py)."""
 
-import threading
-
 import pytest
 
 from cluster.session import Session
@@ -72,6 +70,5 @@ def test_a_listener_that_raises_ends_the_study_where_the_journal_stands(session,
 
     with pytest.raises(Exception, match="no space left"):
         run_toy(tmp_path / "study", session, trials=2, epochs=1, listeners=[explode])
-    assert threading.active_count() < 200
     record = run_toy(tmp_path / "study", session, trials=2, epochs=1)
     assert record.count(TrialState.COMPLETE) == 2

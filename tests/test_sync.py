@@ -8,8 +8,8 @@ import tracked_study as written
 from leukmodels.errors import StudyError
 from search import sync
 from search.journal import Journal
-from search.tracking import default_uri
-from search.tracking_ledger import ledger
+from search.tracking.ledger import ledger
+from search.tracking.tracker import default_uri
 
 ROOT = Path(__file__).resolve().parents[1]
 

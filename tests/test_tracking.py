@@ -15,13 +15,14 @@ import pytest
 
 import tracked_study as written
 from leukmodels.errors import StudyError
-from search import journal, tracking_follower
+from search import journal
 from search.folder import StudyFolder
 from search.journal import Journal
-from search.tracking import Tracker, default_uri, study_uri, watch_command
-from search.tracking_follower import catch_up, explain
-from search.tracking_ledger import ledger
-from search.tracking_store import redacted
+from search.tracking import follower as tracking_follower
+from search.tracking.follower import catch_up, explain
+from search.tracking.ledger import ledger
+from search.tracking.store import redacted
+from search.tracking.tracker import Tracker, default_uri, study_uri, watch_command
 from tracked_study import make_store, of_every_kind, runs_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +65,7 @@ def test_addresses(tmp_path: Path) -> None:
 
 
 def test_modules_are_light() -> None:
-    code = "import sys, search.tracking_follower; sys.exit(bool({'mlflow', 'keras', 'ray'} & sys.modules.keys()))"
+    code = "import sys, search.tracking.follower; sys.exit(bool({'mlflow', 'keras', 'ray'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

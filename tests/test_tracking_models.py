@@ -9,10 +9,10 @@ import pytest
 import tracked_study as written
 from search.folder import StudyFolder
 from search.journal import Journal
-from search.tracking import default_uri
-from search.tracking_follower import catch_up
-from search.tracking_ledger import find_runs
-from search.tracking_store import connect
+from search.tracking.follower import catch_up
+from search.tracking.ledger import find_runs
+from search.tracking.store import connect
+from search.tracking.tracker import default_uri
 
 pytestmark = pytest.mark.keras
 

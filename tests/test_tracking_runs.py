@@ -8,15 +8,16 @@ from mlflow import MlflowClient
 
 import tracked_study as written
 from leukmodels.errors import StudyError
-from search import journal, tracking_follower
+from search import journal
 from search.folder import StudyFolder
 from search.journal import Journal
 from search.records import fold
 from search.standing import Floors, hypervolumes
-from search.tracking import study_uri
-from search.tracking_follower import catch_up
-from search.tracking_ledger import ledger
-from search.tracking_store import connect
+from search.tracking import follower as tracking_follower
+from search.tracking.follower import catch_up
+from search.tracking.ledger import ledger
+from search.tracking.store import connect
+from search.tracking.tracker import study_uri
 from tracked_study import all_that_mlflow_holds, make_store, of_every_kind, runs_of
 
 

@@ -19,7 +19,7 @@ from search.config import SearchConfig, configure
 from search.folder import StudyFolder, write_whole
 from search.prepare import DataReport
 from search.study import Space, begin, drive
-from search.tracking import Tracker, default_uri
+from search.tracking.tracker import Tracker, default_uri
 
 if __name__ != "__main__":
     # Workers cannot import a test's module.

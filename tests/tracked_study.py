@@ -8,9 +8,9 @@ from typing import Any
 
 from search.folder import StudyFolder
 from search.journal import Journal
-from search.tracking import default_uri
-from search.tracking_ledger import find_runs
-from search.tracking_store import connect
+from search.tracking.ledger import find_runs
+from search.tracking.store import connect
+from search.tracking.tracker import default_uri
 
 METRICS = ("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc", "log_loss")
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from search.display.wording import duration
 from search.records import StudyRecord, TrialState
-from search.wording import duration
 
 
 @dataclass(frozen=True, kw_only=True)

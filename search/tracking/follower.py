@@ -1,7 +1,7 @@
 """Tells MLflow what the journal says: once for ``search.sync``, or on and on as the process that a driver starts.
 
 A cursor file says how far MLflow was told. It can be thrown away: the study's runs are found again by their tags, and
-telling twice changes nothing (see tracking_runs).
+telling twice changes nothing (see runs).
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from typing import IO, Any
 from leukmodels.errors import StudyError
 from search import journal
 from search.folder import StudyFolder, write_whole
-from search.tracking_models import log_models
-from search.tracking_runs import StudyRuns
-from search.tracking_store import connect, is_remote, outages, redacted
+from search.tracking.models import log_models
+from search.tracking.runs import StudyRuns
+from search.tracking.store import connect, is_remote, outages, redacted
 
 POLL_S = 1.0
 LONGEST_WAIT_S = 10.0

@@ -18,8 +18,8 @@ from typing import Any
 import leukmodels
 from search.folder import StudyFolder
 from search.records import TrialRecord
-from search.tracking_ledger import pages
-from search.tracking_runs import StudyRuns
+from search.tracking.ledger import pages
+from search.tracking.runs import StudyRuns
 
 _LOADER = '''"""Opens the model for MLflow, its own layers registered."""
 

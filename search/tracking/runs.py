@@ -22,7 +22,7 @@ from search import standing
 from search.front import hypervolume, pareto_mask
 from search.journal import Event
 from search.records import StudyRecord, TrialRecord, TrialState
-from search.tracking_ledger import find_runs
+from search.tracking.ledger import find_runs
 
 METRICS_A_BATCH = 800  # a batch may hold 1000 metrics, params and tags altogether
 FRONT_TABLE = "front.json"

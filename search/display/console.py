@@ -20,12 +20,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from search.display.pace import Pace, Step
+from search.display.tables import front_table, running_table, terminal
+from search.display.wording import duration, metric_words, no_front, plural, trial_words
 from search.journal import Event
-from search.pace import Pace, Step
 from search.records import StudyRecord, TrialRecord, TrialState
 from search.standing import Floors, Standing, stand
-from search.tables import front_table, running_table, terminal
-from search.wording import duration, metric_words, no_front, plural, trial_words
 
 SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
 

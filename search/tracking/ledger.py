@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.tracking_store import connect, sqlite_path
+from search.tracking.store import connect, sqlite_path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from leukmodels.atomic import written_aside
+from search.display.labels import label_points
 from search.folder import StudyFolder
-from search.labels import label_points
 from search.records import StudyRecord, TrialRecord
 from search.standing import Floors, Standing, hypervolumes, stand, values
 

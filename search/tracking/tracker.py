@@ -16,7 +16,7 @@ from pathlib import Path
 
 from search import journal
 from search.folder import StudyFolder
-from search.tracking_store import is_remote, redacted
+from search.tracking.store import is_remote, redacted
 
 
 def default_uri(storage: Path) -> str:
@@ -58,9 +58,9 @@ class Tracker:
 
     def start(self) -> None:
         """Begin to follow; returns at once."""
-        root = str(Path(__file__).parents[1])  # the driver may have been started elsewhere
+        root = str(Path(__file__).parents[2])  # the driver may have been started elsewhere
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "search.tracking_follower", str(self._folder.path)],
+            [sys.executable, "-m", "search.tracking.follower", str(self._folder.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""A study for people: live display and log lines, tables of a terminal, pictures. Knows the journal's records only."""
