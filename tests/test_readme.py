@@ -1,0 +1,69 @@
+"""The README is true: its tree, tables, options and links."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leukmodels.hparams import markdown_table
+from leukmodels.tasks import TASKS
+from search.config import PRESETS
+from search.options import parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def tree():
+    """Return the paths that the README's tree names."""
+    block = README.split("```text\nsearch/  ")[1].split("```")[0]
+    parents, paths = ["search/"], ["search/"]
+    for line in block.splitlines()[1:]:
+        name = line.split()[0]
+        depth = (len(line) - len(line.lstrip())) // 2
+        parents[depth:] = [name]
+        paths.append("".join(parents))
+    return paths
+
+
+def test_the_tree_names_every_module_and_nothing_else():
+    packages = [ROOT / name for name in ("search", "leukmodels", "cluster")]
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for package in packages
+        for path in package.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    named = tree()
+    assert len(named) == len(set(named))
+    assert {path for path in named if path.endswith(".py")} == modules
+    assert all((ROOT / path).exists() for path in named)
+
+
+def test_the_table_of_hyperparameters_is_the_spaces():
+    assert markdown_table().strip() in README
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_presets_are_those_of_the_config(preset):
+    values = PRESETS[preset]
+    row = f"| `{preset}` | {values['trials']} | {values['epochs']} | {values['image_px']} px |"
+    assert row in README
+
+
+def test_every_task_has_its_row():
+    assert all(f"| `{name}` |" in README for name in TASKS)
+
+
+def test_every_command_that_it_shows_is_accepted():
+    commands = re.findall(r"python -m search\.run (--[^`\n#]*)", README)
+    assert len(commands) > 5
+    for command in commands:
+        if command.split()[0] != "--help":
+            parse(command.split())
+
+
+def test_every_link_into_the_project_leads_somewhere():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README) + re.findall(r'src="([^"]+)"', README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
