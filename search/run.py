@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
             )
             for task in tasks
         ]
+    print("Starting Ray ...", flush=True)
     try:
         with interruptible(), open_session(dashboard=not parsed.no_dashboard) as session, interruptible():
             succeeded = [workflow.carry_out(plan, session) for plan in plans]

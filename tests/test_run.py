@@ -1,0 +1,87 @@
+"""The command line of search.run: what ends before Ray is started."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leukmodels.errors import ConfigError, StudyError
+from search import cli
+from search.run import main
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "search.run", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_users_error_is_one_plain_message_and_status_2(tmp_path):
+    done = run("--task", "runx2", "--storage", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "runx2" in done.stderr
+    assert "runx1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_wrong_option_is_said_at_once(tmp_path):
+    done = run("--task", "runx1", "--trials", "0", "--min-recall", "2", "--storage", tmp_path)
+    assert done.returncode == 2
+    assert "--trials" in done.stderr
+    assert "--min-recall" in done.stderr
+
+
+def test_a_study_that_is_not_there_cannot_be_resumed(tmp_path):
+    with pytest.raises(StudyError, match="holds no study"):
+        main(["--resume", "nothing", "--storage", str(tmp_path)])
+
+
+def test_one_wrong_task_of_several_ends_it_before_the_first_is_run(tmp_path):
+    with pytest.raises(ConfigError, match="wrong"):
+        main(["--task", "runx1", "--task", "wrong", "--name", "both", "--storage", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_and_parsing_load_nothing_heavy():
+    script = (
+        "import sys\n"
+        "from search.run import main\n"
+        "try:\n"
+        "    main(['--help'])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'ray', 'tensorflow', 'keras', 'mlflow', 'optuna', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "examples:" in done.stdout
+
+
+def test_a_bug_is_not_dressed_up_as_a_users_error(monkeypatch):
+    def broken(arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sys, "argv", ["verb"])
+    with pytest.raises(ZeroDivisionError):
+        cli.run_verb(broken)
+
+
+def test_a_reader_that_went_away_is_no_error():
+    script = (
+        "import sys; from search.cli import run_verb; run_verb(lambda a: [print('x' * 100) for _ in range(9999)] and 0)"
+    )
+    piped = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    piped.stdout.read(10)
+    piped.stdout.close()
+    assert piped.wait(30) == 0
+    assert piped.stderr.read() == b""
