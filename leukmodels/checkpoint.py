@@ -33,7 +33,7 @@ class Checkpoint:
     history     one dict of numbers an epoch, from epoch 1
     variables   of the model, in its order: weights, statistics, random states
     optimizer   the optimizer's variables, in its order
-    best        the model's weights after its best epoch
+    best        the model's weights after its best epoch, empty where that is the last one: variables holds them then
     """
 
     trial: Mapping[str, Any]

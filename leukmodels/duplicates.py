@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leukmodels.readers.listing import natural_key
+from leukmodels.readers.listing import SHOWN, counted, natural_key
 
 _NAMED = 4  # members in the name of a joined patient; where no patients are known a group can be hundreds of images
 
@@ -21,6 +21,16 @@ class Deduplicated:
     cells: pa.Table  # one row a content; `patient` is the joined patient ("20+21"), `subject` who it was before
     removed: pa.Table  # the columns as given, and `reason`
     joined: tuple[tuple[str, ...], ...]  # the subjects of each joined patient, in natural order
+
+    def words(self) -> str:
+        """Return a sentence that says whose images were found under several subjects; "" when nobody's were."""
+        if not self.joined:
+            return ""
+        names = ", ".join(map(_name, self.joined[:SHOWN]))
+        more = len(self.joined) - SHOWN
+        others = f" and {counted(more, 'more group')}" if more > 0 else ""
+        each = " each" if len(self.joined) > 1 else ""
+        return f"Subjects {names}{others} share images and count as one patient{each}."
 
 
 def join_duplicates(cells: pa.Table) -> Deduplicated:

@@ -1,7 +1,9 @@
 """The hyperparameters: each is declared here once, with its range, default and meaning.
 
 The defaults are the CNN that the published work on these images used (64, 64 and 128 filters, each block followed by
-batch normalisation and max pooling, then a dense layer of 128); it is the first trial of every study.
+batch normalisation and max pooling, then a dense layer of 128); it is the first trial of every study. Its layers are
+the published ones; how batch normalisation keeps its statistics is not (model.BATCH_NORM_MOMENTUM, and
+training.settle_normalisation).
 """
 
 from collections.abc import Mapping
@@ -46,7 +48,7 @@ class HyperParams:
     head: str = _searched(
         "flatten",
         Choice(options=("flatten", "gap", "gmp")),
-        "feature map to vector: as it is, global average or maximum",
+        "feature map to vector: as it is (halved on while over 65,536 values), global average or maximum",
     )
     dense_units: int = _searched(128, Int(low=16, high=256, log=True), "nodes of the dense layer")
     dropout: float = _searched(0.0, Float(low=0.0, high=0.6), "share of the dense layer's nodes dropped in training")

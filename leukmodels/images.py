@@ -85,8 +85,9 @@ def _resize(image: Image.Image, image_px: int, crop_px: int | None) -> Image.Ima
     width, height = image.size
     side = min(width, height, crop_px or width)
     left, top = (width - side) // 2, (height - side) // 2
-    box = (left, top, left + side, top + side)
-    return image.resize((image_px, image_px), _FILTER, box=box, reducing_gap=2.0)
+    # Cropped first: resize(box=...) would lay its reducing grid on the whole image, so padding would change the pixels.
+    square = image.crop((left, top, left + side, top + side))
+    return square.resize((image_px, image_px), _FILTER, reducing_gap=2.0)
 
 
 class _Quiet:

@@ -1,7 +1,9 @@
 """HyperParams to keras.Model: from pixels 0..255 to the probability of leukemia.
 
 Rescaling and augmentation are layers of the model, so that training and serving cannot differ and every batch is
-augmented anew; augmentation layers pass images through outside training.
+augmented anew; augmentation layers pass images through outside training. The default has the layers of the published
+CNN; only its batch normalisation differs, with a momentum of 0.9 and statistics that are estimated again after each
+epoch (training.settle_normalisation).
 """
 
 import math
@@ -16,6 +18,9 @@ from leukmodels.layers import Augmentation
 
 MAX_FILTERS = 512
 SMALLEST_HALVED_PX = 4
+# Two wide blocks leave a map of 331,776 values of 144 px: 85 million weights to a dense layer of 256. The default's map
+# (41,472 at 144 px) is far from the cap, and with it no model has more than 17 million weights there.
+MAX_FLATTENED = 65_536
 
 # The usual 0.99 forgets the first batches only after several hundred steps, a whole epoch here: until then evaluation
 # runs on wrong statistics, and validation recall was seen to jump between 0 and 1 for eight epochs.
@@ -36,6 +41,9 @@ def build(hparams: HyperParams, *, image_px: int, black_background: bool) -> ker
         x = Augmentation(strength=hparams.augmentation, black_background=black_background, name="augmentation")(x)
     for channels in channels_per_block(hparams):
         x = _block(x, channels, hparams)
+    if hparams.head == "flatten":
+        while math.prod(x.shape[1:]) > MAX_FLATTENED:
+            x = _halved(x, hparams)
     x = _HEADS[hparams.head]()(x)
     x = layers.Dense(
         hparams.dense_units, activation=hparams.activation, kernel_regularizer=_penalty(hparams), name="dense"
@@ -72,6 +80,11 @@ def _block(x: Tensor, channels: int, hparams: HyperParams) -> Tensor:
     if normalisation := _normalisation(hparams.normalisation, channels):
         x = normalisation(x)
     return _POOLING[hparams.pooling](2)(x) if halve and hparams.pooling in _POOLING else x
+
+
+def _halved(x: Tensor, hparams: HyperParams) -> Tensor:
+    """Return a feature map of half the side, pooled as the blocks pool (by averages where their strides halve it)."""
+    return _POOLING.get(hparams.pooling, layers.AveragePooling2D)(2)(x)
 
 
 def _normalisation(name: str, channels: int) -> layers.Layer | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,12 @@ import numpy.typing as npt
 import yaml
 
 from leukmodels import evaluation, runtime
-from leukmodels.errors import BadImageError, ConfigError, UserError
+from leukmodels.command import run_verb
+from leukmodels.errors import BadImageError, ConfigError
 from leukmodels.images import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import keras
 
@@ -34,15 +34,15 @@ _FILES_AT_ONCE = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the model says of one image file: a score and whether it is leukemic, or the error that kept it from it.
+    """What the model says of one image file: a score and whether it is the disease, or the error that kept it from it.
 
-    score      probability of leukemia, None with an error
-    leukemic   score >= threshold, None with an error
+    score     probability of the task's disease, None with an error
+    disease   score >= threshold, None with an error
     """
 
     path: Path
     score: float | None
-    leukemic: bool | None
+    disease: bool | None
     error: str | None = None
 
 
@@ -75,12 +75,13 @@ class Predictor:
 
         try:
             model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
-        except (OSError, ValueError, TypeError) as error:
+        except Exception as error:  # Keras raises anything from OSError to KeyError on damaged files
             raise ConfigError(f"{folder / 'model.keras'} is not a model of this software:", [str(error)]) from error
-        if model.input_shape[1] != config["image_px"]:
+        px = config["image_px"]
+        if model.input_shape != (None, px, px, 3):
             raise ConfigError(
                 f"The files in {folder} do not belong together:",
-                [f"config.yaml says image_px {config['image_px']}; model.keras takes {model.input_shape[1]} px."],
+                [f"config.yaml says image_px {px}; model.keras takes images of shape {model.input_shape}."],
             )
         return cls(
             model=model,
@@ -93,7 +94,7 @@ class Predictor:
         )
 
     def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """Return the probability of leukemia of prepared images (n, image_px, image_px, 3), shape (n,)."""
+        """Return the probability of the disease of prepared images (n, image_px, image_px, 3), shape (n,)."""
         return evaluation.predict(self.model, images)
 
     def classify(self, paths: Sequence[Path]) -> list[Answer]:
@@ -106,9 +107,9 @@ class Predictor:
         images = [image for image in prepared if not isinstance(image, str)]
         scores = iter(self.predict(np.stack(images)).tolist() if images else [])
         return [
-            Answer(path=path, score=None, leukemic=None, error=image)
+            Answer(path=path, score=None, disease=None, error=image)
             if isinstance(image, str)
-            else Answer(path=path, score=(score := next(scores)), leukemic=score >= self.threshold)
+            else Answer(path=path, score=(score := next(scores)), disease=score >= self.threshold)
             for path, image in zip(paths, prepared, strict=True)
         ]
 
@@ -124,31 +125,33 @@ class Predictor:
 
 def table(predictor: Predictor, answers: Sequence[Answer]) -> str:
     """Return the answers as text, a line an image, with what they mean and what they are not for."""
-    names = {True: "leukemic", False: "healthy", None: "error"}
-    width = max((len(str(answer.path)) for answer in answers), default=0)
+    disease, control = _side(predictor.disease, "disease"), _side(predictor.control, "control")
+    names = {True: disease, False: control, None: "error"}
+    width, name_width = max((len(str(answer.path)) for answer in answers), default=0), max(map(len, names.values()))
     lines = [
-        f"{answer.path!s:<{width}}  {names[answer.leukemic]:<8}  {answer.error or f'{answer.score:.3f}'}"
+        f"{answer.path!s:<{width}}  {names[answer.disease]:<{name_width}}  {answer.error or f'{answer.score:.3f}'}"
         for answer in answers
     ]
     question = f"{predictor.task}: {', '.join(predictor.disease)} against {', '.join(predictor.control)}"
-    return "\n".join([f"{question}; leukemic from a score of {predictor.threshold:.3f}", *lines, DISCLAIMER])
+    return "\n".join([f"{question}; {disease} from a score of {predictor.threshold:.3f}", *lines, DISCLAIMER])
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Answer for the images named on the command line; return the exit status."""
+def _side(classes: Sequence[str], several: str) -> str:
+    """Return what a task's side is called: its class, or `several` where it has more than one."""
+    return classes[0] if len(classes) == 1 else several
+
+
+def main(argv: Sequence[str]) -> int:
+    """Answer for the images named on the command line; return the exit status, raise UserError for a bad folder."""
     parser = argparse.ArgumentParser(prog="python -m leukmodels.predictor", description=DISCLAIMER)
     parser.add_argument("folder", type=Path, help="an exported model: model.keras and config.yaml")
     parser.add_argument("images", type=Path, nargs="+", help="image files of one white blood cell each")
     arguments = parser.parse_args(argv)
-    try:
-        _read_config(arguments.folder)  # before TensorFlow's seconds of loading
-        runtime.start(threads=os.cpu_count() or 1)
-        predictor = Predictor.load(arguments.folder)
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    _read_config(arguments.folder)  # before TensorFlow's seconds of loading
+    runtime.start(threads=os.cpu_count() or 1)
+    predictor = Predictor.load(arguments.folder)
     answers = predictor.classify(arguments.images)
-    sys.stdout.write(f"{table(predictor, answers)}\n")
+    print(table(predictor, answers))
     return 1 if any(answer.error for answer in answers) else 0
 
 
@@ -161,7 +164,9 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
         )
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ConfigError(f"{folder / 'config.yaml'} cannot be read:", [f"{error.strerror}."]) from error
+    except (ValueError, yaml.YAMLError) as error:  # ValueError: bytes, or a date, that are none
         raise ConfigError(f"{folder / 'config.yaml'} is not YAML:", [str(error)]) from error
     if not isinstance(config, dict):
         config = {}
@@ -174,16 +179,28 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
 
 
 def _value_problems(config: Mapping[str, Any]) -> list[str]:
-    threshold, image_px, crop_px = config["threshold"], config["image_px"], config["crop_px"]
-    checks = {
-        f"threshold is {threshold!r}; expected a number from 0 to 1.": isinstance(threshold, int | float)
-        and 0 <= threshold <= 1,
-        f"image_px is {image_px!r}; expected a positive whole number.": isinstance(image_px, int) and image_px > 0,
-        f"crop_px is {crop_px!r}; expected a positive whole number or null.": crop_px is None
-        or (isinstance(crop_px, int) and crop_px > 0),
+    checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
+        "threshold": ("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1),
+        "image_px": ("a positive whole number", _is_size),
+        "crop_px": ("a positive whole number or null", lambda value: value is None or _is_size(value)),
+        "task": ("a text", lambda value: isinstance(value, str)),
+        "disease": ("a list of class names", _is_names),
+        "control": ("a list of class names", _is_names),
     }
-    return [problem for problem, fine in checks.items() if not fine]
+    return [
+        f"{key} is {config[key]!r}; expected {wanted}."
+        for key, (wanted, fits) in checks.items()
+        if not fits(config[key])
+    ]
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_verb(main)

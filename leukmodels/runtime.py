@@ -6,17 +6,24 @@ import sys
 from collections.abc import Iterator
 
 
-def start(*, threads: int) -> bool:
+def start(*, threads: int, gpus: float = 0.0) -> bool:
     """Make this process ready to train: quiet, with the given number of threads and GPU memory taken as needed.
 
-    Call it before anything else uses TensorFlow. Returns what set_threads returns.
+    Call it before anything else uses TensorFlow. `gpus` is the share of GPUs that this process was given. Returns what
+    set_threads returns; raises RuntimeError when a GPU was given and TensorFlow sees none, which would train on the
+    processor without a word.
     """
     # Read by TensorFlow's C++ half as it loads: 0 all, 1 no information, 2 no warnings, 3 no errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _silent_stderr():
         import tensorflow as tf
 
-        tf.config.list_physical_devices()
+        seen = tf.config.list_physical_devices("GPU")
+    if gpus > 0 and not seen:
+        raise RuntimeError(
+            "This trial was given a GPU, but TensorFlow sees none: install the extra (pip install '.[gpu]') on every "
+            "node."
+        )
     # A worker that trains one model after another traces a graph for each; TensorFlow warns of that as of a mistake.
     tf.get_logger().setLevel("ERROR")
     grow_gpu_memory()

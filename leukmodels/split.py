@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,32 +87,47 @@ class Split:
         return split
 
 
-def split_patients(cells: pa.Table, *, seed: int = 0, validation: float = 0.2, test: float = 0.2) -> Split:
+def split_patients(
+    cells: pa.Table,
+    *,
+    seed: int = 0,
+    validation: float = 0.2,
+    test: float = 0.2,
+    required: Collection[str] | None = None,
+) -> Split:
     """Return a split of the patients, each class by itself in the given proportions of its patients.
 
     `cells` needs the columns class_name, patient and part. Split the whole collection, not one task's classes: then the
     controls lie in the same parts for every task. A patient with a cell of the collection's own test (part "test") is a
     test patient with all its cells; `validation` is then the proportion of the others. Patients are ordered by a hash
     of seed and name, so a new patient moves at most a few of the others. A patient of several classes counts as one of
-    the class it has most cells of. Raises DataError when a class cannot have a patient in every part.
+    the class it has most cells of.
+
+    `required` names the classes that must have a patient in every part (None: all); raises DataError when one cannot.
+    Any other class that cannot goes to training, but for its locked test patients. What is required decides whether the
+    split succeeds, never where a patient lies.
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ConfigError(
             "These parts of the patients cannot be split off.",
             [f"validation {validation} and test {test} must be above 0 and leave some of 1 for training."],
         )
+    every = set(pc.unique(cells["class_name"]).to_pylist())
+    wanted = every if required is None else set(required)
     counts = cells.group_by(["patient", "class_name"]).aggregate([([], "count_all")]).to_pylist()
     locked = set(pc.unique(cells.filter(pc.equal(cells["part"], "test"))["patient"]).to_pylist())
     patients: dict[str, list[str]] = defaultdict(list)
     for patient, class_name in _main_classes(counts).items():
         patients[class_name].append(patient)
     part_of: dict[str, str] = {}
-    problems: list[str] = []
+    problems = [_too_few(class_name, 0, PARTS) for class_name in sorted(wanted - every)]
     for class_name, members in sorted(patients.items()):
         free = sorted(set(members) - locked, key=lambda patient: _order(seed, patient))
         needed = PARTS[: 2 if len(free) < len(members) else 3]
         if len(free) < len(needed):
-            problems.append(_too_few(class_name, len(free), needed))
+            if class_name in wanted:
+                problems.append(_too_few(class_name, len(free), needed))
+            part_of |= dict.fromkeys(members, "test") | dict.fromkeys(free, "train")
             continue
         n_test = min(max(1, round(len(free) * test)), len(free) - 2) if "test" in needed else 0
         n_validation = min(max(1, round(len(free) * validation)), len(free) - n_test - 1)
@@ -120,7 +135,7 @@ def split_patients(cells: pa.Table, *, seed: int = 0, validation: float = 0.2, t
         part_of |= dict.fromkeys(free[n_test:], "validation")
         part_of |= dict.fromkeys(free[n_test + n_validation :], "train")
     if not problems:
-        problems = _gaps(counts, part_of)
+        problems = _gaps([row for row in counts if row["class_name"] in wanted], part_of)
     if problems:
         raise DataError("The patients cannot be split into train, validation and test.", problems)
     return Split(part_of=part_of)

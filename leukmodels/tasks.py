@@ -14,6 +14,11 @@ from leukmodels.errors import ConfigError, DataError
 from leukmodels.readers import READERS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # it becomes a folder's name
+_EXAMPLE = """Expected: a text file such as
+      name = "blasts"
+      reader = "folders"
+      disease = ["MYO"]
+      control = ["LYT", "MON"]"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +71,12 @@ def _load(path: Path) -> Task:
     """Return the task of a file with the keys name, question (may be left out), reader, disease and control."""
     try:
         given = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"The task file {path} cannot be read.", [str(error)]) from error
+    except OSError as error:
+        raise ConfigError(f"The task file {path} cannot be read.", [f"{error.strerror}.", _EXAMPLE]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"The task file {path} cannot be read.", ["It is no UTF-8 text.", _EXAMPLE]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"The task file {path} cannot be read.", [f"It is no TOML: {error}.", _EXAMPLE]) from error
     problems = _key_problems(given)
     name, reader = (_text(given.get(key)) for key in ("name", "reader"))
     disease, control = (_texts(given.get(key)) for key in ("disease", "control"))

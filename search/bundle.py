@@ -77,23 +77,23 @@ def choose_trial(folder: StudyFolder, *, prefer: Preference = "recall", min_reca
     return Choice(trial=trial, preference=preference, standing=standing, record=record)
 
 
-def default_out(folder: StudyFolder, manifest: Mapping[str, Any]) -> Path:
+def default_out(folder: StudyFolder, *, task: str, synthetic: bool) -> Path:
     """Return where a bundle goes unless the user says otherwise; drawn data never take the place of real results."""
     if inside_job():  # the working folder is thrown away
         return folder.path / "export"
-    results = Path("results") / "synthetic" if manifest["data"]["synthetic"] else Path("results")
-    return results / str(manifest["task"]["name"])
+    return Path("results", *(["synthetic"] if synthetic else []), task)
 
 
-def check_out(out: Path) -> bool:
-    """Say whether ``out`` holds a bundle that would be replaced; StudyError where it holds anything else."""
+def check_out(out: Path) -> str:
+    """Return whose bundle in ``out`` would be replaced, "" where none; StudyError where it holds anything else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    if not _is_bundle(out):
+        return ""
+    config = _bundle_at(out)
+    if config is None:
         raise StudyError(
             f"{out} exists and is no exported model, so it is left alone. Give another folder with --out, or empty it."
         )
-    return True
+    return str(config["study"]["name"])
 
 
 def write_bundle(
@@ -168,12 +168,13 @@ def verify(bundle: Path, *, root: Path) -> Verification:
     return Verification(checked=len(pairs), largest_difference=largest, note=note)
 
 
-def _is_bundle(path: Path) -> bool:
+def _bundle_at(path: Path) -> Mapping[str, Any] | None:
+    """Return the configuration of the bundle in ``path``, None where there is none."""
     try:
         config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return False
-    return isinstance(config, dict) and config.get("kind") == KIND
+        return None
+    return config if isinstance(config, dict) and config.get("kind") == KIND else None
 
 
 @contextmanager
@@ -235,7 +236,11 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
 
 def _portable(command: str) -> str:
     """Return the command without the folders of one machine: of an absolute path only the last part stays."""
-    return shlex.join(Path(part).name if Path(part).is_absolute() else part for part in shlex.split(command))
+    return shlex.join(
+        f"{option}{equals}{Path(value).name if Path(value).is_absolute() else value}"
+        for part in shlex.split(command)
+        for option, equals, value in [part.partition("=") if part.startswith("--") else ("", "", part)]
+    )
 
 
 def _write_config(folder: Path, config: Mapping[str, Any]) -> None:

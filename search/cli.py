@@ -1,13 +1,9 @@
-"""What the commands share: how a study is named, and how a user's error ends."""
+"""What the commands share: how a study is named."""
 
 import argparse
 import os
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from leukmodels.errors import UserError
 from search.folder import StudyFolder
 
 STORAGE_VARIABLE = "LEUKEMIA_SEARCH_STORAGE"
@@ -40,21 +36,7 @@ def add_storage(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
 
 def find_study(study: str, storage: Path) -> StudyFolder:
     """Return the folder of the study that the user named, by its path or its name below ``storage``."""
-    given = StudyFolder(Path(study))
-    folder = given if given.exists else StudyFolder(storage.expanduser() / study)
+    given = StudyFolder(Path(study).expanduser().resolve())
+    folder = given if given.exists else StudyFolder((storage.expanduser() / study).resolve())
     folder.read_manifest()  # raises StudyError where there is none
     return folder
-
-
-def run_verb(main: Callable[[Sequence[str]], int]) -> NoReturn:
-    """Run a command; a user's error becomes its message and exit status 2, a reader that went away is no error."""
-    try:
-        status = main(sys.argv[1:])
-        sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    sys.exit(status)

@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from leukmodels.errors import ConfigError
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "smoke": {"trials": 3, "epochs": 3, "patience": 3, "image_px": 32, "cells_per_patient": 8},
-        "quick": {"trials": 12, "epochs": 6, "patience": 3, "image_px": 48, "time_budget": 240.0},
+        "quick": {"trials": 12, "epochs": 6, "patience": 3, "image_px": 48, "time_budget": 300.0},
         "thorough": {"trials": 100, "epochs": 40, "patience": 8, "image_px": 144, "cells_per_patient": 100},
     }
 )
 # What a resumed study may be told anew: how long and where it goes on, never what it measures.
-RESUMABLE = frozenset({"trials", "time_budget", "cpus_per_trial", "gpus_per_trial", "tracking_uri"})
+# (Data that moved may be given anew: their fingerprint is compared.)
+RESUMABLE = frozenset({"data", "trials", "time_budget", "cpus_per_trial", "gpus_per_trial", "tracking_uri"})
 
 
 class SearchConfig(BaseModel):
@@ -35,7 +37,11 @@ class SearchConfig(BaseModel):
         default=3, ge=1, le=10_000, description="epochs without a better validation log loss that end a trial"
     )
     time_budget: float | None = Field(
-        default=None, gt=0, description="seconds after which running trials are stopped and the study ends"
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds of training after which running trials are stopped for good and the study ends; "
+        "counted anew by each resume",
     )
     image_px: int = Field(default=48, ge=8, le=1024, description="side of the images the models see, in pixels")
     min_specificity: float = Field(
@@ -55,20 +61,39 @@ class SearchConfig(BaseModel):
     cpus_per_trial: int = Field(
         default=1, ge=1, le=1024, description="CPUs of one trial; its TensorFlow uses as many threads"
     )
-    gpus_per_trial: float = Field(
-        default=0.0, ge=0, le=64, description="GPUs of one trial; fractions share one between trials"
+    gpus_per_trial: float | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="GPUs of one trial; a fraction shares one between trials (default: 1 where there is a GPU)",
     )
     tracking_uri: str | None = Field(
         default=None, description="MLflow server or store (default: an SQLite file in the storage folder)"
     )
 
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
+    @field_validator("data")
+    @classmethod
+    def _is_absolute(cls, data: Path | None) -> Path | None:
+        """A study is resumed from other folders than the one it was begun in."""
+        return data and data.expanduser().resolve()
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _can_be_shared(cls, gpus: float | None) -> float | None:
+        if gpus and gpus > 1 and gpus != int(gpus):
+            raise ValueError("give a fraction below 1, or a whole number of GPUs")
+        return gpus
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _holds_no_password(cls, uri: str | None) -> str | None:
+        """The address is written into the study, its runs and exports."""
+        if uri and "@" in urlsplit(uri).netloc:
             raise ValueError(
-                f"gpus_per_trial is {self.gpus_per_trial:g}; give a fraction below 1, or a whole number of GPUs"
+                "leave user and password out of the address and set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD instead"
             )
-        return self
+        return uri
 
 
 def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
@@ -100,7 +125,22 @@ def option(name: str) -> str:
 
 
 def _sentence(problem: Any) -> str:
-    where = option(str(problem["loc"][0])) if problem["loc"] else "options"
-    what = problem["msg"].removeprefix("Value error, ")
-    given = "" if not problem["loc"] else f" (given: {problem['input']!r})"
-    return f"{where}: {what[0].lower()}{what[1:]}{given}."
+    name = str(problem["loc"][0])
+    if problem["type"] == "value_error":
+        # The value may be the password that is being refused.
+        return f"{option(name)}: {problem['msg'].removeprefix('Value error, ')}."
+    return f"{option(name)} is {problem['input']!r}; give {_allowed(name)}."
+
+
+def _allowed(name: str) -> str:
+    """Return what a field takes, in words."""
+    field = SearchConfig.model_fields[name]
+    kind = "a whole number" if field.annotation is int else "a number"
+    words = {"ge": "from {:,}", "gt": "above {:,}", "le": "to {:,}", "lt": "below {:,}"}
+    said = [
+        form.format(getattr(bound, key))
+        for bound in field.metadata
+        for key, form in words.items()
+        if hasattr(bound, key)
+    ]
+    return " ".join([kind, *said]) if said else "a value"

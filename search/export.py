@@ -4,13 +4,15 @@ python -m search.export STUDY [--prefer recall|accuracy|balanced | --min-recall 
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from leukmodels.command import run_verb
 from search.bundle import Bundle, Choice, check_out, choose_trial, default_out, write_bundle
-from search.cli import add_study, find_study, run_verb
+from search.cli import add_study, find_study
 from search.display.tables import front_table, terminal
 from search.display.wording import differences, metric_words
 from search.standing import Preference
@@ -32,11 +34,13 @@ def main(arguments: Sequence[str]) -> int:
     folder = find_study(given.study, given.storage)
     wanted: dict[str, Any] = {"prefer": given.prefer, "min_recall": given.min_recall}
     chosen = choose_trial(folder, **wanted)
-    out = given.out.expanduser() if given.out else default_out(folder, folder.read_manifest())
+    data, task = (folder.read_manifest()[key] for key in ("data", "task"))
+    usual = default_out(folder, task=task["name"], synthetic=data["synthetic"])
+    out = given.out.expanduser() if given.out else usual
     replaces = check_out(out)
     _tell(chosen)
     if given.dry_run:
-        print(f"It would {'replace the exported model in' if replaces else 'be written to'} {out}.")
+        print(f"It would {f'replace the exported model of {replaces} in' if replaces else 'be written to'} {out}.")
         return 0
     if sys.stdout.isatty():
         print("Loading it again to check its answers ...", flush=True)
@@ -76,9 +80,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return value
 
 

@@ -89,7 +89,8 @@ class StudyFolder:
         """Return what ``study.json`` says; StudyError where there is no study."""
         if not self.exists:
             raise StudyError(
-                f"{self.path} holds no study (no study.json). Give the folder of a study, or its name beside --storage."
+                f"{self.path} holds no study (no study.json). Give the folder of a study, or the name of one below "
+                "--storage; `python -m search.status` lists them."
             )
         manifest: dict[str, Any] = json.loads(self.manifest.read_text(encoding="utf-8"))
         return manifest

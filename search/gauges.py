@@ -4,7 +4,7 @@ from ray.util.metrics import Gauge
 
 from search.journal import Event
 from search.records import StudyRecord, TrialState
-from search.standing import Floors, stand
+from search.standing import Floors, advance, stand
 
 
 class Gauges:
@@ -12,6 +12,8 @@ class Gauges:
 
     def __init__(self, study: str, floors: Floors) -> None:
         self._floors = floors
+        self._seen: set[int] = set()
+        self._standing = stand(StudyRecord(), floors)
         tags = {"study": study}
         self._trials = Gauge("leukemia_search_trials", "Trials by state.", ("study", "state"))
         self._hypervolume = Gauge("leukemia_search_hypervolume", "Hypervolume of the front, 0 to 1.", ("study",))
@@ -23,7 +25,10 @@ class Gauges:
         """Take over the state after ``event``."""
         running = record.by_state(TrialState.RUNNING)
         self._rate.set(sum(trial.epochs[-1].get("images_per_s", 0.0) for trial in running if trial.epochs))
-        if event["event"] in ("trial_started", "trial_finished"):
+        if event["event"] != "epoch":
             for state in TrialState:
                 self._trials.set(record.count(state), {"state": state.value})
-            self._hypervolume.set(stand(record, self._floors).hypervolume)
+            newcomers = [trial for trial in record.by_state(TrialState.COMPLETE) if trial.number not in self._seen]
+            self._seen.update(trial.number for trial in newcomers)
+            self._standing = advance(self._standing, newcomers, self._floors)
+            self._hypervolume.set(self._standing.hypervolume)

@@ -6,7 +6,6 @@ would fail the whole dataset, or silently take its neighbours along (ray.data's 
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +31,11 @@ class Ingested:
     sha256    str (n,) of each file's bytes; "" where the file could not be read
     reasons   str (n,), "" where the file is usable
     pixels    uint8 (n, px, px, 3); zeros where the file is not usable or its pixels were not wanted
-    seconds   wall time
     """
 
     sha256: npt.NDArray[np.str_]
     reasons: list[str]
     pixels: npt.NDArray[np.uint8]
-    seconds: float
 
 
 def ingest(
@@ -50,7 +47,6 @@ def ingest(
     progress: Progress | None = None,
 ) -> Ingested:
     """Read ``paths`` (n); decode those that are ``wanted`` (n,) to ``image_px`` and only hash the others."""
-    start = time.monotonic()
     table = pa.table({"row": np.arange(len(paths), dtype=np.int64), "path": paths, "wanted": wanted})
     blocks = max(1, -(-len(paths) // _FILES_A_BLOCK))
     _quiet()
@@ -76,7 +72,7 @@ def ingest(
         done += len(rows)
         if progress:
             progress(done, len(paths))
-    return Ingested(sha256=sha256, reasons=reasons, pixels=pixels, seconds=time.monotonic() - start)
+    return Ingested(sha256=sha256, reasons=reasons, pixels=pixels)
 
 
 def read_batch(table: pa.Table, *, image_px: int, crop_px: int | None) -> pa.Table:

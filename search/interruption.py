@@ -2,8 +2,11 @@
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from types import FrameType
+
+_IMPATIENCE_S = 1.0
 
 
 class Interrupted(BaseException):
@@ -17,24 +20,28 @@ class Interrupted(BaseException):
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted on the first SIGINT or SIGTERM inside the block, and ignore those that follow within it.
+    """Raise Interrupted on the first SIGINT or SIGTERM inside the block; one within a second of it changes nothing.
 
     Ray's own SIGTERM handler exits at once, and Tune's SIGINT handler returns as if the study had ended: enter this
     after ``ray.init``, with TUNE_DISABLE_SIGINT_HANDLER set. It nests; the innermost block raises.
     """
-    signals: list[int] = []
+    told: list[tuple[float, int]] = []
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
-        for known in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(known, signal.SIG_IGN)
-        signals.append(signum)
-        raise KeyboardInterrupt  # the one exception that Ray's C++ waits let through
+        # Impatience must not cut short what the first signal set off; but a later signal may be the only one that
+        # arrives, where the first exception was raised in a finalizer, which swallows it.
+        impatient = told and time.monotonic() - told[-1][0] < _IMPATIENCE_S
+        told.append((time.monotonic(), signum))
+        if not impatient:
+            raise KeyboardInterrupt  # the one exception that Ray's C++ waits let through
 
     before = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+        if told:
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
-        raise Interrupted(signals[0] if signals else signal.SIGINT) from None
+        raise Interrupted(told[0][1] if told else signal.SIGINT) from None
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -5,13 +5,14 @@ Every event carries a monotone ``seq`` (from 1), the ``time`` (seconds since the
     trial_started     trial, params, source            source: default | sampled
     epoch             trial, epoch, metrics            one evaluated epoch, counted from 1
     trial_finished    trial, state, outcome, reason    state: complete | stopped | failed
-    study_resumed     session                          a new driver took over
+    study_resumed     session, changes                 a new driver took over, told these options anew
     study_interrupted signal                           a driver was told to go
     study_finished    reason                           nothing more will be tried
 
 An event is appended before anyone acts on it, so whatever a reader knows, the file knew first.
 """
 
+import errno
 import json
 import math
 import os
@@ -38,6 +39,7 @@ class Journal:
         kept = _whole_lines(path.read_bytes()) if path.exists() else b""
         last = list(_parse(kept, path))[-1:]
         self.seq: int = last[0]["seq"] if last else 0
+        self._path = path
         self._fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o644)
         os.ftruncate(self._fd, len(kept))
 
@@ -46,7 +48,11 @@ class Journal:
         self.seq += 1  # first: a signal between the two lines leaves a gap, never a number twice
         entry = {"seq": self.seq, "time": round(time.time(), 3), "event": event, **_plain(fields)}
         # One unbuffered write a line: a signal handler that raises cannot leave half of it.
-        os.write(self._fd, (json.dumps(entry, allow_nan=False) + "\n").encode())
+        line = (json.dumps(entry, allow_nan=False) + "\n").encode()
+        written = os.write(self._fd, line)
+        if written != len(line):  # the disk is full: leave no half line for the next one to be glued to
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         if event in _DURABLE:
             os.fsync(self._fd)
         return entry

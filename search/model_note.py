@@ -25,7 +25,7 @@ def model_note(config: Mapping[str, Any]) -> str:
 
 For research use only: not a medical device, not for diagnosis.
 {_SYNTHETIC if config["data"] == "synthetic" else ""}{"" if config["patient_level"] else _NO_PATIENTS}
-A classifier of single white blood cells: {disease} (leukemic) against {control}.
+A classifier of single white blood cells: {disease} against {control}.
 It is trial {config["trial"]} of the study `{config["study"]["name"]}`, chosen from a front of {len(config["front"])} by
 preference: {config["preference"]}.
 
@@ -34,7 +34,7 @@ preference: {config["preference"]}.
 {measured}
 
 - The winner of many trials is partly luck: expect less on new patients. The test patients were not opened.
-- A label is the patient's (genotype or diagnosis), not the cell's: healthy cells of a patient count as leukemic.
+- A label is the patient's (genotype or diagnosis), not the cell's: a patient's healthy cells count as {disease}.
 - One collection, one laboratory: another stain, scanner or population was not seen.
 - Reloaded and checked: {checked["note"]}
   ({checked["checked"]} cells, largest difference {checked["largest_difference"]:.1g}).

@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     asked.add_argument("--every-task", action="store_true", help="every built-in task of the data's collection")
     asked.add_argument("--resume", metavar="STUDY", help="go on with this study: its folder, or its name in --storage")
     search = parser.add_argument_group("how to search")
-    search.add_argument("--preset", choices=PRESETS, default="quick", help="what is not given below (default: quick)")
+    search.add_argument("--preset", choices=PRESETS, help="what is not given below (default: quick)")
     for name in SearchConfig.model_fields:
         if name != "task":
             _add_field(what if name == "data" else search, name)
@@ -59,7 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     """Return the parsed arguments, and apart from them the fields of SearchConfig that were given."""
-    parsed = build_parser().parse_args(arguments)
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.resume and (parsed.preset or parsed.name):
+        parser.error("--preset and --name are for new studies; a resumed one keeps its own")
     given = {name: value for name, value in vars(parsed).items() if name in SearchConfig.model_fields}
     given.pop("task")
     return parsed, given

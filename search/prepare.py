@@ -8,10 +8,8 @@ the same for all of them. Only the task's images are decoded, and only training 
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,45 +20,12 @@ from leukmodels import readers
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.duplicates import join_duplicates
 from leukmodels.errors import DataError
-from leukmodels.split import Split, split_patients
+from leukmodels.split import PARTS, Split, split_patients
 from leukmodels.tasks import Task
 from search.config import SearchConfig
 from search.folder import write_whole
 from search.ingest import Ingested, Progress, ingest
-
-PARTS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataReport:
-    """The account of a data folder as ``study.json`` keeps it: counts of images, cells and patients by part."""
-
-    root: str
-    synthetic: bool
-    fingerprint: str
-    image_px: int
-    crop_px: int | None
-    black_background: bool
-    patient_level: bool
-    found: int
-    used: int
-    duplicates: int
-    quarantined: int
-    cells: Mapping[str, int]
-    patients: Mapping[str, int]
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values."""
-        return asdict(self)
-
-    def words(self) -> str:
-        """Return the account in one line."""
-        parts = ", ".join(f"{part} {self.cells[part]:,} of {self.patients[part]:,}" for part in PARTS)
-        return (
-            f"{self.found:,} images: {self.used:,} used, {self.duplicates:,} duplicates, "
-            f"{self.quarantined:,} set aside. Cells of patients: {parts} (test is locked away)."
-        )
+from search.manifest import DataReport
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +36,6 @@ class Prepared:
     split: Split
     report: DataReport
     set_aside: pa.Table
-    images_per_s: float
 
 
 def prepare(root: Path, task: Task, config: SearchConfig, *, synthetic: bool, progress: Progress | None) -> Prepared:
@@ -93,7 +57,7 @@ def prepare(root: Path, task: Task, config: SearchConfig, *, synthetic: bool, pr
     _refuse_too_many_bad(quarantined, found.num_rows, config.max_bad, root)
 
     joined = join_duplicates(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
-    split = split_patients(joined.cells, seed=config.split_seed)
+    split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control))
     cells = split.assign(task.select(joined.cells))
     data = TrainingData(
         train=_cells(cells, "train", read, root),
@@ -117,14 +81,13 @@ def prepare(root: Path, task: Task, config: SearchConfig, *, synthetic: bool, pr
         quarantined=bad.num_rows,
         cells={part: _part(cells, part).num_rows for part in PARTS},
         patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS},
-        notes=listing.notes,
+        notes=(*listing.notes, *([joined.words()] if joined.words() else [])),
     )
     return Prepared(
         data=data,
         split=split,
         report=report,
         set_aside=pa.concat_tables([part.select(["path", "sha256", "reason"]) for part in (bad, removed)]),
-        images_per_s=found.num_rows / max(read.seconds, 1e-9),
     )
 
 

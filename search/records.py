@@ -48,6 +48,8 @@ class StudyRecord:
 
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     sessions: int = 1
+    changes: dict[str, Any] = field(default_factory=dict)
+    """What resumes have changed of the options that the study was begun with."""
     finished: str = ""
     seq: int = 0
 
@@ -73,6 +75,7 @@ class StudyRecord:
                 )
             case "study_resumed":
                 self.sessions = event["session"]
+                self.changes |= event.get("changes", {})
                 self.finished = ""
             case "study_finished":
                 self.finished = event["reason"]

@@ -3,26 +3,34 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.jobs import refuse_relative
-from search.cli import find_study, run_verb
+from leukmodels.command import run_verb
+from search.cli import find_study
 from search.interruption import Interrupted, interruptible
 from search.options import parse
+
+if TYPE_CHECKING:
+    from search import workflow
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the studies that ``arguments`` ask for, one after another, and return the exit status."""
     parsed, given = parse(arguments)
     # Only now: Ray, matplotlib and Optuna take seconds to import, and --help should not.
-    from cluster.session import open_session
     from search import workflow
 
     command = shlex.join(["python", "-m", "search.run", *arguments])
-    refuse_relative({"--storage": parsed.storage, "--data": given.get("data"), "--out": parsed.out})
+    resumed = Path(parsed.resume) if parsed.resume and "/" in parsed.resume else None
+    refuse_relative(
+        {"--storage": parsed.storage, "--data": given.get("data"), "--out": parsed.out, "--resume": resumed}
+    )
     storage = parsed.storage.expanduser().resolve()
+    out = parsed.out and parsed.out.expanduser().resolve()
     if parsed.resume:
         folder = find_study(parsed.resume, storage)
-        plans = [workflow.plan_resume(folder, given=given, out=parsed.out, command=command)]
+        plans = [workflow.plan_resume(folder, given=given, out=out, command=command)]
     else:
         tasks = parsed.task or workflow.tasks_of(given.get("data"))
         several = len(tasks) > 1
@@ -30,21 +38,34 @@ def main(arguments: Sequence[str]) -> int:
             workflow.plan_new(
                 task,
                 storage,
-                preset=parsed.preset,
+                preset=parsed.preset or "quick",
                 given=given,
                 name=f"{parsed.name}-{Path(task).stem}" if several and parsed.name else parsed.name,
-                out=parsed.out / Path(task).stem if several and parsed.out else parsed.out,
+                out=out / Path(task).stem if several and out else out,
                 command=command,
             )
             for task in tasks
         ]
-    print("Starting Ray ...", flush=True)
+        workflow.refuse_collisions(plans)
+    return _carry_out(plans, dashboard=not parsed.no_dashboard)
+
+
+def _carry_out(plans: Sequence["workflow.Plan"], *, dashboard: bool) -> int:
+    from cluster.session import open_session
+    from search.workflow import carry_out
+
+    succeeded = True
     try:
-        with interruptible(), open_session(dashboard=not parsed.no_dashboard) as session, interruptible():
-            succeeded = [workflow.carry_out(plan, session) for plan in plans]
+        for plan in plans:
+            print("Starting Ray ...", flush=True)
+            # A session each: the cells of a study stay in shared memory until its session ends.
+            with interruptible(), open_session(dashboard=dashboard) as session, interruptible():
+                succeeded &= carry_out(plan, session)
     except Interrupted as interruption:
+        if not_begun := [plan.task.name for plan in plans if not plan.folder.exists]:
+            print(f"Interrupted by {interruption.signal}; not begun: {', '.join(not_begun)}.", flush=True)
         return interruption.exit_status
-    return 0 if all(succeeded) else 1
+    return 0 if succeeded else 1
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ acted upon" can hold. Trials run to their own end here (patience inside the tria
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from ray.tune.execution.tune_controller import TuneController
@@ -32,3 +33,17 @@ class JournalingScheduler(FIFOScheduler):
         else:
             self._recorder.epoch(number, result["epoch"], json.loads(result["metrics"]))
         return str(TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        """Record the failure of a trial that Tune gives up: its workers were lost, or never came to run it.
+
+        Tune calls this before it tells the searcher, and gives the error to neither; it is in the trial's error file.
+        """
+        error = Path(trial.error_file).read_text(errors="replace") if trial.error_file else ""
+        lines = [line.strip() for line in error.splitlines() if line.strip()]
+        cause = lines[-1] if lines else "no reason was given"
+        self._recorder.trial_finished(
+            trial.config["number"],
+            TrialState.FAILED,
+            reason=f"its worker was lost, and those that took it over: {cause}\n{error}",
+        )

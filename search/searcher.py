@@ -89,12 +89,16 @@ class OptunaSearcher(Searcher):
             constraints=self._floors.violations(trial.metrics) if complete else None,
         )
 
+    @property
+    def has_more(self) -> bool:
+        """Whether ``suggest`` has another configuration to give."""
+        return self._unfinished > 0 or len(self._recorder.record.trials) < self._trials
+
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the next configuration, unfinished trials of an earlier session first, or FINISHED."""
-        if self._unfinished:
-            self._unfinished -= 1
-        elif len(self._recorder.record.trials) >= self._trials:
+        if not self.has_more:
             return cast("dict[str, Any]", Searcher.FINISHED)  # Tune's sentinel is a plain string
+        self._unfinished = max(self._unfinished - 1, 0)
         asked = self.study.ask(self._distributions)
         if asked.number not in self._recorder.record.trials:
             source = "default" if asked.number == 0 else "sampled"
@@ -104,27 +108,18 @@ class OptunaSearcher(Searcher):
         return {"number": asked.number, "params": asked.params}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell Optuna what the journal says of the trial; one that Tune gave up without a word has failed."""
-        number = self._numbers[trial_id]
-        trial = self._recorder.trial_finished(
-            number, TrialState.FAILED, reason="its worker was lost, and so were those that took it over"
-        )
-        self.tell(trial)
-
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Nothing: epochs are the scheduler's business, and Optuna learns outcomes only."""
-
-    def tell(self, trial: TrialRecord) -> None:
-        """Tell Optuna the end of ``trial``, once."""
-        asked = self._asked.pop(trial.number, None)
-        if asked is None:
-            return
+        """Tell Optuna what the journal says of the trial."""
+        trial = self._recorder.record.trials[self._numbers[trial_id]]
+        asked = self._asked.pop(trial.number)
         if trial.state is TrialState.COMPLETE:
             for name, violation in self._floors.violations(trial.metrics).items():
                 asked.set_constraint(name, violation)
             self.study.tell(asked, values(trial))
         else:
             self.study.tell(asked, state=_STATES[trial.state])
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: epochs are the scheduler's business, and Optuna learns outcomes only."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is what a study is resumed from."""

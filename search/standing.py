@@ -4,7 +4,7 @@ Recall and accuracy stay two numbers. The front is made of the feasible complete
 floor ("everything is leukemia") is kept, shown and told to the sampler, but is on no front.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,16 +64,22 @@ def stand(record: StudyRecord, floors: Floors) -> Standing:
     )
 
 
+def advance(standing: Standing, finished: Iterable[TrialRecord], floors: Floors) -> Standing:
+    """Return the standing of the front so far and the newcomers.
+
+    Front and hypervolume are those of all trials, for the price of a front; ``dominated`` and ``infeasible`` hold only
+    who has come or gone just now.
+    """
+    return stand(StudyRecord(trials={trial.number: trial for trial in (*standing.front, *finished)}), floors)
+
+
 def hypervolumes(record: StudyRecord, floors: Floors) -> list[tuple[int, float]]:
     """Return (trial number, hypervolume once it had finished) over the complete trials in order of finishing."""
-    complete = sorted(record.by_state(TrialState.COMPLETE), key=lambda trial: (trial.finished or 0.0, trial.number))
+    standing = stand(StudyRecord(), floors)
     reached: list[tuple[int, float]] = []
-    best = np.empty((0, len(OBJECTIVES)))
-    for trial in complete:
-        if floors.admit(trial.metrics):
-            best = np.vstack([best, _losses([trial])])
-            best = best[front.pareto_mask(best)]
-        reached.append((trial.number, front.hypervolume(best, np.ones(len(OBJECTIVES)))))
+    for trial in sorted(record.by_state(TrialState.COMPLETE), key=lambda trial: (trial.finished or 0.0, trial.number)):
+        standing = advance(standing, [trial], floors)
+        reached.append((trial.number, standing.hypervolume))
     return reached
 
 
@@ -85,10 +91,12 @@ def choose(standing: Standing, *, prefer: Preference = "recall", min_recall: flo
     """
     members: Sequence[TrialRecord] = standing.front
     if not members:
-        raise StudyError(
-            f"The study has no trial on its front: {len(standing.infeasible)} complete trials are below the floors. "
-            "Resume it with more trials, or lower --min-specificity."
-        )
+        if standing.infeasible:
+            raise StudyError(
+                f"No trial is on the front: all {len(standing.infeasible)} complete trials are below the floors. "
+                "Resume the study with more --trials, or start one with a lower --min-specificity."
+            )
+        raise StudyError("No trial is on the front: none is complete. Resume the study, or give it more time.")
     if min_recall is not None:
         reaching = [trial for trial in members if trial.metrics["recall"] >= min_recall]
         if not reaching:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from leukmodels.command import run_verb
 from leukmodels.errors import StudyError
-from search.cli import add_storage, find_study, run_verb
+from search.cli import add_storage, find_study
 from search.display.tables import front_table, studies_table, terminal
 from search.display.wording import duration, no_front, number, plural
 from search.folder import StudyFolder
 from search.journal import read
+from search.manifest import config_of
 from search.records import StudyRecord, TrialRecord, TrialState, fold
 from search.standing import OBJECTIVES, Floors, Preference, Standing, choose, stand
 
@@ -50,8 +52,7 @@ class Status:
     @property
     def planned(self) -> int:
         """Return how many trials the study is to have."""
-        trials: int = self.manifest["config"]["trials"]
-        return trials
+        return config_of(self.manifest, self.record).trials
 
     @property
     def finished_trials(self) -> int:

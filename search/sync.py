@@ -6,6 +6,7 @@ python -m search.sync STUDY [--tracking-uri URI]
 import argparse
 from collections.abc import Sequence
 
+from leukmodels.command import run_verb
 from search import cli
 from search.tracking.follower import catch_up
 from search.tracking.store import redacted
@@ -29,4 +30,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    cli.run_verb(main)
+    run_verb(main)

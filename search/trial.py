@@ -15,16 +15,19 @@ from typing import Any, Protocol
 from ray import tune
 
 from leukmodels.cells import TrainingData
+from leukmodels.errors import StudyError
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialPlan:
-    """What every trial of a study shares: budget in epochs, seed, threads and the folder of the trials' folders."""
+    """What every trial of a study shares: epochs, seed, split, resources and the folder of the trials' folders."""
 
     epochs: int
     patience: int
     seed: int
-    threads: int
+    split_fingerprint: str
+    cpus: int
+    gpus: float
     trials: Path
 
 
@@ -48,8 +51,6 @@ def run_trial(config: dict[str, Any], *, data: TrainingData, plan: TrialPlan, ex
     """Run the trial that ``config`` names; an error of its own is its outcome and is not tried again."""
     number = config["number"]
     folder = plan.trials / f"{number:05d}"
-    if not plan.trials.is_dir():
-        raise FileNotFoundError(f"{plan.trials} is not on this node: --storage must be a folder that all nodes share")
     try:
         outcome = experiment(
             config["params"], data, plan=plan, seed=trial_seed(plan.seed, number), folder=folder, report=_report_epoch
@@ -70,10 +71,12 @@ def train_keras(
     report: Callable[[int, dict[str, float]], None],
 ) -> dict[str, Any]:
     """Train the Keras model of ``params``: the experiment of every real study."""
+    if data.split_fingerprint != plan.split_fingerprint:
+        raise StudyError("The cells at hand were split otherwise than the study says, so test patients may be in them.")
     # TensorFlow must come after the threads are set, and never into the driver through this module.
     from leukmodels import runtime
 
-    runtime.start(threads=plan.threads)
+    runtime.start(threads=plan.cpus, gpus=plan.gpus)
     from leukmodels.experiment import run
     from leukmodels.hparams import HyperParams
     from leukmodels.training import Budget

@@ -1,5 +1,6 @@
 """Ray Tune, told to keep out of what the journal does: no restore, no loggers, no checkpoints of its own."""
 
+import logging
 import os
 import shutil
 from functools import partial
@@ -37,15 +38,17 @@ def run_trials(
     plan: TrialPlan,
     experiment: Experiment,
     concurrency: int,
-    cpus: int,
-    gpus: float,
 ) -> None:
-    """Run trials until the searcher has no more or the stopper ends them; ``data`` is put into shared memory once."""
+    """Run trials until the searcher has no more or the stopper ends them.
+
+    ``data`` is put into shared memory once, and stays there until this process leaves the Ray session.
+    """
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what goes wrong is in the journal, and shown from there
     shared = ray.put(data)
     trainable = tune.with_resources(
-        partial(_run, data=shared, plan=plan, experiment=experiment), {"cpu": cpus, "gpu": gpus}
+        partial(_run, data=shared, plan=plan, experiment=experiment), {"cpu": plan.cpus, "gpu": plan.gpus}
     )
     shutil.rmtree(folder.scratch, ignore_errors=True)
     tuner = Tuner(

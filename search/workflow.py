@@ -1,17 +1,19 @@
 """One study from its data to its exported bundle, new or resumed."""
 
 import datetime
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster.session import Session
+from cluster.session import Session, check_shared
 from leukmodels import checkpoint, readers
 from leukmodels.cohort import draw_cohort
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.tasks import TASKS, Task, find_task
+from search import journal
 from search.bundle import check_out, default_out, write_bundle
 from search.config import SearchConfig, configure, reconfigure
 from search.display.console import Console
@@ -19,16 +21,17 @@ from search.display.figures import write_report
 from search.folder import StudyFolder
 from search.gauges import Gauges
 from search.interruption import Interrupted
+from search.manifest import begin, config_of, floors, keras_space, refuse_existing, task_of
 from search.prepare import Prepared, prepare, write_set_aside
-from search.records import StudyRecord, TrialState
+from search.records import StudyRecord, TrialState, fold
 from search.standing import stand
-from search.study import begin, drive, floors, keras_space, refuse_existing
+from search.study import drive
 from search.tracking.tracker import Tracker, default_uri, watch_command
 
 # How long an ended study waits for MLflow to hear the rest of it.
-_TRACKING_PATIENCE_S = 20.0
-# `ray job stop` kills three seconds after it asked.
-_INTERRUPTED_PATIENCE_S = 1.0
+_TRACKING_PATIENCE_S = 30.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TAKEN = frozenset({"synthetic", "mlflow-artifacts"})  # the storage folder's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class Plan:
     config: SearchConfig
     changes: Mapping[str, Any] | None
     command: str
-    out: Path | None
+    out: Path
 
     @property
     def uri(self) -> str:
@@ -61,33 +64,41 @@ def plan_new(
     """Return the plan of a new study, everything checked that can be checked before Ray is started."""
     task = find_task(task_name)
     config = configure(preset, {**given, "task": task_name})
-    if config.data is None and task.reader != "mll":
-        raise ConfigError(
-            f"Task {task.name} needs images of its own (--data):",
-            [f"A drawn cohort has the MLL layout, which the reader {task.reader!r} does not read."],
-        )
-    folder = StudyFolder(storage / (name or f"{task.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"))
+    folder = StudyFolder(storage / _checked_name(name, task))
     refuse_existing(folder)
-    if out:
-        check_out(out)
+    _check_classes(task, config)
+    out = out or default_out(folder, task=task.name, synthetic=config.data is None)
+    check_out(out)
     return Plan(folder=folder, task=task, config=config, changes=None, command=command, out=out)
 
 
 def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | None, command: str) -> Plan:
     """Return the plan of going on with a study; StudyError where this version would search something else."""
     manifest = folder.read_manifest()
-    config, changes = reconfigure(SearchConfig(**manifest["config"]), given)
-    task = Task(**{**manifest["task"], **{key: tuple(manifest["task"][key]) for key in ("disease", "control")}})
+    config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
+    task = task_of(manifest)
     if manifest["space"] != keras_space().describe():
         raise StudyError(
             f"{folder.name} was begun with another search space than this version has; "
             "resume it with the version that began it, or start a new study."
         )
+    out = out or default_out(folder, task=task.name, synthetic=config.data is None)
+    check_out(out)
     return Plan(folder=folder, task=task, config=config, changes=changes, command=command, out=out)
 
 
+def refuse_collisions(plans: Sequence[Plan]) -> None:
+    """Raise ConfigError where two of several studies would have one name or one place to export to."""
+    for what, places in (("name", [plan.folder.path for plan in plans]), ("--out", [plan.out for plan in plans])):
+        if twice := sorted({str(place) for place in places if places.count(place) > 1}):
+            raise ConfigError(
+                f"Two of these studies have the same {what}:",
+                [f"{place}: name each task once, and give task files different names." for place in twice],
+            )
+
+
 def tasks_of(data: Path | None) -> list[str]:
-    """Return every built-in task that the given data can answer, in order."""
+    """Return every built-in task that the given data can answer, in order; DataError where there is none."""
     if data is None:
         return [name for name, task in TASKS.items() if task.reader == "mll"]
     reasons = []
@@ -97,27 +108,29 @@ def tasks_of(data: Path | None) -> list[str]:
         except DataError as error:
             reasons.append(f"{reader}: {error}")
             continue
-        return [name for name, task in TASKS.items() if {*task.disease, *task.control} <= present]
+        if answered := [name for name, task in TASKS.items() if {*task.disease, *task.control} <= present]:
+            return answered
+        reasons.append(f"{reader}: only the classes {', '.join(sorted(present))} are here, and no task has just those.")
     raise DataError(f"No built-in task can be answered from {data}:", reasons)
 
 
 def carry_out(plan: Plan, session: Session) -> bool:
     """Run the study to its end and say whether a trial succeeded; Interrupted leaves one that can be resumed."""
     config, folder = plan.config, plan.folder
-    with Console(
+    console = Console(
         planned_trials=config.trials,
         epochs=config.epochs,
         floors=floors(config),
         synthetic=config.data is None,
         time_budget_s=config.time_budget,
-    ) as console:
+    )
+    with folder.lock(), console:
         prepared = _prepare(plan, console)
         if plan.changes is None:
             _begin(plan, prepared)
         else:
             _refuse_other_data(folder, prepared)
-        out = plan.out or default_out(folder, folder.read_manifest())
-        check_out(out)  # before the training, not after it
+        check_shared(session, folder.trials)
         tracker = Tracker(folder, uri=plan.uri)
         console.link("Study", str(folder.path))
         console.link("MLflow", watch_command(plan.uri))
@@ -134,18 +147,19 @@ def carry_out(plan: Plan, session: Session) -> bool:
                 listeners=(console.show, Gauges(folder.name, floors(config))),
                 changes=plan.changes,
             )
-            return _finish(plan, out, record, console, tracker)
-        except Interrupted as interruption:
-            console.say(
-                f"Interrupted by {interruption.signal}; nothing that was finished is lost. Go on with:\n"
-                f"  python -m search.run --resume {shlex.quote(str(folder.path))}"
-            )
+        except BaseException as end:
+            tracker.release()
+            if isinstance(end, Interrupted):
+                console.say(
+                    f"Interrupted by {end.signal}; nothing that was finished is lost. Go on with:\n"
+                    f"  python -m search.run --resume {shlex.quote(str(folder.path))}"
+                )
             raise
-        finally:
-            tracker.stop(_INTERRUPTED_PATIENCE_S)
+        return _finish(plan, record, console, tracker)
 
 
 def _begin(plan: Plan, prepared: Prepared) -> None:
+    write_set_aside(plan.folder.set_aside, prepared.set_aside)
     begin(
         plan.folder,
         config=plan.config,
@@ -155,36 +169,47 @@ def _begin(plan: Plan, prepared: Prepared) -> None:
         space=keras_space(),
         command=plan.command,
     )
-    write_set_aside(plan.folder.set_aside, prepared.set_aside)
 
 
-def _finish(plan: Plan, out: Path, record: StudyRecord, console: Console, tracker: Tracker) -> bool:
+def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker) -> bool:
     """Write the pictures and the export, tell MLflow the rest, and say it all; whether a trial succeeded."""
     folder = plan.folder
-    manifest = folder.read_manifest()
+    study = shlex.quote(str(folder.path))
     standing = stand(record, floors(plan.config))
     for trial in record.by_state(TrialState.STOPPED, TrialState.FAILED):
         checkpoint.remove(folder.trial(trial.number))
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
-        write_report(folder, record, manifest)
+        write_report(folder, record, folder.read_manifest())
         written["front, picture"] = folder.report / "front.png"
         written["front, table"] = folder.report / "front.csv"
         written["progress"] = folder.report / "progress.png"
-    commands = [f"python -m search.status {shlex.quote(str(folder.path))}"]
+    commands = [f"python -m search.status {study}"]
     if standing.front:
-        bundle = write_bundle(folder, out)
-        written["exported"] = f"{bundle.path} ({bundle.verification.note})"
-        commands += [
-            f"python -m leukmodels.predictor {shlex.quote(str(bundle.path))} IMAGE...",
-            f"python -m search.export {shlex.quote(str(folder.path))} --prefer accuracy",
-        ]
+        written["exported"], command = _export(plan)
+        commands += [command, f"python -m search.export {study} --prefer accuracy"]
         tracker.log_front()
     if not tracker.stop(_TRACKING_PATIENCE_S):
-        console.say(f"MLflow has not heard everything yet ({tracker.problem}).")
-        commands.append(f"python -m search.sync {shlex.quote(str(folder.path))}")
+        behind = tracker.problem or f"{tracker.behind} events are on their way"
+        console.say(f"MLflow has not heard everything yet: {behind}")
+        commands.append(f"python -m search.sync {study}")
     console.summary(record, written=written, commands=commands)
     return record.count(TrialState.COMPLETE) > 0
+
+
+def _export(plan: Plan) -> tuple[str, str]:
+    """Export the preferred trial; return what became of it and the command to go on with. The result is safe anyway."""
+    try:
+        before = check_out(plan.out)
+        bundle = write_bundle(plan.folder, plan.out)
+    except (StudyError, OSError) as error:
+        again = f"python -m search.export {shlex.quote(str(plan.folder.path))} --out DIR"
+        return f"nothing: {error}", again
+    replaced = f"; replaced that of {before}" if before not in ("", plan.folder.name) else ""
+    return (
+        f"{bundle.path} ({bundle.verification.note}{replaced})",
+        f"python -m leukmodels.predictor {shlex.quote(str(bundle.path))} IMAGE...",
+    )
 
 
 def _prepare(plan: Plan, console: Console) -> Prepared:
@@ -213,12 +238,38 @@ def _drawn_cohort(plan: Plan, console: Console) -> Path:
     )
 
 
+def _checked_name(name: str | None, task: Task) -> str:
+    if name is None:
+        return f"{task.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    if not _NAME.fullmatch(name) or name in _TAKEN:
+        raise ConfigError(
+            "This study cannot be named so:",
+            [
+                f"--name is {name!r}; give letters, digits, '.', '_' and '-', a letter or digit first "
+                f"(and none of {', '.join(sorted(_TAKEN))})."
+            ],
+        )
+    return name
+
+
+def _check_classes(task: Task, config: SearchConfig) -> None:
+    """Raise DataError or ConfigError where the data cannot hold the task's classes; opens no image."""
+    if config.data:
+        task.select(readers.read(task.reader, config.data).cells)
+    elif task.reader != "mll":
+        raise ConfigError(
+            f"Task {task.name} needs images of its own (--data):",
+            [f"A drawn cohort has the MLL layout, which the reader {task.reader!r} does not read."],
+        )
+
+
 def _refuse_other_data(folder: StudyFolder, prepared: Prepared) -> None:
     manifest = folder.read_manifest()
     now = {"data": prepared.report.fingerprint, "split": prepared.split.fingerprint}
     before = {"data": manifest["data"]["fingerprint"], "split": manifest["split"]["fingerprint"]}
     if now != before:
         raise StudyError(
-            f"The images in {manifest['data']['root']} are not those that {folder.name} was begun with "
-            f"(fingerprint {now['data'][:12]}, then {before['data'][:12]}). Restore them, or start a new study."
+            f"The images in {prepared.report.root} are not those that {folder.name} was begun with "
+            f"(fingerprint {now['data'][:12]}, then {before['data'][:12]}). Restore them, say where they are "
+            "(--data), or start a new study."
         )

@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-import exportable_study
-import written_study
+import studies
 from leukmodels.errors import StudyError
 from leukmodels.predictor import Predictor
 from search import bundle
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.keras
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    return exportable_study.write(tmp_path_factory.mktemp("studies"))
+    return studies.exportable(tmp_path_factory.mktemp("studies"))
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def test_a_bundle_is_whole_and_verified(original, tmp_path):
     out = tmp_path / "results" / "runx1"
     written = write_bundle(original, out, prefer="accuracy")
     assert written.trial.number == 1
-    assert written.verification.checked == exportable_study.CELLS
+    assert written.verification.checked == studies.CELLS["validation"]
     assert written.verification.largest_difference < 1e-4
     assert sorted(path.name for path in out.iterdir()) == [
         "README.md",
@@ -62,7 +61,7 @@ def test_a_bundle_is_whole_and_verified(original, tmp_path):
     assert config["preference"] == "accuracy"
     assert config["front"] == [2, 1]
     assert config["model_sha256"] == hashlib.sha256((out / "model.keras").read_bytes()).hexdigest()
-    assert config["verification"]["checked"] == exportable_study.CELLS
+    assert config["verification"]["checked"] == studies.CELLS["validation"]
     assert config["data_fingerprint"] == "d" * 64
     assert config == written.config
 
@@ -156,10 +155,10 @@ def test_a_failed_replacement_leaves_the_old_bundle(original, tmp_path, monkeypa
 
 def test_where_a_bundle_goes(original, monkeypatch):
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
-    assert default_out(original, written_study.manifest(synthetic=True)) == Path("results/synthetic/runx1")
-    assert default_out(original, written_study.manifest(synthetic=False)) == Path("results/runx1")
+    assert default_out(original, task="runx1", synthetic=True) == Path("results/synthetic/runx1")
+    assert default_out(original, task="runx1", synthetic=False) == Path("results/runx1")
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    assert default_out(original, written_study.manifest()) == original.path / "export"
+    assert default_out(original, task="runx1", synthetic=True) == original.path / "export"
 
 
 def test_choosing_needs_no_tensorflow(original):

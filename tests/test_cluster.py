@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cluster import jobs
-from cluster.session import check_fits, open_session
+from cluster.session import Node, Session, concurrent_trials
 from leukmodels.errors import SessionError
 from search import journal
 from search.folder import StudyFolder
@@ -151,7 +151,7 @@ def test_the_dashboard_asks_for_the_token(head):
 def test_a_cluster_that_does_not_answer_is_a_users_error(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
-    script = "import sys; from search.cli import run_verb; from search.run import main; run_verb(main)"
+    script = "import sys; from leukmodels.command import run_verb; from search.run import main; run_verb(main)"
     done = subprocess.run(
         [sys.executable, "-c", script, "--task", "runx1"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -160,23 +160,45 @@ def test_a_cluster_that_does_not_answer_is_a_users_error(monkeypatch):
 
 
 def test_the_session_says_what_fits(session):
-    assert (session.cpus, session.local, session.nodes) == (2, True, 1)
-    assert check_fits(session, cpus_per_trial=1, gpus_per_trial=0) == 2
-    with pytest.raises(SessionError, match=r"1 CPUs and 0\.5 GPUs, but the cluster has 2 CPUs and 0 GPUs"):
-        check_fits(session, cpus_per_trial=1, gpus_per_trial=0.5)
+    assert str(session) == "1 node with 2 CPUs and 0 GPUs"
+    assert concurrent_trials(session, cpus=1, gpus=0) == 2
+    with pytest.raises(SessionError, match=r"1 CPUs and 0\.5 GPUs of one node, but there is only 1 node with 2 CPUs"):
+        concurrent_trials(session, cpus=1, gpus=0.5)
 
 
-def test_fractions_of_a_gpu_are_counted_whole(session):
-    from dataclasses import replace
-
-    machine = replace(session, cpus=16, gpus=1.0)
-    assert check_fits(machine, cpus_per_trial=1, gpus_per_trial=0.1) == 10
+def test_fractions_of_a_gpu_are_counted_whole():
+    machine = Session(nodes=(Node(id="", cpus=16, gpus=1.0),), dashboard="")
+    assert concurrent_trials(machine, cpus=1, gpus=0.1) == 10
 
 
-def test_the_token_is_for_its_owner_alone(session):
-    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-    if token.exists():
-        assert token.stat().st_mode & 0o077 == 0
+@pytest.fixture(scope="module")
+def failed_session(tmp_path_factory):
+    """A local session that ended with an error, in a new home; how its process ended, and the home."""
+    home = tmp_path_factory.mktemp("home")
+    script = (
+        "import ray\n"
+        "from cluster.session import open_session\n"
+        "try:\n"
+        "    with open_session(dashboard=False, cpus=1):\n"
+        "        raise ZeroDivisionError\n"
+        "except ZeroDivisionError:\n"
+        "    assert not ray.is_initialized()\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**environment, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, home
+
+
+def test_the_token_is_for_its_owner_alone(failed_session):
+    _, home = failed_session
+    assert (home / ".ray" / "auth_token").stat().st_mode & 0o077 == 0
 
 
 def test_relative_paths_are_fine_outside_a_job(monkeypatch):
@@ -188,16 +210,6 @@ def test_relative_paths_are_fine_outside_a_job(monkeypatch):
         jobs.refuse_relative({"--storage": Path("/shared"), "--out": Path("here")})
 
 
-def test_open_session_leaves_no_ray_behind_on_an_error():
-    script = (
-        "import ray\n"
-        "from cluster.session import open_session\n"
-        "try:\n"
-        "    with open_session(dashboard=False, cpus=1):\n"
-        "        raise ZeroDivisionError\n"
-        "except ZeroDivisionError:\n"
-        "    assert not ray.is_initialized()\n"
-    )
-    assert open_session is not None
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_open_session_leaves_no_ray_behind_on_an_error(failed_session):
+    done, _ = failed_session
     assert done.returncode == 0, done.stderr

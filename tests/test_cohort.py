@@ -231,9 +231,10 @@ def test_the_slower_of_two_drawers_keeps_the_faster_ones_cohort(tmp_path: Path) 
 
 def test_all_problems_of_the_parameters_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        draw_cohort(tmp_path / "x", cells_per_patient=0, seed=-1, slide_shortcut=9, classes=["ALL"])
-    assert len(caught.value.problems) == 4
-    assert "RUNX1_RUNX1T1" in caught.value.problems[-1]
+        draw_cohort(tmp_path / "x", cells_per_patient=0, seed=-1, slide_shortcut=9, classes=["ALL"], workers=0)
+    assert len(caught.value.problems) == 5
+    assert "RUNX1_RUNX1T1" in caught.value.problems[-2]
+    assert caught.value.problems[-1] == "the number of workers is 0; give 1 or more processes."
     assert not (tmp_path / "x").exists()
 
 
@@ -243,5 +244,5 @@ def test_the_command_says_that_the_images_are_drawn(tmp_path: Path, capsys: pyte
     assert re.search(
         r"\d+ images of 24 synthetic patients\. They are drawn; none is of a patient\.\n", capsys.readouterr().out
     )
-    assert main([*command, "--seed", "5"]) == 2
-    assert "another cohort" in capsys.readouterr().err
+    with pytest.raises(DataError, match="another cohort"):
+        main([*command, "--seed", "5"])

@@ -19,14 +19,41 @@ def test_all_problems_come_at_once_with_option_value_and_range():
         configure("quick", {"task": "runx1", "trials": 0, "min_specificity": 1.5, "image_px": 2})
     assert len(caught.value.problems) == 3
     text = str(caught.value)
-    assert "--trials: input should be greater than or equal to 1 (given: 0)." in text
-    assert "--min-specificity" in text
-    assert "--image-px" in text
+    assert "--trials is 0; give a whole number from 1 to 100,000." in text
+    assert "--min-specificity is 1.5; give a number from 0 to 1." in text
+    assert "--image-px is 2; give a whole number from 8 to 1,024." in text
 
 
 def test_a_gpu_and_a_half_is_refused():
     with pytest.raises(ConfigError, match="fraction below 1, or a whole number"):
         configure("quick", {"task": "runx1", "gpus_per_trial": 1.5})
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated():
+    with pytest.raises(ConfigError, match="MLFLOW_TRACKING_PASSWORD") as caught:
+        configure("quick", {"task": "runx1", "tracking_uri": "http://anna:secret@mlflow.lab:5000"})
+    assert "secret" not in str(caught.value)
+
+
+def test_a_time_budget_without_end_is_refused():
+    with pytest.raises(ConfigError, match="--time-budget is inf"):
+        configure("quick", {"task": "runx1", "time_budget": float("inf")})
+
+
+def test_the_data_folder_is_kept_as_it_is_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "cells")
+    for given in ("cells", "link", "cells/../cells"):
+        assert configure("quick", {"task": "runx1", "data": given}).data == tmp_path.resolve() / "cells"
+
+
+@pytest.mark.parametrize("given", [["--preset", "smoke"], ["--name", "other"]])
+def test_a_resumed_study_keeps_its_preset_and_name(given, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(["--resume", "study", *given])
+    assert ended.value.code == 2
+    assert "--preset and --name are for new studies" in capsys.readouterr().err
 
 
 def test_a_resumed_study_may_go_on_longer_but_not_measure_something_else():

@@ -2,9 +2,9 @@ import io
 
 import pytest
 
-import written_study
+import studies
 from search.display.console import SYNTHETIC, Console
-from search.journal import Journal, read
+from search.journal import read
 from search.records import StudyRecord
 from search.standing import Floors
 
@@ -29,7 +29,7 @@ def clock():
 
 
 def console(stream, clock, **given):
-    settings = {"planned_trials": 6, "epochs": 3, "floors": Floors(specificity=0.5), "synthetic": True}
+    settings = {"planned_trials": 7, "epochs": 3, "floors": Floors(specificity=0.5), "synthetic": True}
     return Console(stream, clock=clock, **(settings | given))
 
 
@@ -45,44 +45,45 @@ def play(shown, folder, clock, seconds=10.0):
 def test_a_log_gets_a_line_a_finished_trial(tmp_path, clock):
     out = io.StringIO()
     with console(out, clock) as shown:
-        play(shown, written_study.write(tmp_path), clock)
+        play(shown, studies.mixed(tmp_path / "study"), clock, seconds=5.0)
     lines = out.getvalue().splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "trial 0 complete",
         "trial 1 complete",
         "trial 2 complete",
-        "trial 3 complete",
         "trial 4 failed after 1 epoch",
+        "trial 5 stopped after 1 epoch",
+        "trial 3 complete",
     ]
     assert lines[1].startswith(
         "trial 1 complete: recall 0.85, accuracy 0.91, specificity 0.95 (epoch 3 of 3, 34 s), on the front; "
-        "2/6 trials, about "
+        "2/7 trials, about "
     )
-    assert "below the floor" in lines[3]
-    assert "the loss is not a number" in lines[4]
+    assert "the loss is not a number" in lines[3]
+    assert "below the floor" in lines[5]
 
 
 def test_a_log_is_not_silent_for_more_than_a_minute(tmp_path, clock):
     out = io.StringIO()
     with console(out, clock) as shown:
-        play(shown, written_study.write(tmp_path), clock, seconds=45.0)
+        play(shown, studies.mixed(tmp_path / "study"), clock, seconds=45.0)
     running = [line for line in out.getvalue().splitlines() if line.startswith("running:")]
     assert running[0].startswith(
-        "running: trial 0 epoch 2/3 (recall 0.47, accuracy 0.67, specificity 0.80); 0/6 trials"
+        "running: trial 0 epoch 2/3 (recall 0.47, accuracy 0.67, specificity 0.80); 0/7 trials"
     )
 
 
 def test_a_resumed_study_does_not_repeat_its_past(tmp_path, clock):
-    folder = written_study.write(tmp_path)
-    record = written_study.record(folder)
+    folder = studies.mixed(tmp_path / "study")
+    record = studies.record(folder)
     out = io.StringIO()
     with console(out, clock) as shown:
         shown.show(record)
-        assert out.getvalue() == "5 trials of 6 finished before; going on.\n"
-        with Journal(folder.journal) as journal:
-            written_study.trial(journal, 6, 1.0, 1.0)
-        shown.show(written_study.record(folder))
-    assert out.getvalue().splitlines()[1].startswith("trial 6 complete")
+        assert out.getvalue() == "6 trials of 7 finished before; going on.\n"
+        with studies.recording(folder) as recorder:
+            studies.run(recorder, 7, 1.0, 1.0)
+        shown.show(studies.record(folder))
+    assert out.getvalue().splitlines()[1].startswith("trial 7 complete")
 
 
 def test_data_preparation_is_told_in_few_lines(clock):
@@ -99,16 +100,16 @@ def test_data_preparation_is_told_in_few_lines(clock):
 
 
 def test_the_summary_names_everything(tmp_path, clock):
-    folder = written_study.write(tmp_path)
+    folder = studies.mixed(tmp_path / "study")
     out = io.StringIO()
     with console(out, clock) as shown:
         shown.summary(
-            written_study.record(folder),
+            studies.record(folder),
             written={"study": folder.path, "front": folder.report / "front.png"},
             commands=["python -m search.status runx1-1"],
         )
     said = out.getvalue()
-    assert "6 trials (1 running, 4 complete, 1 failed), 14 epochs" in said
+    assert "7 trials (1 running, 4 complete, 1 stopped, 1 failed), 15 epochs" in said
     assert all(word in said for word in ("recall", "accuracy", "specificity", "F1", "0.950", "dropout 0.25"))
     assert SYNTHETIC in said
     assert f"  study  {folder.path}\n  front  {folder.report / 'front.png'}\n" in said
@@ -139,10 +140,10 @@ def test_a_terminal_sees_the_running_trials_and_the_front(tmp_path, clock, monke
         assert "reading: 1 of 10 images" in out.getvalue()
         shown.progress("reading", 10, 10)
         shown.link("MLflow", "http://127.0.0.1:5000")
-        play(shown, written_study.write(tmp_path), clock)
+        play(shown, studies.mixed(tmp_path / "study"), clock)
         shown._live.refresh()
     said = out.getvalue()
-    assert all(word in said for word in ("5/6 trials", "images/s", "hypervolume", "MLflow", "dropout 0.25", "1/3"))
+    assert all(word in said for word in ("6/7 trials", "images/s", "hypervolume", "MLflow", "dropout 0.25", "1/3"))
     assert "trial 0 complete" in said  # it was on the front when it ended
     assert "trial 3 complete" not in said
     assert "trial 4 failed" in said
@@ -155,7 +156,7 @@ def test_a_broken_stream_does_not_end_the_search(tmp_path, clock):
 
     with console(Broken(), clock) as shown:
         shown.say("hello")
-        play(shown, written_study.write(tmp_path), clock)
+        play(shown, studies.mixed(tmp_path / "study"), clock)
         shown.summary(StudyRecord(), written={})
 
 

@@ -9,21 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from ledgers import check_ledgers_agree, ends
 from search import journal
 from search.folder import StudyFolder
-from search.journal import Journal
-from search.recorder import Recorder
 from search.records import TrialState, fold
-from search.searcher import OptunaSearcher
-from search.standing import Floors
-from search.study import keras_space
-from search.tracking.ledger import ledger
-from search.tracking.tracker import default_uri
 from toy import SPACE
 
 ROOT = Path(__file__).parent.parent
 TRIALS, EPOCHS = 8, 4
-FINISHED_IN_MLFLOW = {TrialState.COMPLETE: "FINISHED", TrialState.STOPPED: "KILLED", TrialState.FAILED: "FAILED"}
 
 
 def start(*command, **variables):
@@ -40,40 +33,6 @@ def wait_for_events(folder, count, driver, *, kind=None, timeout_s=120):
         if sum(kind is None or event["event"] == kind for event in events) >= count:
             return
         time.sleep(0.02)
-
-
-def ends(folder):
-    """Return how often each trial ended, by the journal."""
-    events = journal.read(StudyFolder(folder).journal)
-    return [event["trial"] for event in events if event["event"] == "trial_finished"]
-
-
-def check_ledgers_agree(folder, *, trials, search_space=None):
-    """Compare journal, Optuna and MLflow trial by trial and return the journal's record."""
-    study = StudyFolder(folder)
-    search_space = search_space or keras_space()
-    record = fold(journal.read(study.journal))
-    assert sorted(ends(folder)) == list(range(trials))
-    with Journal(study.journal) as writing:
-        searcher = OptunaSearcher(
-            Recorder(writing, record),
-            space=search_space.dimensions,
-            default=search_space.default,
-            floors=Floors(),
-            trials=trials,
-            seed=0,
-        )
-    assert [trial.state.is_finished() for trial in searcher.study.trials] == [True] * trials
-    told = ledger(default_uri(study.path.parent), study.read_manifest()["study_id"])
-    assert sorted(told) == list(range(trials))
-    for number, entry in told.items():
-        trial = record.trials[number]
-        assert (entry.runs, entry.status) == (1, FINISHED_IN_MLFLOW[trial.state])
-        assert entry.epochs == len(trial.epochs)
-        assert entry.metrics.get("recall") == pytest.approx(trial.metrics.get("recall"))
-        optuna_trial = searcher.study.trials[number]
-        assert optuna_trial.values == ([*map(trial.metrics.get, ("recall", "accuracy"))] if trial.metrics else None)
-    return record
 
 
 @pytest.mark.timeout(400)

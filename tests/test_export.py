@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-import exportable_study
+import studies
 from leukmodels.errors import StudyError
 from search.export import main
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.keras
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    return exportable_study.write(tmp_path_factory.mktemp("studies"))
+    return studies.exportable(tmp_path_factory.mktemp("studies"))
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_an_export_goes_where_results_go(study, tmp_path, capsys):
     assert "Checked: the recorded scores came out again (20 validation cells" in said
     assert yaml.safe_load((tmp_path / "results/synthetic/runx1/config.yaml").read_text())["trial"] == 2
     main([str(study.path), "--dry-run"])
-    assert "It would replace the exported model in results/synthetic/runx1." in capsys.readouterr().out
+    assert "It would replace the exported model of runx1-1 in results/synthetic/runx1." in capsys.readouterr().out
 
 
 def test_a_recall_out_of_reach_is_said(study):

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-import written_study
+import studies
 from search.display import figures
 from search.display.labels import label_points
-from search.records import StudyRecord
+from search.records import StudyRecord, TrialState
 from search.standing import Floors, stand
 
 FLOORS = Floors(specificity=0.5)
@@ -20,7 +20,7 @@ FLOORS = Floors(specificity=0.5)
 
 @pytest.fixture
 def study(tmp_path):
-    return written_study.write(tmp_path)
+    return studies.mixed(tmp_path / "study")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def texts(figure):
 
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_the_front_says_what_it_shows(study, drawn, tmp_path, synthetic):
-    standing = stand(written_study.record(study), FLOORS)
+    standing = stand(studies.record(study), FLOORS)
     figures.draw_front(standing, tmp_path / "front.png", title="runx1", synthetic=synthetic, floors=FLOORS)
     said = texts(drawn[0])
     assert ("SYNTHETIC DATA" in said) == synthetic
@@ -54,14 +54,14 @@ def test_the_front_says_what_it_shows(study, drawn, tmp_path, synthetic):
 
 
 def test_trials_on_one_spot_share_a_label(study, drawn, tmp_path):
-    with written_study.Journal(study.journal) as journal:
-        written_study.trial(journal, 6, 0.95, 0.7)
-    figures.draw_front(stand(written_study.record(study), FLOORS), tmp_path / "f.png", title="", synthetic=False)
-    assert "2, 6" in texts(drawn[0])
+    with studies.recording(study) as recorder:
+        studies.run(recorder, 7, 0.95, 0.7)
+    figures.draw_front(stand(studies.record(study), FLOORS), tmp_path / "f.png", title="", synthetic=False)
+    assert "2, 7" in texts(drawn[0])
 
 
 def test_progress_names_the_front(study, drawn, tmp_path):
-    figures.draw_progress(written_study.record(study), FLOORS, tmp_path / "progress.png", title="runx1", synthetic=True)
+    figures.draw_progress(studies.record(study), FLOORS, tmp_path / "progress.png", title="runx1", synthetic=True)
     said = texts(drawn[0])
     assert {"SYNTHETIC DATA", "hypervolume", "trial 1", "trial 2", "other trials", "recall (validation cells)"} <= set(
         said
@@ -77,28 +77,28 @@ def test_a_study_without_a_complete_trial_can_be_drawn(tmp_path):
 
 def test_a_study_below_its_floors_can_be_drawn(study, tmp_path):
     strict = Floors(specificity=0.99, recall=0.99)
-    standing = stand(written_study.record(study), strict)
+    standing = stand(studies.record(study), strict)
     assert not standing.front
     figures.draw_front(standing, tmp_path / "front.png", title="", synthetic=False, floors=strict)
 
 
 def test_losses_that_the_journal_holds_as_null_are_gaps(study, tmp_path):
-    with written_study.Journal(study.journal) as journal:
-        journal.append("trial_started", trial=9, params={}, source="sampled")
-        journal.append("epoch", trial=9, epoch=1, metrics={"log_loss": float("nan"), "recall": None})
-    curve = figures._curve(written_study.record(study).trials[9], "log_loss")
+    with studies.recording(study) as recorder:
+        recorder.trial_started(9, {}, "sampled")
+        recorder.epoch(9, 1, {"log_loss": float("nan"), "recall": float("nan")})
+    curve = figures._curve(studies.record(study).trials[9], "log_loss")
     assert curve.shape == (1, 2)
     assert np.isnan(curve[0, 1])
-    figures.draw_progress(written_study.record(study), FLOORS, tmp_path / "p.png", title="", synthetic=False)
+    figures.draw_progress(studies.record(study), FLOORS, tmp_path / "p.png", title="", synthetic=False)
 
 
 def test_the_share_of_leukemic_cells_follows_from_the_metrics(study):
-    trials = list(written_study.record(study).by_state(written_study.record(study).trials[0].state))
-    assert figures._leukemic_share(trials) == pytest.approx(written_study.SHARE)
+    trials = studies.record(study).by_state(TrialState.COMPLETE)
+    assert figures._leukemic_share(trials) == pytest.approx(studies.SHARE)
 
 
 def test_the_front_table_round_trips(study, tmp_path):
-    standing = stand(written_study.record(study), FLOORS)
+    standing = stand(studies.record(study), FLOORS)
     figures.write_front_table(standing, tmp_path / "front.csv")
     with (tmp_path / "front.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -110,7 +110,7 @@ def test_the_front_table_round_trips(study, tmp_path):
 
 
 def test_the_report_leaves_nothing_but_its_files(study):
-    written = figures.write_report(study, written_study.record(study), study.read_manifest())
+    written = figures.write_report(study, studies.record(study), study.read_manifest())
     assert sorted(study.report.iterdir()) == sorted(written)
     assert [path.name for path in written] == ["front.png", "progress.png", "front.csv"]
 

@@ -98,6 +98,16 @@ def test_600_px_are_cropped_to_the_middle_450_not_scaled() -> None:
     np.testing.assert_array_equal(pixels, image[75:525, 75:525])
 
 
+@pytest.mark.parametrize("image_px", [32, 48, 64, 96])
+def test_padding_around_the_crop_changes_no_pixel_at_any_size(image_px: int) -> None:
+    cell = np.asarray(Image.fromarray(noise(45, 45)).resize((450, 450)))
+    padded = np.pad(cell, ((75, 75), (75, 75), (0, 0)))
+    found, wanted = (
+        decode(encoded(Image.fromarray(image), "BMP"), image_px=image_px, crop_px=450) for image in (padded, cell)
+    )
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_an_image_smaller_than_the_crop_is_left_whole() -> None:
     np.testing.assert_array_equal(decode(encoded(RGB), image_px=80, crop_px=450), noise())
 

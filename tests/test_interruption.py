@@ -1,4 +1,3 @@
-import os
 import signal
 
 import pytest
@@ -10,8 +9,7 @@ from search.interruption import Interrupted, interruptible
 def test_a_signal_becomes_an_exception_with_the_shells_status(signum, status):
     before = [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(Interrupted) as caught, interruptible():
-        os.kill(os.getpid(), signum)
-        signal.pause()
+        signal.raise_signal(signum)
     assert caught.value.exit_status == status
     assert caught.value.signal == signum.name
     assert [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)] == before
@@ -21,10 +19,9 @@ def test_the_signals_that_follow_do_not_disturb_the_first_ones_work():
     done = False
     with pytest.raises(Interrupted), interruptible():
         try:
-            os.kill(os.getpid(), signal.SIGINT)
-            signal.pause()
+            signal.raise_signal(signal.SIGINT)
         finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             done = True
     assert done
 
@@ -32,11 +29,29 @@ def test_the_signals_that_follow_do_not_disturb_the_first_ones_work():
 def test_the_innermost_block_raises_and_the_outer_one_passes_it_on():
     with pytest.raises(Interrupted), interruptible():
         with pytest.raises(Interrupted), interruptible():
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.pause()
-        os.kill(os.getpid(), signal.SIGINT)
-        signal.pause()
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_no_except_exception_on_the_way_can_swallow_it():
     assert not issubclass(Interrupted, Exception)
+
+
+def test_an_exception_that_a_finalizer_swallowed_is_raised_at_the_end_and_a_later_signal_at_once(monkeypatch):
+    class Swallows:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("sys.unraisablehook", lambda _: None)
+    with pytest.raises(Interrupted) as caught, interruptible():
+        del_me = Swallows()
+        del del_me
+    assert caught.value.signal == "SIGINT"
+    monkeypatch.setattr("search.interruption._IMPATIENCE_S", 0.0)
+    reached = []
+    with pytest.raises(Interrupted), interruptible():
+        del_me = Swallows()
+        del del_me
+        reached.append("after the swallowed one")
+        signal.raise_signal(signal.SIGTERM)
+    assert reached

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -66,6 +67,19 @@ def test_a_follower_sees_each_whole_event_once(tmp_path):
         with path.open("ab") as torn:
             torn.write(b'ent": "study_finished", "reason": ""}\n')
         assert [event["seq"] for event in follower.new()] == [2]
+
+
+def test_a_full_disk_is_an_error_that_leaves_whole_lines(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    write = os.write
+    with Journal(path) as writing:
+        writing.append("trial_started", trial=0, params={}, source="default")
+        monkeypatch.setattr(os, "write", lambda fd, line: write(fd, line[:20]))
+        with pytest.raises(OSError, match="No space left"):
+            writing.append("epoch", trial=0, epoch=1, metrics={})
+        monkeypatch.setattr(os, "write", write)
+        writing.append("study_interrupted", signal="SIGTERM")
+    assert [event["event"] for event in journal.read(path)] == ["trial_started", "study_interrupted"]
 
 
 def test_lines_are_plain_json(tmp_path):

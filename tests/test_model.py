@@ -9,7 +9,8 @@ from keras import layers
 
 from leukmodels import runtime
 from leukmodels.hparams import HyperParams
-from leukmodels.model import MAX_FILTERS, build, channels_per_block
+from leukmodels.layers import Augmentation
+from leukmodels.model import MAX_FILTERS, MAX_FLATTENED, build, channels_per_block
 from toy_cells import cells, points, tiny
 
 runtime.start(threads=1)
@@ -54,6 +55,21 @@ def test_any_point_of_the_space_builds_and_answers_with_probabilities(point: dic
 def test_deep_models_of_small_images_stop_halving(image_px: int) -> None:
     model = build(tiny(blocks=5, pooling="stride", kernel=5), image_px=image_px, black_background=False)
     assert model.layers[-4].output.shape[1] in (2, 3)
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "stride"])
+def test_a_large_map_is_halved_on_before_it_is_flattened(pooling: str) -> None:
+    hparams = HyperParams(blocks=2, filters=128, pooling=pooling, dense_units=256)
+    model = build(hparams, image_px=144, black_background=False)
+    assert model.layers[-3].output.shape == (None, 9 * 9 * 256)
+    assert MAX_FLATTENED // 4 < 9 * 9 * 256 <= MAX_FLATTENED
+    assert model.count_params() < 6_000_000
+
+
+def test_the_other_heads_take_a_map_as_it_is() -> None:
+    hparams = HyperParams(blocks=2, filters=128, head="gap")
+    model = build(hparams, image_px=144, black_background=False)
+    assert model.layers[-3].input.shape == (None, 36, 36, 256)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +133,18 @@ def test_a_black_background_stays_exactly_black() -> None:
     augmented = np.asarray(augmenter(black_background=True)(images, training=True))
     assert augmented[:, np.hypot(x, y) > 7].max() == 0
     assert augmented[:, ~outside].max() > 0.1
+
+
+def test_flips_are_in_proportion_to_the_strength() -> None:
+    """Light and rotation scaled down to nothing, an image comes back whole or mirrored."""
+    images = np.repeat(cells(n=1, image_px=16).images, 400, axis=0)
+    augmented = np.asarray(augmenter(strength=1e-9)(images, training=True))
+    assert np.abs(augmented - images / 255).max() < 1e-3
+    layer = Augmentation(strength=0.5, black_background=False)
+    flipped = np.asarray(layer._flip(keras.ops.convert_to_tensor(images / np.float32(255)))) * 255
+    kinds = [images[0], images[0, ::-1], images[0, :, ::-1], images[0, ::-1, ::-1]]
+    shares = [np.mean([np.abs(image - kind).max() < 1e-3 for image in flipped]) for kind in kinds]
+    np.testing.assert_allclose(shares, [9 / 16, 3 / 16, 3 / 16, 1 / 16], atol=0.08)
 
 
 def test_strength_zero_costs_nothing() -> None:

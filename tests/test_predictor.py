@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +63,18 @@ def exported(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_score_above_the_threshold_is_leukemic(tmp_path: Path) -> None:
+def test_a_score_above_the_threshold_is_the_disease(tmp_path: Path) -> None:
     """Pins a fault of earlier work: argmax over the one sigmoid's axis is 0, so every cell was answered "normal"."""
     paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 100, 10)]
-    assert [a.leukemic for a in brightness_predictor().classify(paths)] == [True, False, False]
-    assert [a.leukemic for a in brightness_predictor(threshold=0.3).classify(paths)] == [True, True, False]
+    assert [a.disease for a in brightness_predictor().classify(paths)] == [True, False, False]
+    assert [a.disease for a in brightness_predictor(threshold=0.3).classify(paths)] == [True, True, False]
 
 
 def test_files_that_cannot_be_used_get_an_error_and_their_neighbours_an_answer(tmp_path: Path) -> None:
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n")
     good = picture(tmp_path / "good.png", 200)
     answers = brightness_predictor().classify([tmp_path / "torn.png", good, tmp_path / "absent.png"])
-    assert [(answer.path.name, answer.leukemic) for answer in answers] == [
+    assert [(answer.path.name, answer.disease) for answer in answers] == [
         ("torn.png", None),
         ("good.png", True),
         ("absent.png", None),
@@ -116,7 +117,10 @@ def test_an_exported_model_is_loaded_and_predicts(exported: Path) -> None:
     [
         ({"threshold": 1.5}, r"threshold is 1\.5; expected a number from 0 to 1"),
         ({"image_px": "8", "crop_px": 0}, r"image_px is '8'.*\n.*crop_px is 0"),
-        ({"image_px": 16}, "config.yaml says image_px 16; model.keras takes 8 px"),
+        ({"image_px": 16}, r"config.yaml says image_px 16; model.keras takes images of shape \(None, 8, 8, 3\)"),
+        ({"disease": 7, "control": []}, r"disease is 7; expected a list of class names.\n.*control is \[\]"),
+        ({"task": None, "threshold": True}, r"threshold is True.*\n.*task is None; expected a text"),
+        ({"threshold": float("nan"), "image_px": True}, r"threshold is nan.*\n.*image_px is True"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(changes: dict[str, Any], message: str, exported: Path) -> None:
@@ -126,16 +130,27 @@ def test_a_config_that_does_not_fit_is_refused(changes: dict[str, Any], message:
 
 
 @pytest.mark.keras
-def test_a_damaged_model_is_refused(exported: Path) -> None:
-    (exported / "model.keras").write_bytes(b"no zip")
+@pytest.mark.parametrize("keep", [0, 100, 5000, -200])
+def test_a_damaged_model_is_refused(keep: int, exported: Path) -> None:
+    content = (exported / "model.keras").read_bytes()
+    (exported / "model.keras").write_bytes(content[:keep])
     with pytest.raises(ConfigError, match="is not a model of this software"):
         Predictor.load(exported)
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "is not YAML"), ("text", "threshold is missing")])
-def test_a_damaged_config_is_refused(text: str, message: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [", "is not YAML"),
+        (b"task: \xff\xfe", "is not YAML"),
+        (b"\0", "is not YAML"),
+        (b"a: 2026-99-99", "is not YAML"),
+        (b"text", "threshold is missing"),
+    ],
+)
+def test_a_damaged_config_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "model.keras").touch()
-    (tmp_path / "config.yaml").write_text(text)
+    (tmp_path / "config.yaml").write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         Predictor.load(tmp_path)
 
@@ -147,15 +162,30 @@ def test_the_command_prints_a_line_an_image_and_what_it_is_not_for(
     good = picture(tmp_path / "good.png", 200)
     assert predictor.main([str(exported), str(good)]) == 0
     head, line, disclaimer = capsys.readouterr().out.splitlines()
-    assert head == "runx1: RUNX1 against control; leukemic from a score of 0.300"
+    assert head == "runx1: RUNX1 against control; RUNX1 from a score of 0.300"
     assert line.startswith(f"{good}  ")
     assert "research use only" in disclaimer
     assert predictor.main([str(exported), str(good), str(tmp_path / "absent.png")]) == 1
-    assert "error     the file cannot be read" in capsys.readouterr().out
+    assert "error    the file cannot be read" in capsys.readouterr().out
 
 
-def test_the_command_says_what_a_folder_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert predictor.main([str(tmp_path), "cell.png"]) == 2
-    error = capsys.readouterr().err
-    assert "model.keras is missing" in error
-    assert "config.yaml is missing" in error
+@pytest.mark.parametrize(
+    ("disease", "control", "words"),
+    [
+        (("MYO",), ("LYT",), ["MYO from a score", "MYO ", "LYT "]),
+        (("PML_RARA", "NPM1"), ("LYT", "MON"), ["disease from a score", "disease ", "control "]),
+    ],
+)
+def test_answers_bear_the_tasks_own_names(
+    disease: tuple[str, ...], control: tuple[str, ...], words: list[str], tmp_path: Path
+) -> None:
+    paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 10)]
+    asked = replace(brightness_predictor(), disease=disease, control=control)
+    head, *lines, _ = predictor.table(asked, asked.classify(paths)).splitlines()
+    assert f"{', '.join(disease)} against {', '.join(control)}" in head
+    assert all(word in line for word, line in zip(words, [head, *lines], strict=True))
+
+
+def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)model.keras is missing.*config.yaml is missing"):
+        predictor.main([str(tmp_path), "cell.png"])

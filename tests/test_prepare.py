@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from folders import draw_folder
 from leukmodels.errors import DataError
 from leukmodels.tasks import find_task
 from search.config import configure
@@ -15,19 +16,6 @@ from search.prepare import prepare, write_set_aside
 
 def config(task="runx1", **given):
     return configure("smoke", {"task": task, "image_px": 16, **given})
-
-
-def draw_folder(root, patients=5, cells=3, classes=("control", "RUNX1_RUNX1T1", "NPM1")):
-    """Write a collection in the MLL layout whose images are coloured noise, each its own."""
-    rng = np.random.default_rng(0)
-    for letter, name in zip("ABC", classes, strict=False):
-        for patient in range(patients):
-            folder = root / "data" / name / f"{letter}A{chr(65 + patient)}"
-            folder.mkdir(parents=True)
-            for cell in range(cells):
-                pixels = rng.integers(0, 256, (20, 20, 4), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"image_{cell}.tif")
-    return root
 
 
 def prepared(root, task="runx1", **given):

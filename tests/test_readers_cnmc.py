@@ -114,13 +114,21 @@ def test_test_images_that_nothing_labels_are_a_problem(tmp_path: Path, labels: s
 
 def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
     lay(tmp_path, "data/control/ABC/image_1.tif")
-    with pytest.raises(DataError, match=r"(?s)No training cell was found.*reader 'mll'"):
+    with pytest.raises(
+        DataError, match=r"(?s)No training cell was found.*AML-Cytomorphology_MLL_Helmholtz \(reader mll\)"
+    ):
         read("cnmc", tmp_path)
 
 
 def test_images_outside_the_layout_are_told(tmp_path: Path) -> None:
     lay(tmp_path, *TRAINING, "masks/1.png")
     assert any("masks" in note for note in read("cnmc", tmp_path).notes)
+
+
+def test_images_of_formats_that_are_not_read_are_told(tmp_path: Path) -> None:
+    lay(tmp_path, *TRAINING, "fold_0/all/UID_2_11_1_all.gif", "fold_1/hem/other.webp", "fold_1/hem/features.npy")
+    assert read("cnmc", tmp_path).cells.num_rows == 3
+    assert any("2 images of a format that is not read" in note for note in read("cnmc", tmp_path).notes)
 
 
 def test_the_real_sample_is_read(shared_data: Path) -> None:

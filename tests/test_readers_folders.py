@@ -65,9 +65,20 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert "docs, which holds no image" in notes[1]
 
 
+def test_images_of_formats_that_are_not_read_are_told(tmp_path: Path) -> None:
+    lay(tmp_path, "A/p/1.png", "A/p/2.gif", "A/cover.WEBP", "B/q/1.svs", "table.csv")
+    assert "Left out: 3 images of a format that is not read" in " ".join(read("folders", tmp_path).notes)
+
+
+@pytest.mark.parametrize("place", ["A/p/old/2.png", "A/p/old/x/y/2.png"])
+def test_images_under_a_patients_folders_are_refused(tmp_path: Path, place: str) -> None:
+    with pytest.raises(DataError, match="p holds images in folders of its own"):
+        read("folders", lay(tmp_path, "A/p/1.png", place))
+
+
 def test_images_too_deep_and_another_layout_are_recognised(tmp_path: Path) -> None:
     lay(tmp_path, "data/control/ABC/image_1.tif")
-    with pytest.raises(DataError, match=r"(?s)deeper than <class>.*reader 'mll'"):
+    with pytest.raises(DataError, match=r"(?s)deeper than <class>.*reader mll"):
         read("folders", tmp_path)
 
 

@@ -46,17 +46,20 @@ def test_rows_are_sorted_by_class_patient_and_number(tmp_path: Path) -> None:
     ]
 
 
-def test_a_relative_root_gives_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lay(tmp_path, *IMAGES)
-    monkeypatch.chdir(tmp_path)
-    assert read("mll", Path()).cells["path"][0].as_py() == str(tmp_path / "NPM1/XYZ/image_2.tif")
+@pytest.mark.parametrize("root", [".", "../data", "NPM1/../../link", "../link/control/..", "~/link"])
+def test_paths_start_with_the_resolved_root(root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path / "data", *IMAGES)
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    monkeypatch.chdir(tmp_path / "data")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    first = str(tmp_path.resolve() / "data/NPM1/XYZ/image_2.tif")
+    assert read("mll", Path(root)).cells["path"][0].as_py() == first
 
 
 def test_other_files_are_ignored(tmp_path: Path) -> None:
     others = (
         "control/ABC/stacked_images.npy",
         "control/ABC/._image_9.tif",
-        "control/ABC/thumb.tif",
         "control/notes.txt",
     )
     lay(tmp_path, *IMAGES, *others, "__MACOSX/control/ABC/image_1.tif", "licence.txt")
@@ -69,6 +72,15 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     empty, unknown = sorted(read("mll", tmp_path).notes, key=len)
     assert "ABE" in empty
     assert "AML_OTHER" in unknown
+
+
+def test_images_of_other_names_are_told(tmp_path: Path) -> None:
+    others = ("control/ABC/image_2.png", "control/ABC/cell_4.tif", "control/cover.WEBP", "control/ABC/old/image_1.tif")
+    lay(tmp_path, *IMAGES, *others, "readme.gif")
+    assert len(rows(tmp_path)) == 4
+    (note,) = read("mll", tmp_path).notes
+    assert note.startswith("Left out: 5 images not named <PATIENT>/image_<k>.tif, e.g. ")
+    assert any(note.endswith(f"{name}.") for name in (*others, "readme.gif"))
 
 
 def test_all_problems_of_a_folder_come_at_once(tmp_path: Path) -> None:
@@ -116,7 +128,7 @@ def test_an_unknown_reader_is_refused(tmp_path: Path) -> None:
 
 def test_another_collection_is_recognised(tmp_path: Path) -> None:
     lay(tmp_path, "fold_0/all/UID_1_1_1_all.bmp")
-    with pytest.raises(DataError, match="looks like the layout of the reader 'cnmc'"):
+    with pytest.raises(DataError, match=r"This looks like C-NMC 2019 \(reader cnmc\)"):
         read("mll", tmp_path)
 
 

@@ -1,6 +1,10 @@
 """The README is true: its tree, tables, options and links."""
 
+import argparse
+import importlib
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,10 +12,10 @@ import pytest
 from leukmodels.hparams import markdown_table
 from leukmodels.tasks import TASKS
 from search.config import PRESETS
-from search.options import parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+VERBS = {"search.run", "search.status", "search.export", "search.sync", "leukmodels.predictor"}
 
 
 def tree():
@@ -55,12 +59,24 @@ def test_every_task_has_its_row():
     assert all(f"| `{name}` |" in README for name in TASKS)
 
 
-def test_every_command_that_it_shows_is_accepted():
-    commands = re.findall(r"python -m search\.run (--[^`\n#]*)", README)
-    assert len(commands) > 5
-    for command in commands:
-        if command.split()[0] != "--help":
-            parse(command.split())
+def test_every_command_that_it_shows_is_accepted(monkeypatch):
+    parse_args = argparse.ArgumentParser.parse_args
+
+    def only_parse(parser, arguments):
+        parse_args(parser, arguments)
+        sys.exit(0)  # a wrong command line exits with 2
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE))
+    commands = re.findall(r"python -m ((?:search|leukmodels)\.\w+)([^\n#]*)", blocks)
+    assert {module for module, _ in commands} >= VERBS
+    for module, arguments in commands:
+        with pytest.raises(SystemExit, match=r"^0$"):
+            importlib.import_module(module).main(shlex.split(arguments))
+
+
+def test_no_placeholder_is_left_in_it():
+    assert "@@" not in README
 
 
 def test_every_link_into_the_project_leads_somewhere():

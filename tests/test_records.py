@@ -5,7 +5,7 @@ from search import journal
 from search.journal import Journal
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialState, fold
-from toy import metrics_like, outcome_like
+from studies import metrics, outcome
 
 ACTIONS = st.lists(
     st.tuples(st.sampled_from(["start", "epoch", "complete", "fail", "stop", "resume"]), st.integers(0, 5)), max_size=40
@@ -24,9 +24,9 @@ def act(recorder: Recorder, action: str, pick: int) -> None:
         case _ if number is None:
             pass
         case "epoch":
-            recorder.epoch(number, pick + 1, metrics_like(0.5, 0.5))
+            recorder.epoch(number, pick + 1, metrics(0.5, 0.5))
         case "complete":
-            recorder.trial_finished(number, TrialState.COMPLETE, outcome=outcome_like(metrics_like(0.5, 0.5), 1))
+            recorder.trial_finished(number, TrialState.COMPLETE, outcome=outcome(metrics(0.5, 0.5)))
         case "fail":
             recorder.trial_finished(number, TrialState.FAILED, reason="bad")
         case "stop":

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from leukmodels.command import run_verb
 from leukmodels.errors import ConfigError, StudyError
-from search import cli
 from search.run import main
 
 ROOT = Path(__file__).parent.parent
@@ -73,13 +73,11 @@ def test_a_bug_is_not_dressed_up_as_a_users_error(monkeypatch):
 
     monkeypatch.setattr(sys, "argv", ["verb"])
     with pytest.raises(ZeroDivisionError):
-        cli.run_verb(broken)
+        run_verb(broken)
 
 
 def test_a_reader_that_went_away_is_no_error():
-    script = (
-        "import sys; from search.cli import run_verb; run_verb(lambda a: [print('x' * 100) for _ in range(9999)] and 0)"
-    )
+    script = "import sys; from leukmodels.command import run_verb; run_verb(lambda a: [print('x' * 100) for _ in range(9999)] and 0)"
     piped = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     piped.stdout.read(10)
     piped.stdout.close()

@@ -33,6 +33,19 @@ def test_threads_are_settled_by_the_first_operation() -> None:
 
 
 @pytest.mark.keras
+def test_a_gpu_that_tensorflow_does_not_see_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda *_: [])
+    with pytest.raises(RuntimeError, match=r"given a GPU, but TensorFlow sees none: .*\[gpu\]"):
+        runtime.start(threads=1, gpus=0.25)
+    runtime.start(threads=1)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda *_: ["GPU:0"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *_: None)
+    runtime.start(threads=1, gpus=0.25)
+
+
+@pytest.mark.keras
 def test_a_seed_settles_the_initial_weights() -> None:
     def kernel(seed: int) -> list[float]:
         runtime.seed_everything(seed)

@@ -130,6 +130,40 @@ def test_too_few_patients_are_told_with_the_number_needed(n: int, locked: int, n
         split_patients(cells(*rows, *(("B", f"b{i}", "") for i in range(3))))
 
 
+SMALL = st.dictionaries(st.sampled_from("ABCDE"), st.tuples(st.integers(0, 6), st.integers(0, 2)), min_size=1)
+
+
+@given(SMALL, st.sets(st.sampled_from("ABCDE")), st.integers(0, 20))
+def test_what_is_required_decides_only_whether_the_split_succeeds(
+    counts: dict[str, tuple[int, int]], required: set[str], seed: int
+) -> None:
+    rows = [(name, f"{name}{n}", "") for name, (free, _) in counts.items() for n in range(free)]
+    rows += [(name, f"{name}t{n}", "test") for name, (_, locked) in counts.items() for n in range(locked)]
+    table = cells(*rows)
+    large = {name for name, (free, locked) in counts.items() if free >= (2 if locked else 3)}
+    whole = split_patients(table, seed=seed, required=())
+    if required <= large:
+        split = split_patients(table, seed=seed, required=required)
+        assert split == whole
+        assert [row["part"] for row in split.assign(table).to_pylist() if row["class_name"] not in large] == [
+            part or "train" for name, _, part in rows if name not in large
+        ]
+    else:
+        with pytest.raises(DataError) as caught:
+            split_patients(table, seed=seed, required=required)
+        assert len(caught.value.problems) == len(required - large)
+
+
+def test_a_small_class_of_another_task_does_not_stop_this_one() -> None:
+    task = TASKS["runx1"]
+    with pytest.raises(DataError, match="Class 'NPM1' has 1 patient to split"):
+        split_patients(collection(MLL | {"NPM1": 1}))
+    split = split_patients(collection(MLL | {"NPM1": 1}), required=(*task.disease, *task.control))
+    assert split.part_of == {
+        patient: part for patient, part in split_patients(collection(MLL)).part_of.items() if "NPM1" not in patient
+    } | {"NPM10": "train"}
+
+
 def test_patients_of_several_classes_stay_whole() -> None:
     rows = [(name, f"p{n}", "") for n in range(12) for name in ("blast", "blast", "lymphocyte")]
     table = cells(*rows)

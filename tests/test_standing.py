@@ -3,20 +3,19 @@ import pytest
 from leukmodels.errors import StudyError
 from search.records import StudyRecord, TrialRecord, TrialState
 from search.standing import Floors, choose, hypervolumes, stand
-from toy import metrics_like
+from studies import metrics
 
 
 def study(*points):
     """Return a study whose complete trials have these (recall, accuracy, specificity)."""
     trials = {}
     for number, (recall, accuracy, specificity) in enumerate(points):
-        metrics = metrics_like(recall, specificity) | {"accuracy": accuracy}
         trials[number] = TrialRecord(
             number=number,
             params={},
             source="sampled",
             state=TrialState.COMPLETE,
-            outcome={"metrics": metrics},
+            outcome={"metrics": metrics(recall, specificity) | {"accuracy": accuracy}},
             finished=float(number),
         )
     return StudyRecord(trials=trials)

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-import written_study
+import studies
 from leukmodels.errors import StudyError
+from leukmodels.tasks import find_task
 from search.status import driver, look, main
 
 HEAVY = ("tensorflow", "keras", "ray", "mlflow", "optuna", "matplotlib")
@@ -13,7 +14,7 @@ HEAVY = ("tensorflow", "keras", "ray", "mlflow", "optuna", "matplotlib")
 
 @pytest.fixture
 def study(tmp_path):
-    return written_study.write(tmp_path)
+    return studies.mixed(tmp_path / "runx1-1", finished=True)
 
 
 def test_the_verb_imports_nothing_heavy(study):
@@ -30,8 +31,8 @@ def test_the_verb_imports_nothing_heavy(study):
 def test_a_person_sees_state_trials_and_front(study, capsys):
     assert main([study.name, "--storage", str(study.path.parent)]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("runx1-1: RUNX1::RUNX1T1 leukemia or control (SYNTHETIC DATA)\nfinished: all trials done\n")
-    assert "5/6 trials (1 running, 4 complete, 1 failed), 14 epochs, 28 s of training" in said
+    assert said.startswith(f"runx1-1: {find_task('runx1').question} (SYNTHETIC DATA)\nfinished: time budget\n")
+    assert "7/7 trials (4 complete, 2 stopped, 1 failed), 15 epochs, 30 s of training" in said
     assert "hypervolume 0.8" in said
     assert [line.split()[0] for line in said.splitlines()[-2:]] == ["2", "1"]
 
@@ -40,17 +41,19 @@ def test_json_holds_the_same(study, capsys):
     main([str(study.path), "--json"])
     told = json.loads(capsys.readouterr().out)
     assert told["state"] == "finished"
-    assert told["trials"] == {"planned": 6, "running": 1, "complete": 4, "stopped": 0, "failed": 1}
+    assert told["trials"] == {"planned": 7, "running": 0, "complete": 4, "stopped": 2, "failed": 1}
     assert told["best"] == {"recall": 2, "accuracy": 1, "balanced": 1}
     assert [trial["trial"] for trial in told["front"]] == [2, 1]
     assert told["synthetic"] is True
 
 
 def test_the_lock_tells_running_from_interrupted(tmp_path, capsys):
-    study = written_study.write(tmp_path, finished="")
+    study = studies.mixed(tmp_path / "runx1-1")
     assert look(study).state == "interrupted"
     main([str(study.path)])
-    assert f"go on with: python -m search.run --resume {study.path}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "6/7 trials (1 running, 4 complete, 1 stopped, 1 failed)" in said
+    assert f"go on with: python -m search.run --resume {study.path}" in said
     with study.lock():
         assert look(study).state == "running"
         assert driver(study).startswith("pid ")
@@ -74,13 +77,13 @@ def test_a_study_without_a_trial_has_a_status(study, capsys):
 
 def test_all_studies_are_listed_even_beside_a_broken_one(study, capsys):
     storage = study.path.parent
-    written_study.write(storage, "runx1-2", finished="")
-    broken = written_study.write(storage, "runx1-3")
+    studies.mixed(storage / "runx1-2")
+    broken = studies.mixed(storage / "runx1-3")
     broken.journal.write_text("no json\n")
     assert main(["--storage", str(storage)]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"Studies in {storage}:")
-    assert "finished         5/6         0.950           0.910" in said
+    assert "finished         7/7         0.950           0.910" in said
     assert "interrupted" in said
     assert "runx1-3 cannot be read: Line 1 of" in said
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from cluster.session import Session
+from cluster.session import Node, Session
 from leukmodels.errors import SessionError, StudyError
 from search import journal
 from search.folder import StudyFolder
 from search.records import TrialState, fold
 from search.study import drive
-from toy import SPACE, run_toy, toy_config
+from studies import config
+from toy import SPACE, run_toy
 
 
 def test_a_study_runs_every_trial_to_its_end(session, tmp_path):
@@ -32,11 +33,20 @@ def test_a_failing_configuration_fails_alone_and_is_not_tried_again(session, tmp
     assert record.count(TrialState.COMPLETE) == 3
 
 
+def test_a_worker_that_keeps_dying_costs_its_trial_alone_and_the_cause_is_kept(session, tmp_path):
+    record = run_toy(tmp_path / "study", session, trials=3, epochs=1, die=(1,))
+    assert [trial.state for trial in record.trials.values()].count(TrialState.FAILED) == 1
+    assert record.count(TrialState.COMPLETE) == 2
+    assert record.trials[1].reason.startswith("its worker was lost, and those that took it over: ")
+    assert "died" in record.trials[1].reason
+
+
 def test_the_time_budget_stops_running_trials_as_stopped(session, tmp_path):
     record = run_toy(tmp_path / "study", session, trials=50, epochs=50, seconds=0.2, time_budget=4.0)
     assert record.finished == "time budget"
     assert record.count(TrialState.RUNNING) == 0
     assert record.count(TrialState.STOPPED) >= 1
+    assert record.count(TrialState.FAILED) == 0
     assert {trial.reason for trial in record.by_state(TrialState.STOPPED)} == {"the time was up"}
 
 
@@ -58,9 +68,9 @@ def test_two_drivers_cannot_write_one_study(session, tmp_path):
 
 
 def test_a_trial_that_can_never_fit_is_refused(tmp_path):
-    small = Session(cpus=2, gpus=0.0, dashboard="", local=True, nodes=1)
-    with pytest.raises(SessionError, match="8 CPUs and 0 GPUs, but the cluster has 2 CPUs"):
-        drive(StudyFolder(tmp_path), None, config=toy_config(cpus_per_trial=8), space=SPACE, session=small)
+    small = Session(nodes=(Node(id="", cpus=2, gpus=0.0),), dashboard="")
+    with pytest.raises(SessionError, match="8 CPUs and 0 GPUs of one node, but there is only 1 node with 2 CPUs"):
+        drive(StudyFolder(tmp_path), None, config=config(cpus_per_trial=8), space=SPACE, session=small)
 
 
 def test_a_listener_that_raises_ends_the_study_where_the_journal_stands(session, tmp_path):

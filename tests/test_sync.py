@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import tracked_study as written
+import studies
 from leukmodels.errors import StudyError
 from search import sync
-from search.journal import Journal
 from search.tracking.ledger import ledger
 from search.tracking.tracker import default_uri
 
@@ -18,10 +17,10 @@ def test_first_syncs_make_one_database_and_print_a_line_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / ".mlflow.db.new").write_text("left by a process that was killed")
-    folders = [written.begin(tmp_path, name) for name in ("anna", "bea")]
+    folders = [studies.begin(tmp_path / name) for name in ("anna", "bea")]
     for folder in folders:
-        with Journal(folder.journal) as log:
-            written.run_trial(log, 0)
+        with studies.recording(folder) as recorder:
+            studies.run(recorder, 0)
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "search.sync", folder.name, "--storage", str(tmp_path)],
@@ -37,8 +36,8 @@ def test_first_syncs_make_one_database_and_print_a_line_each(
         said, complained = process.communicate()
         assert (said, complained) == (f"{where} {folder.name}; 5 events were new to it.\n", "")
         assert process.returncode == 0
-    with Journal(folders[0].journal) as log:
-        log.append("study_finished", reason="all trials ended")
+    with studies.recording(folders[0]) as recorder:
+        recorder.study_finished("all trials done")
     assert sync.main(["anna", "--storage", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{where} anna; 1 event was new to it.\n"
     for folder in folders:
@@ -51,6 +50,6 @@ def test_sync_refuses_what_is_no_study(tmp_path: Path) -> None:
 
 
 def test_sync_names_a_store_that_does_not_answer(tmp_path: Path) -> None:
-    written.begin(tmp_path, "anna")
+    studies.begin(tmp_path / "anna")
     with pytest.raises(StudyError, match=r"MLflow at http://127\.0\.0\.1:9 could not be told"):
         sync.main([str(tmp_path / "anna"), "--tracking-uri", "http://127.0.0.1:9"])

@@ -97,9 +97,24 @@ def test_a_faulty_task_file_is_refused(tmp_path: Path, text: str, words: str) ->
         find_task(write(tmp_path, text))
 
 
-def test_a_missing_task_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nothing\.toml cannot be read"):
-        find_task(str(tmp_path / "nothing.toml"))
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "No such file or directory."), (b"\xff\xfe", "It is no UTF-8 text."), (b"name=", "It is no TOML: ")],
+)
+def test_a_task_file_that_cannot_be_read_is_answered_with_what_one_looks_like(
+    content: bytes | None, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "my.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"my\.toml cannot be read") as caught:
+        find_task(str(path))
+    problem, remedy = caught.value.problems
+    assert problem.startswith(words)
+    assert "Errno" not in problem
+    assert "codec" not in problem
+    path.write_text(remedy.partition("\n")[2], encoding="utf-8")
+    assert find_task(str(path)).disease == ("MYO",)
 
 
 def test_a_task_in_code_is_held_to_the_same_rules() -> None:

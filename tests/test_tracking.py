@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-import tracked_study as written
+import studies
 from leukmodels.errors import StudyError
+from mlflow_view import make_store, runs_of
 from search import journal
 from search.folder import StudyFolder
-from search.journal import Journal
 from search.tracking import follower as tracking_follower
 from search.tracking.follower import catch_up, explain
 from search.tracking.ledger import ledger
 from search.tracking.store import redacted
 from search.tracking.tracker import Tracker, default_uri, study_uri, watch_command
-from tracked_study import make_store, of_every_kind, runs_of
+from studies import of_every_kind
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,7 +35,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(storage: Path, request: pytest.FixtureRequest) -> StudyFolder:
-    return written.begin(storage, request.node.name.replace("[", "-").strip("]"))
+    return studies.begin(storage / request.node.name.replace("[", "-").strip("]"))
 
 
 def test_only_one_process_tells(study: StudyFolder) -> None:
@@ -57,10 +57,10 @@ def test_addresses(tmp_path: Path) -> None:
     assert explain(ValueError("no.\nAt all."), "sqlite:////x.db") == "MLflow at sqlite:////x.db could not be told: no."
     assert ledger(default_uri(tmp_path), "0" * 32) == {}
     assert not (tmp_path / "mlflow.db").exists()
-    folder = written.begin(tmp_path, tracking_uri="http://one")
+    folder = studies.begin(tmp_path / "study", tracking_uri="http://one")
     assert study_uri(folder) == "http://one"
-    with Journal(folder.journal) as log:
-        log.append("study_resumed", session=2, changes={"tracking_uri": "http://two"})
+    with studies.recording(folder) as recorder:
+        recorder.study_resumed({"tracking_uri": "http://two"})
     assert study_uri(folder) == "http://two"
 
 
@@ -105,12 +105,12 @@ def test_tracker_follows_a_live_study(study: StudyFolder) -> None:
     assert not tracker.stop(0.0)
     study.report.mkdir()
     (study.report / "front.png").write_bytes(b"a picture")
-    with Journal(study.journal) as log:
+    with studies.recording(study) as recorder:
         tracker.start()
         for trial in range(3):
-            written.run_trial(log, trial, recall=0.5 + trial / 10)
+            studies.run(recorder, trial, recall=0.5 + trial / 10)
         wait_until(lambda: tracker.behind == 0, "the first trials to be told")
-        log.append("study_finished", reason="all trials ended")
+        recorder.study_finished("all trials done")
     tracker.log_front()
     assert tracker.stop(60.0)
     assert tracker.stop(60.0)
@@ -133,7 +133,7 @@ def test_locked_database_delays_nothing_but_the_telling(study: StudyFolder) -> N
     other.execute("ROLLBACK")
     other.close()
     assert tracker.stop(60.0)
-    assert [entry.epochs for entry in ledger(uri, study.read_manifest()["study_id"]).values()] == [3, 1, 3, 1, 3, 3, 1]
+    assert [entry.epochs for entry in ledger(uri, study.read_manifest()["study_id"]).values()] == [3, 3, 3, 3, 1, 1, 1]
 
 
 def test_follower_that_dies_or_hangs_is_a_sentence_and_sync_heals(study: StudyFolder) -> None:
@@ -198,21 +198,21 @@ def test_server_that_dies_midway_is_caught_up_with(
 ) -> None:
     shutil.copyfile(storage / "empty.db", tmp_path / "server.db")  # spares the server its migrations
     uri = f"http://127.0.0.1:{port}"
-    folder = written.begin(tmp_path / "studies", tracking_uri=uri)
+    folder = studies.begin(tmp_path / "studies" / "study", tracking_uri=uri)
     tracker = Tracker(folder, uri=study_uri(folder))
     server = serve()
     tracker.start()
-    with Journal(folder.journal) as log:
-        written.run_trial(log, 0, recall=0.6)
-        written.start(log, 1)
-        written.epoch(log, 1, 1, loss=float("nan"))
+    with studies.recording(folder) as recorder:
+        studies.run(recorder, 0, recall=0.6)
+        studies.start(recorder, 1)
+        studies.evaluate(recorder, 1, 1, loss=float("nan"))
         wait_until(lambda: tracker.behind == 0, "the server to be told")
         kill_group(server)
-        written.epoch(log, 1, 2)
+        studies.evaluate(recorder, 1, 2)
         wait_until(lambda: bool(tracker.problem), "the server's death to be noticed")
         assert tracker.behind == 1
-        written.complete(log, 1, recall=0.7)
-        log.append("study_finished", reason="all trials ended")
+        studies.complete(recorder, 1, recall=0.7)
+        recorder.study_finished("all trials done")
     serve()
     wait_until(lambda: answers(uri), "the new server")
     assert tracker.stop(60.0)

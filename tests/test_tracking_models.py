@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tracked_study as written
+import studies
+from mlflow_view import runs_of
 from search.folder import StudyFolder
-from search.journal import Journal
 from search.tracking.follower import catch_up
-from search.tracking.ledger import find_runs
 from search.tracking.store import connect
 from search.tracking.tracker import default_uri
 
@@ -19,15 +18,15 @@ pytestmark = pytest.mark.keras
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
-    """A study with two trials on the front and one off it, each with a model; one member's file is gone."""
+    """A study with three trials on the front and one off it, each with a model; one member's file is gone."""
     from leukmodels.hparams import HyperParams
     from leukmodels.model import build
 
-    folder = written.begin(tmp_path_factory.mktemp("storage"))
+    folder = studies.begin(tmp_path_factory.mktemp("storage") / "study")
     model = build(HyperParams(filters=16, blocks=2, augmentation=0.5), image_px=16, black_background=False)
-    with Journal(folder.journal) as log:
-        for trial, recall in enumerate((0.9, 0.4, 0.8)):
-            written.run_trial(log, trial, recall=recall, accuracy=1.0 - recall + (trial == 2) * 0.1)
+    with studies.recording(folder) as recorder:
+        for trial, (recall, specificity) in enumerate([(0.9, 0.6), (0.7, 0.9), (0.8, 0.8), (0.6, 0.7)]):
+            studies.run(recorder, trial, recall, specificity)
             folder.trial(trial).mkdir(parents=True)
             model.save(folder.trial(trial) / "model.keras")
     (folder.trial(1) / "model.keras").unlink()
@@ -35,15 +34,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
 
 
 def models_of(folder: StudyFolder) -> dict[int, list[str]]:
-    client = connect(default_uri(folder.path.parent))
-    experiment = client.get_experiment_by_name("leukemia-search/runx1").experiment_id
-    _, children = find_runs(client, [experiment], folder.read_manifest()["study_id"])
+    uri = default_uri(folder.path.parent)
+    parent, children = runs_of(folder, uri)
+    found = connect(uri).search_logged_models([parent.info.experiment_id])
     return {
-        number: [
-            model.model_id
-            for model in client.search_logged_models([experiment], f"source_run_id = '{runs[0].info.run_id}'")
-        ]
-        for number, runs in children.items()
+        number: [model.model_id for model in found if model.source_run_id == run.info.run_id]
+        for number, run in children.items()
     }
 
 
@@ -51,7 +47,7 @@ def test_models_of_the_front_are_logged_once(study: StudyFolder) -> None:
     uri = default_uri(study.path.parent)
     catch_up(study, uri)
     logged = models_of(study)
-    assert {number: len(models) for number, models in logged.items()} == {0: 1, 1: 0, 2: 1}
+    assert {number: len(models) for number, models in logged.items()} == {0: 1, 1: 0, 2: 1, 3: 0}
     catch_up(study, uri)
     assert models_of(study) == logged
 

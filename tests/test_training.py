@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +95,20 @@ def test_epochs_of_the_checkpoint_are_reported_again(tmp_path: Path) -> None:
     _, _, first = train(tmp_path, tiny(), epochs=2)
     _, _, again = train(tmp_path, tiny(), epochs=2)
     assert again == first
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+def test_the_best_weights_are_stored_only_where_the_last_ones_are_not_they(
+    stop_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fitted, "best_epoch", property(lambda fitted: min(2, len(fitted.history))))
+    wanted, _, _ = train(tmp_path / "two", tiny(), epochs=2)
+    train(tmp_path / "four", tiny(), epochs=4, stop_at=stop_at)
+    stored = checkpoint.load(tmp_path / "four" / checkpoint.FILE_NAME)
+    assert bool(stored.best) is (stop_at == 3)  # type: ignore[union-attr]
+    found, _, _ = train(tmp_path / "four", tiny(), epochs=4)
+    for ours, theirs in zip(found.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def damage(path: Path, change: Callable[[bytearray], bytearray]) -> None:
@@ -202,6 +217,53 @@ def test_class_weights_give_both_classes_the_same_sum() -> None:
     weights = training._class_weights(labels, "weights")
     assert weights[labels].sum() == pytest.approx(4)
     assert weights[1] == pytest.approx(3 * weights[0])
+
+
+def test_each_step_trains_on_pixels_that_are_augmented_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins a fault of earlier work: augmentation drawn once, while a graph was traced, and frozen in it."""
+    model = build(tiny(augmentation=1.0), image_px=8, black_background=False)
+    training.compile_model(model, tiny())
+    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    convolve, seen = first.call, []
+
+    def spy(pixels: Any) -> Any:
+        tf.numpy_function(lambda found: seen.append(found.copy()), [pixels], [])
+        return convolve(pixels)
+
+    monkeypatch.setattr(first, "call", spy)
+    step = training._compiled_step(model)
+    batch = np.repeat(cells(n=1).images, 16, axis=0)
+    for _ in range(3):
+        step(batch, np.ones((16, 1), np.float32), np.ones(16, np.float32))
+    assert [pixels.shape for pixels in seen] == [(16, 8, 8, 3)] * 3
+    assert all(np.abs(seen[i] - seen[j]).mean() > 0.02 for i in range(3) for j in range(i))
+
+
+def test_settled_statistics_are_plain_means_over_the_batches_under_frozen_weights() -> None:
+    model = build(tiny(), image_px=8, black_background=False)
+    first, second = (layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    statistics = [first.moving_mean, first.moving_variance, second.moving_mean, second.moving_variance]
+    for variable in statistics:
+        variable.assign(keras.ops.full(variable.shape, 1e3))  # nothing of what was there before may stay
+    frozen = [variable.numpy() for variable in model.trainable_variables]
+    some = cells(n=37)
+    order = np.random.default_rng(0).permutation(37)
+    settling = training._compiled_settling(model)
+    assert settling
+    training.settle_normalisation(settling, some, order, batch_size=16)
+    into = keras.Model(model.input, first.input)
+    batches = [np.asarray(into(some.images[order[start : start + 16]])) for start in (0, 16, 32)]
+    means = [batch.mean(axis=(0, 1, 2)) for batch in batches]
+    variances = [batch.var(axis=(0, 1, 2)) for batch in batches]
+    np.testing.assert_allclose(first.moving_mean.numpy(), np.mean(means, axis=0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(first.moving_variance.numpy(), np.mean(variances, axis=0), rtol=1e-4, atol=1e-6)
+    assert np.abs(second.moving_mean.numpy()).max() < 100
+    assert [first.momentum, second.momentum] == [0.9, 0.9]
+    assert all((a == b.numpy()).all() for a, b in zip(frozen, model.trainable_variables, strict=True))
+
+
+def test_a_model_without_batch_normalisation_has_nothing_to_settle() -> None:
+    assert training._compiled_settling(build(tiny(normalisation="layer"), image_px=8, black_background=False)) is None
 
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:

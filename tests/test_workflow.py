@@ -5,13 +5,13 @@ import json
 import pytest
 import yaml
 
+from folders import draw_folder
+from ledgers import check_ledgers_agree
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.predictor import Predictor
 from search import journal, workflow
 from search.folder import StudyFolder
 from search.records import TrialState, fold
-from test_crash import check_ledgers_agree
-from test_prepare import draw_folder
 
 SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_bad": 0.1}
 

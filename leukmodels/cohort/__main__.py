@@ -2,17 +2,16 @@
 
 import argparse
 import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from leukmodels.cohort.classes import CLASSES
 from leukmodels.cohort.writing import draw_cohort
-from leukmodels.errors import UserError
+from leukmodels.command import run_verb
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw, print one line, and return the exit code: 0, or 2 for what the user can mend."""
+def main(arguments: Sequence[str]) -> int:
+    """Draw, print one line and return the exit status; UserError for what the user can mend."""
     parser = argparse.ArgumentParser(
         prog="python -m leukmodels.cohort",
         description="Draw a synthetic cohort of white blood cells in the layout of the MLL collection.",
@@ -29,19 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--classes", nargs="+", default=list(CLASSES), help=f"of {', '.join(CLASSES)} (default: all)")
     parser.add_argument("--workers", type=int, help="processes (default: one a core for larger cohorts)")
-    options = parser.parse_args(arguments)
-    try:
-        root = draw_cohort(**vars(options))
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    root = draw_cohort(**vars(parser.parse_args(arguments)))
     with (root / "metadata.csv").open(encoding="utf-8-sig", newline="") as file:
         counts = [int(row["instance_count"]) for row in csv.DictReader(file)]
-    sys.stdout.write(
-        f"{root}: {sum(counts)} images of {len(counts)} synthetic patients. They are drawn; none is of a patient.\n"
-    )
+    print(f"{root}: {sum(counts)} images of {len(counts)} synthetic patients. They are drawn; none is of a patient.")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_verb(main)

@@ -75,7 +75,7 @@ def draw_cohort(
     told (images drawn, images in all). The pixels do not depend on `workers` (None: one a core, where that pays off).
     Raises ConfigError for parameters out of range and DataError where `root` holds anything else.
     """
-    drawing = _checked(cells_per_patient, seed, slide_shortcut, classes)
+    drawing = _checked(cells_per_patient, seed, slide_shortcut, classes, workers)
     root = root.resolve()
     if _is_finished(root, drawing):
         return root
@@ -89,7 +89,9 @@ def draw_cohort(
     return root
 
 
-def _checked(cells_per_patient: int, seed: int, slide_shortcut: float, classes: Sequence[str]) -> _Drawing:
+def _checked(
+    cells_per_patient: int, seed: int, slide_shortcut: float, classes: Sequence[str], workers: int | None
+) -> _Drawing:
     problems = []
     if not 1 <= cells_per_patient <= 10_000:
         problems.append(f"cells per patient is {cells_per_patient}; give a number from 1 to 10000.")
@@ -100,6 +102,8 @@ def _checked(cells_per_patient: int, seed: int, slide_shortcut: float, classes: 
     unknown = [name for name in classes if name not in CLASSES]
     if unknown or not classes:
         problems.append(f"the classes are {list(classes)}; name one or more of {', '.join(CLASSES)}.")
+    if workers is not None and workers < 1:
+        problems.append(f"the number of workers is {workers}; give 1 or more processes.")
     if problems:
         raise ConfigError("The synthetic cohort cannot be drawn:", problems)
     ordered = tuple(name for name in CLASSES if name in classes)
@@ -157,7 +161,7 @@ def _draw_into(folder: Path, drawing: _Drawing, progress: Progress | None, worke
 
 def _pool_size(workers: int | None, total: int) -> int:
     if workers is not None:
-        return max(1, workers)
+        return workers
     return (os.cpu_count() or 1) if total >= _WORTH_A_POOL else 1
 
 

@@ -13,6 +13,7 @@ from leukmodels.readers.listing import Listing
 class Reader:
     """One layout: how to read it, how to recognise it, and its classes (None: whatever the folders are called)."""
 
+    title: str
     read: Callable[[Path], Listing]
     looks_like: Callable[[Path], bool]
     layout: str
@@ -20,20 +21,25 @@ class Reader:
 
 
 READERS = {
-    "mll": Reader(read=mll.read, looks_like=mll.looks_like, layout=mll.LAYOUT, classes=mll.CLASSES),
-    "cnmc": Reader(read=cnmc.read, looks_like=cnmc.looks_like, layout=cnmc.LAYOUT, classes=cnmc.CLASSES),
-    "folders": Reader(read=folders.read, looks_like=folders.looks_like, layout=folders.LAYOUT, classes=None),
+    "mll": Reader(title=mll.TITLE, read=mll.read, looks_like=mll.looks_like, layout=mll.LAYOUT, classes=mll.CLASSES),
+    "cnmc": Reader(
+        title=cnmc.TITLE, read=cnmc.read, looks_like=cnmc.looks_like, layout=cnmc.LAYOUT, classes=cnmc.CLASSES
+    ),
+    "folders": Reader(
+        title=folders.TITLE, read=folders.read, looks_like=folders.looks_like, layout=folders.LAYOUT, classes=None
+    ),
 }
 
 
 def read(reader: str, root: Path) -> Listing:
     """Return the images that a collection's folder holds, as its reader sees them.
 
-    Raises DataError with all problems of the folder, ConfigError when there is no such reader.
+    Their paths start with the resolved root. Raises DataError with all problems of the folder, ConfigError when there
+    is no such reader.
     """
     if reader not in READERS:
         raise ConfigError("There is no such reader.", [f"{reader!r} is none of {', '.join(READERS)}."])
-    root = root.expanduser().absolute()
+    root = root.expanduser().resolve()
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
         raise DataError(f"{root} {state}.", [f"Expected: a folder with {READERS[reader].layout}."])
@@ -54,7 +60,7 @@ def _other_layouts(reader: str, root: Path) -> list[str]:
         return []
     for name, other in READERS.items():
         if name != reader and other.looks_like(root):
-            return [f"It looks like the layout of the reader {name!r}: {other.layout}."]
+            return [f"This looks like {other.title} (reader {name}): {other.layout}. Take a task of that reader."]
     return []
 
 

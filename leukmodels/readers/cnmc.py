@@ -12,9 +12,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leukmodels.errors import DataError
-from leukmodels.readers.listing import Cell, Folder, Listing, counted, describe, read_csv, shorten, tabulate, walk
+from leukmodels.readers.listing import (
+    FOREIGN,
+    Cell,
+    Folder,
+    Listing,
+    counted,
+    describe,
+    left_out,
+    read_csv,
+    shorten,
+    tabulate,
+    walk,
+)
 
 CLASSES = ("all", "hem")
+TITLE = "C-NMC 2019"
 LAYOUT = (
     "C-NMC_training_data/fold_<n>/{all,hem}/UID_<subject>_<image>_<cell>_<all|hem>.bmp and, for the test, "
     "C-NMC_test_prelim_phase_data/<n>.bmp with C-NMC_test_prelim_phase_data_labels.csv"
@@ -46,8 +59,10 @@ def read(root: Path) -> Listing:
     prelim: list[Folder] = []
     tables: list[str] = []
     notes: list[str] = []
+    foreign: list[str] = []
     for folder in walk(root, depth=_DEPTH):
         tables += [folder.child(name) for name in folder.files if re.search(r"label.*\.csv$", name, re.IGNORECASE)]
+        foreign += map(folder.child, folder.foreign)
         place = [name.lower() for name in (root.name, *Path(folder.path).relative_to(root).parts)]
         if not folder.images:
             continue
@@ -62,6 +77,7 @@ def read(root: Path) -> Listing:
             prelim.append(folder)
         else:
             notes.append(f"Left out: {counted(len(folder.images), 'image')} in {folder.path}, no place of the layout.")
+    notes += left_out(foreign, FOREIGN)
     train_cells, problems = _training_cells(training)
     test_cells, test_problems = _test_cells(prelim, tables, notes)
     cells = train_cells + test_cells

@@ -4,14 +4,29 @@ from collections import defaultdict
 from pathlib import Path, PurePath
 
 from leukmodels.errors import DataError
-from leukmodels.readers.listing import Cell, Folder, Listing, counted, describe, natural_key, scan, shorten, tabulate
+from leukmodels.readers.listing import (
+    FOREIGN,
+    Cell,
+    Folder,
+    Listing,
+    counted,
+    describe,
+    left_out,
+    natural_key,
+    scan,
+    shorten,
+    tabulate,
+    walk,
+)
 
+TITLE = "folders of classes"
 LAYOUT = "<class>/<patient>/<image> or, without patients, <class>/<image>"
 NO_PATIENTS = (
     "NO PATIENT IDS: this folder is <class>/<image>, so the split can only be by image. Cells of one patient will "
     "stand on both sides of it, and every score will look better than it is for a new patient. To split by patient, "
     "put each patient's images into a folder of their own: <class>/<patient>/<image>."
 )
+_DEPTH = 6  # how far down images are noticed, though none may lie deeper than a patient
 
 
 def looks_like(root: Path) -> bool:
@@ -31,6 +46,7 @@ def read(root: Path) -> Listing:
     notes = [f"Left out: {counted(len(top.images), 'image')} in {root} itself, in no class."] if top.images else []
     with_patients: list[str] = []
     without: list[str] = []
+    foreign = [folder.child(name) for folder in walk(root, depth=_DEPTH) for name in folder.foreign]
     for folder in _children(top):
         patients = _children(folder)
         by_patient = [
@@ -42,7 +58,7 @@ def read(root: Path) -> Listing:
             Cell(folder.child(name), folder.name, f"{folder.name}/{PurePath(name).stem}", natural_key(name))
             for name in folder.images
         ]
-        deep = [patient.path for patient in patients if any(below.images for below in _children(patient))]
+        deep = [patient.path for patient in patients if _holds_deeper(patient)]
         problems += shorten([f"{path} holds images in folders of its own, deeper than {LAYOUT}." for path in deep])
         if by_patient and images:
             problems.append(
@@ -63,6 +79,7 @@ def read(root: Path) -> Listing:
         problems += [f"Expected: {LAYOUT}, as TIFF, BMP, PNG or JPEG.", describe(root)]
     if problems:
         raise DataError(f"{root} cannot be read as folders of classes (reader folders).", problems)
+    notes += left_out(foreign, FOREIGN)
     notes += _several_classes(cells) if with_patients else [NO_PATIENTS]
     return Listing(
         cells=tabulate(cells),
@@ -75,6 +92,11 @@ def read(root: Path) -> Listing:
 
 def _children(folder: Folder) -> list[Folder]:
     return [scan(folder.child(name)) for name in folder.folders]
+
+
+def _holds_deeper(patient: Folder) -> bool:
+    below = (folder for name in patient.folders for folder in walk(Path(patient.child(name)), depth=_DEPTH))
+    return any(folder.images for folder in below)
 
 
 def _several_classes(cells: list[Cell]) -> list[str]:

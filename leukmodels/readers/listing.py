@@ -17,6 +17,11 @@ CELL_SCHEMA = pa.schema(
     [("path", pa.string()), ("class_name", pa.string()), ("patient", pa.string()), ("part", pa.string())]
 )
 IMAGE_SUFFIXES = frozenset({"tif", "tiff", "bmp", "png", "jpg", "jpeg"})
+FOREIGN_SUFFIXES = frozenset(
+    {"gif", "webp", "avif", "heic", "heif", "jfif", "jpe", "jp2", "j2k", "dib", "tga", "ppm", "pgm", "pbm", "pnm"}
+    | {"psd", "svs", "ndpi", "mrxs", "czi", "lif", "nd2", "dcm"}
+)
+FOREIGN = "of a format that is not read (TIFF, BMP, PNG and JPEG are)"
 SHOWN = 10  # lines of one kind of problem before "and N more": a wrong folder can hold 80,000 of them
 
 _DIGITS = re.compile(r"(\d+)")
@@ -62,8 +67,13 @@ class Folder:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """Return the names that end like an image, in any case."""
+        """Return the names that end like an image of a format that is read, in any case."""
         return tuple(name for name in self.files if name.rpartition(".")[2].lower() in IMAGE_SUFFIXES)
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Return the names that end like an image of a format that is not read."""
+        return tuple(name for name in self.files if name.rpartition(".")[2].lower() in FOREIGN_SUFFIXES)
 
     def child(self, name: str) -> str:
         """Return the path of a name inside the folder."""
@@ -148,6 +158,11 @@ def shorten(lines: Sequence[str]) -> list[str]:
     """Return the first lines of one kind of problem, and how many more there are."""
     more = len(lines) - SHOWN
     return [*lines[:SHOWN], *([f"... and {more:,} more like this"] if more > 0 else [])]
+
+
+def left_out(paths: Sequence[str], why: str) -> list[str]:
+    """Return a note on the images that a reader does not take, with an example; [] where there are none."""
+    return [f"Left out: {counted(len(paths), 'image')} {why}, e.g. {paths[0]}."] if paths else []
 
 
 def counted(n: int, noun: str) -> str:

@@ -6,9 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leukmodels.errors import DataError
-from leukmodels.readers.listing import Cell, Folder, Listing, counted, describe, find, read_csv, scan, shorten, tabulate
+from leukmodels.readers.listing import (
+    Cell,
+    Folder,
+    Listing,
+    counted,
+    describe,
+    find,
+    left_out,
+    read_csv,
+    scan,
+    shorten,
+    tabulate,
+    walk,
+)
 
 CLASSES = ("CBFB_MYH11", "NPM1", "PML_RARA", "RUNX1_RUNX1T1", "control")
+TITLE = "AML-Cytomorphology_MLL_Helmholtz"
 LAYOUT = f"<class>/<PATIENT>/image_<k>.tif, under data/ or not, with the classes {', '.join(CLASSES)}"
 
 _DEPTH = 3  # <download folder>/PKG - .../data
@@ -40,6 +54,7 @@ def read(root: Path) -> Listing:
         problems.append(f"No image_<k>.tif was found. Expected: {LAYOUT}.")
     if problems:
         raise DataError(f"{root} cannot be read as the MLL collection (reader mll).", problems)
+    notes += left_out(_not_taken(data, cells), "not named <PATIENT>/image_<k>.tif")
     notes += _check_metadata(cells, {data.path, str(Path(data.path).parent), str(root)})
     return Listing(cells=tabulate(cells), patient_level=True, crop_px=None, black_background=False, notes=tuple(notes))
 
@@ -80,6 +95,15 @@ def _read_class(folder: Folder, cells: list[Cell], problems: list[str], notes: l
             cells += found
     if empty:
         notes.append(f"Left out in {folder.path}, because they hold no image_<k>.tif: {', '.join(shorten(empty))}.")
+
+
+def _not_taken(data: Folder, cells: Sequence[Cell]) -> list[str]:
+    """Return the images beside and under the classes that are not named as this collection's are."""
+    taken = {cell.path for cell in cells}
+    classes = (Path(data.child(name)) for name in data.folders if name in CLASSES)
+    folders = [data, *(folder for place in classes for folder in walk(place, depth=_DEPTH))]
+    images = (folder.child(name) for folder in folders for name in (*folder.images, *folder.foreign))
+    return [path for path in images if path not in taken]
 
 
 def _two_classes(cells: Sequence[Cell]) -> list[str]:

@@ -25,7 +25,7 @@ from search.display.tables import front_table, running_table, terminal
 from search.display.wording import duration, metric_words, no_front, plural, trial_words
 from search.journal import Event
 from search.records import StudyRecord, TrialRecord, TrialState
-from search.standing import Floors, Standing, stand
+from search.standing import Floors, Standing, advance, stand
 
 SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
 
@@ -140,9 +140,8 @@ class Console:
         trials = [record.trials[number] for number in sorted(self._open)]
         finished = [trial for trial in trials if trial.state is not TrialState.RUNNING]
         self._open.difference_update(trial.number for trial in finished)
-        if finished:  # the front of all is the front of the old front and the newcomers
-            candidates = {trial.number: trial for trial in (*self._standing.front, *finished)}
-            self._standing = stand(StudyRecord(trials=candidates), self._floors)
+        if finished:
+            self._standing = advance(self._standing, finished, self._floors)
         now = self._clock()
         if first_look or finished or now - self._last_viewed >= _LIVE_EVERY_S:
             self._last_viewed = now

@@ -50,6 +50,7 @@ class Pace:
         self._budget_s = time_budget_s
         self._clock = clock
         self._began = clock()
+        self._searching_since: float | None = None
         self._first: tuple[float, int] | None = None
 
     @property
@@ -64,9 +65,10 @@ class Pace:
         happens once.
         """
         now, trained = self._clock(), record.epochs
+        self._searching_since = self._searching_since or now  # the budget does not count the preparation
         if self._first is None and trained:
             self._first = (now, trained)
-        budget = None if self._budget_s is None else max(self._budget_s - self.elapsed_s, 0.0)
+        budget = None if self._budget_s is None else max(self._budget_s - (now - self._searching_since), 0.0)
         if self._first is None or trained <= self._first[1] or now <= self._first[0]:
             return budget
         pace = (now - self._first[0]) / (trained - self._first[1])

@@ -52,7 +52,8 @@ def metric_words(metrics: Mapping[str, Any], *, digits: int = 2) -> str:
 def trial_words(trial: TrialRecord, standing: Standing) -> str:
     """Return in one clause how a trial ended."""
     if trial.state is not TrialState.COMPLETE:
-        reason = f": {trial.reason}" if trial.reason else ""
+        cause = trial.reason.partition("\n")[0]  # the traceback below it is for the journal
+        reason = f": {cause}" if cause else ""
         return f"trial {trial.number} {trial.state} after {plural(len(trial.epochs), 'epoch')}{reason}"
     epochs = trial.outcome.get("epochs", len(trial.epochs))
     best = trial.outcome.get("best_epoch")

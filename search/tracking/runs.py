@@ -16,10 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from search import standing
-from search.front import hypervolume, pareto_mask
 from search.journal import Event
 from search.records import StudyRecord, TrialRecord, TrialState
 from search.tracking.ledger import find_runs
@@ -57,7 +54,7 @@ class StudyRuns:
         self._floors = standing.Floors(**manifest["floors"])
         self._status = ("RUNNING", 0.0)
         self._finished: Counter[str] = Counter()
-        self._best = np.empty((0, len(standing.OBJECTIVES)))
+        self._standing = standing.stand(StudyRecord(), self._floors)
         self._shown: list[int] | None = None
         self.experiment_id = _experiment(client, f"leukemia-search/{manifest['task']['name']}", artifacts)
         parents, children = find_runs(client, [self.experiment_id], manifest["study_id"])
@@ -120,11 +117,8 @@ class StudyRuns:
 
     def _hypervolume(self, number: int) -> float:
         """Return the volume once trial ``number`` has ended; kept from trial to trial, so a study costs O(trials)."""
-        trial = self.record.trials[number]
-        if trial.state is TrialState.COMPLETE and self._floors.admit(trial.metrics):
-            self._best = np.vstack([self._best, 1.0 - np.array([standing.values(trial)])])
-            self._best = self._best[pareto_mask(self._best)]
-        return hypervolume(self._best, np.ones(len(standing.OBJECTIVES)))
+        self._standing = standing.advance(self._standing, [self.record.trials[number]], self._floors)
+        return self._standing.hypervolume
 
     def _tags(self) -> dict[int, dict[str, str]]:
         """Return the tags of the complete trials as the front stands now."""

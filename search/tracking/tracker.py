@@ -16,6 +16,8 @@ from pathlib import Path
 
 from search import journal
 from search.folder import StudyFolder
+from search.manifest import config_of
+from search.records import fold
 from search.tracking.store import is_remote, redacted
 
 
@@ -26,10 +28,8 @@ def default_uri(storage: Path) -> str:
 
 def study_uri(folder: StudyFolder) -> str:
     """Return where MLflow hears of the study: where its user said when it last went on, or beside the study."""
-    resumes = [event for event in journal.read(folder.journal) if event["event"] == "study_resumed"]
-    changes = resumes[-1].get("changes", {}) if resumes else {}
-    asked = {**folder.read_manifest()["config"], **changes}
-    return asked.get("tracking_uri") or default_uri(folder.path.parent)
+    config = config_of(folder.read_manifest(), fold(journal.read(folder.journal)))
+    return config.tracking_uri or default_uri(folder.path.parent)
 
 
 def watch_command(uri: str) -> str:
@@ -80,15 +80,20 @@ class Tracker:
         """Have ``stop`` add the front's picture and the models of its members, both written by now."""
         self._orders = "front"
 
+    def release(self) -> None:
+        """Let the follower tell the rest and end by itself, without waiting for it."""
+        self._stopping = True
+        if self._process and self._process.stdin:
+            with contextlib.suppress(OSError, ValueError):  # it is gone already, or was released before
+                self._process.stdin.write(self._orders)
+                self._process.stdin.close()
+
     def stop(self, timeout_s: float) -> bool:
         """Tell the rest for ``timeout_s`` at most; say whether MLflow knows all (if not, ``search.sync`` tells it)."""
         process = self._process
         if process is None or process.stdin is None or self._listener is None:
             return False
-        self._stopping = True
-        with contextlib.suppress(OSError, ValueError):  # it is gone already, or was stopped before
-            process.stdin.write(self._orders)
-            process.stdin.close()
+        self.release()
         try:
             heard = process.wait(timeout_s) == 0
         except subprocess.TimeoutExpired:

@@ -1,0 +1,26 @@
+"""How every command of this software ends."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from leukmodels.errors import UserError
+
+
+def run_verb(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Run a command and exit with the status that it returns.
+
+    A user's error becomes `error: ` and its message on standard error and status 2; a reader that went away (as head
+    does) is no error; anything else is a bug and shows its traceback.
+    """
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+        status = 0
+    sys.exit(status)

@@ -1,0 +1,124 @@
+"""What a study is about, written once into ``study.json``: what was asked, on which data, by which versions."""
+
+import datetime
+import importlib.metadata
+import json
+import platform
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from leukmodels import hparams
+from leukmodels.errors import StudyError
+from leukmodels.space import Dimension
+from leukmodels.split import PARTS, Split
+from leukmodels.tasks import Task
+from search.config import SearchConfig
+from search.folder import StudyFolder, write_whole
+from search.records import StudyRecord
+from search.standing import OBJECTIVES, Floors
+
+_VERSIONED = ("ray", "tensorflow", "keras", "optuna", "mlflow", "numpy", "pillow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReport:
+    """The account of a data folder as ``study.json`` keeps it: counts of images, cells and patients by part."""
+
+    root: str
+    synthetic: bool
+    fingerprint: str
+    image_px: int
+    crop_px: int | None
+    black_background: bool
+    patient_level: bool
+    found: int
+    used: int
+    duplicates: int
+    quarantined: int
+    cells: Mapping[str, int]
+    patients: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return asdict(self)
+
+    def words(self) -> str:
+        """Return the account in one line."""
+        parts = ", ".join(f"{part} {self.cells[part]:,} of {self.patients[part]:,}" for part in PARTS)
+        return (
+            f"{self.found:,} images: {self.used:,} used, {self.duplicates:,} duplicates, "
+            f"{self.quarantined:,} set aside. Cells of patients: {parts} (test is locked away)."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What is searched: the dimensions by name, and the configuration that is tried first."""
+
+    dimensions: Mapping[str, Dimension]
+    default: Mapping[str, Any]
+
+    def describe(self) -> dict[str, str]:
+        """Return each dimension in words, as ``study.json`` keeps it."""
+        return {name: dimension.describe() for name, dimension in self.dimensions.items()}
+
+
+def keras_space() -> Space:
+    """Return the space of ``leukmodels.hparams``."""
+    return Space(dimensions=hparams.space(), default=hparams.defaults())
+
+
+def begin(
+    folder: StudyFolder, *, config: SearchConfig, task: Task, data: DataReport, split: Split, space: Space, command: str
+) -> None:
+    """Write what a new study is about; StudyError where one of this name exists already."""
+    refuse_existing(folder)
+    manifest = {
+        "schema": 1,
+        "name": folder.name,
+        "study_id": uuid.uuid4().hex,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "task": asdict(task),
+        "config": config.model_dump(mode="json"),
+        "objectives": OBJECTIVES,
+        "floors": asdict(floors(config)),
+        "space": space.describe(),
+        "seed": config.seed,
+        "data": data.to_dict(),
+        "split": {"fingerprint": split.fingerprint, "seed": config.split_seed},
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _VERSIONED},
+        "command": command,
+    }
+    folder.trials.mkdir(parents=True, exist_ok=True)
+    split.save(folder.split)
+    # Last: a folder without study.json is no study, so one that was begun and lost can be begun again.
+    write_whole(folder.manifest, json.dumps(manifest, indent=2) + "\n")
+
+
+def refuse_existing(folder: StudyFolder) -> None:
+    """Raise StudyError where a study of this name exists already."""
+    if folder.exists:
+        raise StudyError(
+            f"There is a study named {folder.name} in {folder.path.parent} already. Go on with it "
+            f"(--resume {folder.name}), or give the new one another name (--name)."
+        )
+
+
+def floors(config: SearchConfig) -> Floors:
+    """Return the floors that ``config`` asks for."""
+    return Floors(specificity=config.min_specificity, recall=config.min_recall)
+
+
+def task_of(manifest: Mapping[str, Any]) -> Task:
+    """Return the task that a study was begun with."""
+    said = manifest["task"]
+    return Task(**{**said, "disease": tuple(said["disease"]), "control": tuple(said["control"])})
+
+
+def config_of(manifest: Mapping[str, Any], record: StudyRecord) -> SearchConfig:
+    """Return the options of a study as they stand: those it was begun with, and what resumes have changed since."""
+    return SearchConfig(**{**manifest["config"], **record.changes})
