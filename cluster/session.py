@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import socket
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -50,8 +51,9 @@ def open_session(*, dashboard: bool = True, cpus: int | None = None) -> Iterator
     options = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"env_vars": dict(_FOR_WORKERS)}}
     if address:
         try:
+            _knock(address)
             context = ray.init(address=address, **options)
-        except ConnectionError as error:
+        except OSError as error:
             raise SessionError(
                 f"No Ray cluster answers at RAY_ADDRESS={address} ({error}). "
                 "Start one with `ray start --head`, or unset RAY_ADDRESS to run on this machine alone."
@@ -122,6 +124,13 @@ def _on_node(node: Node, *, cpus: int, gpus: float) -> int:
     # A fraction stays on one GPU: 0.4 twice on each, and the rest of it is left over.
     by_gpu = int(node.gpus) * int(1 / gpus + 1e-9) if gpus < 1 else int(node.gpus // gpus)
     return min(by_cpu, by_gpu)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: ``ray.init`` would try for minutes, and say nothing."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _quiet_ray() -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 _IMPATIENCE_S = 1.0
@@ -19,8 +19,11 @@ class Interrupted(BaseException):
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[Callable[[], None]]:
     """Raise Interrupted on the first SIGINT or SIGTERM inside the block; one within a second of it changes nothing.
+
+    Yields a check that raises if a signal has come: call it now and then, because the handler's exception is lost where
+    it is raised in a finalizer, or in a C extension that swallows it.
 
     Ray's own SIGTERM handler exits at once, and Tune's SIGINT handler returns as if the study had ended: enter this
     after ``ray.init``, with TUNE_DISABLE_SIGINT_HANDLER set. It nests; the innermost block raises.
@@ -28,18 +31,20 @@ def interruptible() -> Iterator[None]:
     told: list[tuple[float, int]] = []
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
-        # Impatience must not cut short what the first signal set off; but a later signal may be the only one that
-        # arrives, where the first exception was raised in a finalizer, which swallows it.
+        # Impatience must not cut short what the first signal set off.
         impatient = told and time.monotonic() - told[-1][0] < _IMPATIENCE_S
         told.append((time.monotonic(), signum))
         if not impatient:
             raise KeyboardInterrupt  # the one exception that Ray's C++ waits let through
 
-    before = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
+    def check() -> None:
         if told:
             raise KeyboardInterrupt
+
+    before = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+        check()
     except KeyboardInterrupt:
         raise Interrupted(told[0][1] if told else signal.SIGINT) from None
     finally:

@@ -57,9 +57,9 @@ def drive(
             trials=config.trials,
             seed=config.seed,
         )
-        budget = TimeBudget(config.time_budget)
         try:
-            with interruptible():
+            with interruptible() as check:
+                budget = TimeBudget(config.time_budget, check=check)
                 if changes is not None:
                     recorder.study_resumed(changes)
                 if searcher.has_more:

@@ -37,7 +37,7 @@ def test_no_except_exception_on_the_way_can_swallow_it():
     assert not issubclass(Interrupted, Exception)
 
 
-def test_an_exception_that_a_finalizer_swallowed_is_raised_at_the_end_and_a_later_signal_at_once(monkeypatch):
+def test_an_exception_that_a_finalizer_swallowed_is_raised_by_the_next_check_or_at_the_end(monkeypatch):
     class Swallows:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
@@ -47,11 +47,11 @@ def test_an_exception_that_a_finalizer_swallowed_is_raised_at_the_end_and_a_late
         del_me = Swallows()
         del del_me
     assert caught.value.signal == "SIGINT"
-    monkeypatch.setattr("search.interruption._IMPATIENCE_S", 0.0)
     reached = []
-    with pytest.raises(Interrupted), interruptible():
+    with pytest.raises(Interrupted), interruptible() as check:
         del_me = Swallows()
         del del_me
         reached.append("after the swallowed one")
-        signal.raise_signal(signal.SIGTERM)
-    assert reached
+        check()
+        reached.append("after the check")
+    assert reached == ["after the swallowed one"]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from leukmodels.command import run_verb
 from leukmodels.errors import ConfigError, StudyError
 from search.run import main
 
@@ -65,21 +64,3 @@ def test_help_and_parsing_load_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "examples:" in done.stdout
-
-
-def test_a_bug_is_not_dressed_up_as_a_users_error(monkeypatch):
-    def broken(arguments):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(sys, "argv", ["verb"])
-    with pytest.raises(ZeroDivisionError):
-        run_verb(broken)
-
-
-def test_a_reader_that_went_away_is_no_error():
-    script = "import sys; from leukmodels.command import run_verb; run_verb(lambda a: [print('x' * 100) for _ in range(9999)] and 0)"
-    piped = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    piped.stdout.read(10)
-    piped.stdout.close()
-    assert piped.wait(30) == 0
-    assert piped.stderr.read() == b""
