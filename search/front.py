@@ -11,11 +11,6 @@ import numpy.typing as npt
 Points = npt.NDArray[np.float64]
 
 
-def dominates(a: Points, b: Points) -> bool:
-    """Say whether ``a`` (m,) is nowhere worse and somewhere better than ``b`` (m,)."""
-    return bool(np.all(a <= b) and np.any(a < b))
-
-
 def pareto_mask(points: Points) -> npt.NDArray[np.bool_]:
     """Return which rows no other row dominates; equal rows stay on the front together.
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -62,11 +63,16 @@ def test_five_kills_at_random_moments_lose_and_repeat_nothing(tmp_path):
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_training_goes_on_from_its_checkpoint(tmp_path):
+def test_a_training_that_is_interrupted_and_then_killed_goes_on_from_its_checkpoint(tmp_path):
     command = ["-m", "search.run", "--storage", tmp_path, "--no-dashboard", "--out", tmp_path / "exported"]
-    small = ["--preset", "smoke", "--trials", 2, "--epochs", 6, "--patience", 6, "--image-px", 16]
+    small = ["--preset", "smoke", "--trials", 2, "--epochs", 8, "--patience", 8, "--image-px", 16]
     driver = start(*command, "--task", "runx1", "--name", "study", "--cells-per-patient", 3, *small)
     folder = tmp_path / "study"
+    wait_for_events(folder, 2, driver, kind="epoch")
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=60) == 130
+    assert journal.read(StudyFolder(folder).journal)[-1]["event"] == "study_interrupted"
+    driver = start(*command, "--resume", folder)
     wait_for_events(folder, 5, driver, kind="epoch")
     driver.kill()
     driver.wait()
@@ -74,8 +80,8 @@ def test_a_killed_training_goes_on_from_its_checkpoint(tmp_path):
     assert before.by_state(TrialState.RUNNING), "the study ended before it could be killed"
     assert start(*command, "--resume", folder).wait(timeout=200) == 0
     record = check_ledgers_agree(folder, trials=2)
-    assert record.sessions == 2
+    assert record.sessions == 3
     for number, trial in before.trials.items():
         # What was known is neither lost nor written again: the epochs before the kill are the same, to the bit.
         assert record.trials[number].epochs[: len(trial.epochs)] == trial.epochs
-    assert [len(trial.epochs) for trial in record.trials.values()] == [6, 6]
+    assert [len(trial.epochs) for trial in record.trials.values()] == [8, 8]

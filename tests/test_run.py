@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from leukmodels.errors import ConfigError, StudyError
+from search.cli import find_study
 from search.run import main
+from studies import begin
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +44,13 @@ def test_every_wrong_option_is_said_at_once(tmp_path):
 def test_a_study_that_is_not_there_cannot_be_resumed(tmp_path):
     with pytest.raises(StudyError, match="holds no study"):
         main(["--resume", "nothing", "--storage", str(tmp_path)])
+
+
+def test_a_study_is_found_by_a_relative_path_and_by_its_name(tmp_path, monkeypatch):
+    folder = begin(tmp_path / "studies" / "one")
+    monkeypatch.chdir(tmp_path)
+    for said in ("studies/one", "./studies/../studies/one", "one"):
+        assert find_study(said, Path("studies")).path == folder.path.resolve()
 
 
 def test_one_wrong_task_of_several_ends_it_before_the_first_is_run(tmp_path):

@@ -68,18 +68,41 @@ def test_a_users_own_task_on_the_real_lmu_sample_says_that_it_cannot_split_by_pa
 
 
 @pytest.mark.timeout(300)
-def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session, tmp_path):
+def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session, tmp_path, capsys):
     root = draw_folder(tmp_path / "mll")
     assert workflow.carry_out(plan("runx1", tmp_path, data=root, trials=1), session)
     folder = StudyFolder(tmp_path / "study")
+    # The place to export to is lost while the study runs: its result is said all the same.
     longer = workflow.plan_resume(folder, given={"trials": 2}, out=tmp_path / "exported" / "study", command="again")
+    (tmp_path / "exported" / "study" / "config.yaml").write_text("kind: something else")
+    capsys.readouterr()
     assert workflow.carry_out(longer, session)
-    check_study(tmp_path, "study", trials=2)
-    assert journal.read(folder.journal)[-1]["event"] == "study_finished"
+    said = capsys.readouterr().out
+    assert "2 trials (2 complete)" in said
+    assert "nothing: " in said
+    assert "left alone" in said
+    assert folder.report.joinpath("front.png").exists()
+    check_ledgers_agree(folder.path, trials=2)
+    # What that resume changed is remembered by the next one.
+    out = tmp_path / "elsewhere"
+    assert workflow.plan_resume(folder, given={}, out=out, command="again").config.trials == 2
     (root / "data" / "control" / "AAA" / "image_0.tif").unlink()
     with pytest.raises(StudyError, match="are not those that study was begun with"):
-        workflow.carry_out(longer, session)
+        workflow.carry_out(workflow.plan_resume(folder, given={}, out=out, command="again"), session)
     assert len(fold(journal.read(folder.journal)).trials) == 2
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "", "synthetic", "-x", "mlflow-artifacts"])
+def test_a_name_that_is_no_folder_of_its_own_is_refused(name, tmp_path):
+    with pytest.raises(ConfigError, match="--name is"):
+        plan("runx1", tmp_path, data=None, name=name)
+
+
+def test_two_studies_in_one_place_are_refused_before_either_runs(tmp_path):
+    one = plan("runx1", tmp_path, data=None)
+    with pytest.raises(ConfigError, match="same name"):
+        workflow.refuse_collisions([one, one])
+    workflow.refuse_collisions([one, plan("npm1", tmp_path, data=None, name="other")])
 
 
 def test_a_second_study_of_the_same_name_is_refused_with_what_to_do(tmp_path):
@@ -118,3 +141,9 @@ def test_every_task_of_a_collection_is_found_from_its_folder(tmp_path):
     assert workflow.tasks_of(None) == ["pml_rara", "npm1", "cbfb", "runx1", "aml"]
     with pytest.raises(DataError, match="No built-in task"):
         workflow.tasks_of(tmp_path / "mll" / "data" / "control" / "AAA")
+
+
+def test_a_folder_that_no_task_can_be_answered_from_says_what_is_there(tmp_path):
+    root = draw_folder(tmp_path / "mll", classes=("control",))
+    with pytest.raises(DataError, match="only the classes control are here"):
+        workflow.tasks_of(root)
