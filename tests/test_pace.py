@@ -53,9 +53,11 @@ def test_a_resumed_study_counts_its_own_epochs_only(now):
     assert estimate.left_s(record(10, 10, running=(5,))) == pytest.approx(10.0 * (5 + 10))
 
 
-def test_the_time_budget_is_the_most_that_is_left(now):
+def test_the_time_budget_is_the_most_that_is_left_and_begins_with_the_search(now):
     estimate = pace(now, time_budget_s=30.0)
-    now[0] = 10.0
+    now[0] = 10.0  # the images were read until now
+    assert estimate.left_s(record()) == 30.0
+    now[0] = 20.0
     assert estimate.left_s(record()) == 20.0
-    now[0] = 40.0
+    now[0] = 50.0
     assert estimate.left_s(record(running=(1,))) == 0.0
