@@ -33,39 +33,39 @@ def catch_up(folder: StudyFolder, uri: str) -> int:
     StudyError where the store does not answer, or where another process is telling it.
     """
     try:
-        with contextlib.closing(Session(folder, uri)) as session:
-            before = session.told
-            for _ in session.advance():
+        with contextlib.closing(Connection(folder, uri)) as connection:
+            before = connection.told
+            for _ in connection.advance():
                 pass
-            session.log_front()
-            return session.told - before
+            connection.log_front()
+            return connection.told - before
     except outages() as error:
         raise StudyError(f"{explain(error, uri)} Try again when it answers; what it knows already is kept.") from error
 
 
 def follow(folder: StudyFolder, uri: str) -> None:
-    """Tell what comes until standard input ends, then the rest; "front" on it asks for ``Session.log_front`` too.
+    """Tell what comes until standard input ends, then the rest; "front" on it asks for ``Connection.log_front`` too.
 
     Standard output gets a JSON line after each slice or failure: ``told``, the last event told, and ``problem``.
     The end of standard input is also what a driver's death looks like, so nobody has to stop a follower by hand.
     """
-    session: Session | None = None
+    connection: Connection | None = None
     orders: str | None = None
     wait_s = POLL_S
     while True:
         try:
-            session = session or Session(folder, uri)
-            _report(told=session.told)
-            for told in session.advance():
+            connection = connection or Connection(folder, uri)
+            _report(told=connection.told)
+            for told in connection.advance():
                 _report(told=told)
             if orders == "front":
-                session.log_front()
+                connection.log_front()
             wait_s = POLL_S
         except Exception as error:  # whatever it is, the next attempt may succeed
             _report(problem=explain(error, uri))
-            if session:
-                session.close()
-            session = None  # what the store holds now is uncertain: look again
+            if connection:
+                connection.close()
+            connection = None  # what the store holds now is uncertain: look again
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         if orders is not None:
             return
@@ -84,7 +84,7 @@ def explain(error: Exception, uri: str) -> str:
     return f"MLflow at {redacted(uri)} could not be told: {reason.rstrip('.')}."
 
 
-class Session:
+class Connection:
     """One connection: the study's runs as the store holds them, and the events they do not know yet."""
 
     def __init__(self, folder: StudyFolder, uri: str) -> None:
