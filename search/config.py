@@ -105,7 +105,7 @@ def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
 
 
 def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchConfig, dict[str, Any]]:
-    """Return the config of a resumed study and what changed; ConfigError for what may not change any more."""
+    """Return the config of a resumed study and what changed, as JSON values; ConfigError for what may not change."""
     if fixed := sorted(set(given) - RESUMABLE):
         raise ConfigError(
             "A study that goes on keeps what it measures:",
@@ -116,7 +116,8 @@ def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchC
             ],
         )
     changed = configure("quick", {**config.model_dump(), **given})
-    return changed, {name: value for name, value in given.items() if value != getattr(config, name)}
+    before, after = config.model_dump(mode="json"), changed.model_dump(mode="json")
+    return changed, {name: after[name] for name in given if after[name] != before[name]}
 
 
 def option(name: str) -> str:

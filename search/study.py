@@ -1,7 +1,7 @@
 """A study from its first trial to its last: the one place where journal, searcher, scheduler and stopper meet."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster.session import Session, concurrent_trials, gpus_per_trial
@@ -16,7 +16,7 @@ from search.records import StudyRecord, TrialState, fold
 from search.scheduler import JournalingScheduler
 from search.searcher import OptunaSearcher
 from search.stopping import TimeBudget
-from search.trial import TrialPlan, train_keras
+from search.trial import Experiment, TrialPlan, train_keras
 from search.tuning import run_trials
 
 
@@ -29,7 +29,7 @@ def drive(
     session: Session,
     listeners: Sequence[Listener] = (),
     changes: Mapping[str, Any] | None = None,
-    experiment: Callable[..., dict[str, Any]] | None = None,
+    experiment: Experiment = train_keras,
 ) -> StudyRecord:
     """Run the study to its end, from wherever its journal stands, and return its record; the caller holds its lock.
 
@@ -41,13 +41,13 @@ def drive(
     with journal.Journal(folder.journal) as written:
         recorder = Recorder(written, fold(journal.read(folder.journal)), listeners)
         plan = TrialPlan(
+            study=folder,
             epochs=config.epochs,
             patience=config.patience,
             seed=config.seed,
             split_fingerprint=folder.read_manifest()["split"]["fingerprint"],
             cpus=config.cpus_per_trial,
             gpus=gpus,
-            trials=folder.trials,
         )
         searcher = OptunaSearcher(
             recorder,
@@ -70,7 +70,7 @@ def drive(
                         scheduler=JournalingScheduler(recorder),
                         stopper=budget,
                         plan=plan,
-                        experiment=experiment or train_keras,
+                        experiment=experiment,
                         concurrency=concurrency,
                     )
                 for trial in recorder.record.by_state(TrialState.RUNNING):

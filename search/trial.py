@@ -16,19 +16,20 @@ from ray import tune
 
 from leukmodels.cells import TrainingData
 from leukmodels.errors import StudyError
+from search.folder import StudyFolder
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialPlan:
-    """What every trial of a study shares: epochs, seed, split, resources and the folder of the trials' folders."""
+    """What every trial of a study shares: its folder, epochs, seed, split and resources."""
 
+    study: StudyFolder
     epochs: int
     patience: int
     seed: int
     split_fingerprint: str
     cpus: int
     gpus: float
-    trials: Path
 
 
 class Experiment(Protocol):
@@ -50,7 +51,7 @@ class Experiment(Protocol):
 def run_trial(config: dict[str, Any], *, data: TrainingData, plan: TrialPlan, experiment: Experiment) -> None:
     """Run the trial that ``config`` names; an error of its own is its outcome and is not tried again."""
     number = config["number"]
-    folder = plan.trials / f"{number:05d}"
+    folder = plan.study.trial(number)
     try:
         outcome = experiment(
             config["params"], data, plan=plan, seed=trial_seed(plan.seed, number), folder=folder, report=_report_epoch

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from cluster.session import Session, open_session
+from search.folder import StudyFolder
+from studies import begin
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -23,3 +25,17 @@ def session() -> Iterator[Session]:
     """Return the one local Ray of all tests."""
     with open_session(dashboard=False, cpus=2) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a storage folder with an MLflow store."""
+    from mlflow_view import make_store  # brings MLflow, which most tests do without
+
+    return make_store(tmp_path_factory.mktemp("storage of studies"))  # blanks on purpose
+
+
+@pytest.fixture
+def study(storage: Path, request: pytest.FixtureRequest) -> StudyFolder:
+    """Return a new study in that storage, named after the test."""
+    return begin(storage / request.node.name.replace("[", "-").strip("]"))

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from leukmodels.errors import ConfigError
@@ -63,6 +65,14 @@ def test_a_resumed_study_may_go_on_longer_but_not_measure_something_else():
     assert changes == {"trials": 9}
     with pytest.raises(ConfigError, match="--image-px cannot be given with --resume"):
         reconfigure(config, {"image_px": 64})
+
+
+def test_data_that_moved_can_be_given_anew_and_the_change_can_be_journaled(tmp_path):
+    config = configure("smoke", {"task": "runx1", "data": tmp_path / "old"})
+    moved, changes = reconfigure(config, {"data": tmp_path / "new"})
+    assert moved.data == (tmp_path / "new").resolve()
+    assert json.loads(json.dumps(changes)) == {"data": str((tmp_path / "new").resolve())}
+    assert reconfigure(config, {"data": tmp_path / "new" / ".." / "old"})[1] == {}
 
 
 def test_config_survives_its_own_json():

@@ -15,7 +15,7 @@ import pytest
 
 import studies
 from leukmodels.errors import StudyError
-from mlflow_view import make_store, runs_of
+from mlflow_view import runs_of
 from search import journal
 from search.folder import StudyFolder
 from search.tracking import follower as tracking_follower
@@ -26,16 +26,6 @@ from search.tracking.tracker import Tracker, default_uri, study_uri, watch_comma
 from studies import of_every_kind
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_store(tmp_path_factory.mktemp("storage of studies"))  # blanks on purpose
-
-
-@pytest.fixture
-def study(storage: Path, request: pytest.FixtureRequest) -> StudyFolder:
-    return studies.begin(storage / request.node.name.replace("[", "-").strip("]"))
 
 
 def test_only_one_process_tells(study: StudyFolder) -> None:

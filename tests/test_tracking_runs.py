@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 import studies
 from leukmodels.errors import StudyError
 from leukmodels.hparams import defaults
-from mlflow_view import all_that_mlflow_holds, make_store, runs_of
+from mlflow_view import all_that_mlflow_holds, runs_of
 from search import journal
 from search.folder import StudyFolder
 from search.records import fold
@@ -20,16 +20,6 @@ from search.tracking.ledger import ledger
 from search.tracking.store import connect
 from search.tracking.tracker import study_uri
 from studies import of_every_kind
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_store(tmp_path_factory.mktemp("storage of studies"))  # blanks on purpose
-
-
-@pytest.fixture
-def study(storage: Path, request: pytest.FixtureRequest) -> StudyFolder:
-    return studies.begin(storage / request.node.name.replace("[", "-").strip("]"))
 
 
 def test_every_trial_is_told_as_the_journal_has_it(study: StudyFolder) -> None:

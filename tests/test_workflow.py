@@ -72,8 +72,10 @@ def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session
     root = draw_folder(tmp_path / "mll")
     assert workflow.carry_out(plan("runx1", tmp_path, data=root, trials=1), session)
     folder = StudyFolder(tmp_path / "study")
-    # The place to export to is lost while the study runs: its result is said all the same.
-    longer = workflow.plan_resume(folder, given={"trials": 2}, out=tmp_path / "exported" / "study", command="again")
+    # The images have moved; and the place to export to is lost while the study runs: its result is said all the same.
+    root = root.rename(tmp_path / "moved")
+    more = {"trials": 2, "data": root}
+    longer = workflow.plan_resume(folder, given=more, out=tmp_path / "exported" / "study", command="again")
     (tmp_path / "exported" / "study" / "config.yaml").write_text("kind: something else")
     capsys.readouterr()
     assert workflow.carry_out(longer, session)
