@@ -36,6 +36,15 @@ def answer(url, token=None):
         return response.read().decode()
 
 
+def wait_until(true, timeout_s=120):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.25)
+    return False
+
+
 class Head:
     """A private Ray head: its own ports, token, home and temporary folder, stopped by its own pid."""
 
@@ -50,6 +59,8 @@ class Head:
         }
         self.run("get-auth-token", "--generate")
         ports = {"port": free_port(), "dashboard-port": self.dashboard, "metrics-export-port": self.metrics}
+        # Ray's agent, which takes the jobs, would listen on one fixed port, and give up where another head has it.
+        ports["dashboard-agent-listen-port"] = 0
         options = [f"--{name}={value}" for name, value in {**ports, "num-cpus": 2, "temp-dir": home / "ray"}.items()]
         self.process = subprocess.Popen(
             [RAY, "start", "--head", "--block", "--disable-usage-stats", *options],
@@ -58,14 +69,9 @@ class Head:
             stderr=subprocess.STDOUT,
         )
         self.token = (home / ".ray" / "auth_token").read_text().strip()
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                answer(f"http://127.0.0.1:{self.dashboard}/api/version", self.token)
-                return
-            except OSError:
-                time.sleep(0.5)
-        raise TimeoutError((home / "head.log").read_text())
+        # The dashboard answers seconds before its agent takes jobs, and how many seconds depends on the machine.
+        if not wait_until(lambda: self.run("job", "submit", "--", "true")[0] == 0):
+            raise TimeoutError((home / "head.log").read_text())
 
     def run(self, *arguments, timeout=200):
         command = [RAY, *map(str, arguments)]
@@ -91,15 +97,6 @@ def head(tmp_path_factory):
     except subprocess.TimeoutExpired:  # it waits for a job that a failed test left running
         started.process.kill()
     subprocess.run(["rm", "-rf", home], check=True)
-
-
-def wait_until(true, timeout_s=120):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.25)
-    return False
 
 
 @pytest.mark.timeout(400)
