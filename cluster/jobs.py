@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from leukmodels.errors import SessionError
+from leukmodels.readers.place import is_uri
 
 
 def inside_job() -> bool:
@@ -12,11 +13,15 @@ def inside_job() -> bool:
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
 
 
-def refuse_relative(paths: Mapping[str, Path | None]) -> None:
+def refuse_relative(places: Mapping[str, str | Path | None]) -> None:
     """Raise SessionError for options whose relative path would be read from, or lost with, the throw-away copy."""
     if not inside_job():
         return
-    lost = [f"{option} {path}" for option, path in paths.items() if path and not path.expanduser().is_absolute()]
+    lost = [
+        f"{option} {place}"
+        for option, place in places.items()
+        if place and not is_uri(place) and not Path(place).expanduser().is_absolute()
+    ]
     if lost:
         raise SessionError(
             f"Inside a Ray job the working folder is a throw-away copy: {' and '.join(lost)} would be lost or missing. "

@@ -5,26 +5,23 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.nodes import Node, NodeState, in_words, look
 from leukmodels.errors import SessionError
 
-# Nothing that TensorFlow says in a worker belongs on the user's terminal.
-_FOR_WORKERS: Mapping[str, str] = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """One machine of the cluster and what it has to give."""
-
-    id: str
-    cpus: int
-    gpus: float
+_FOR_WORKERS: Mapping[str, str] = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # nothing that TensorFlow says in a worker belongs on the user's terminal
+    "PILLOW_BLOCKS_MAX": "8",  # Pillow keeps its memory from image to image: a BMP is decoded in half the time
+}
+# How long a node may take to say what it has: longer only where a disk or the node itself hangs.
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +33,7 @@ class Session:
 
     def __str__(self) -> str:
         """Return what there is, in words: 2 nodes with 16 CPUs and 2 GPUs."""
-        cpus, gpus = sum(node.cpus for node in self.nodes), sum(node.gpus for node in self.nodes)
-        return f"{len(self.nodes)} node{'s' * (len(self.nodes) != 1)} with {cpus} CPUs and {gpus:g} GPUs"
+        return in_words(self.nodes)
 
 
 @contextlib.contextmanager
@@ -85,45 +81,50 @@ def gpus_per_trial(session: Session, asked: float | None) -> float:
     return asked if asked is not None else float(any(node.gpus >= 1 for node in session.nodes))
 
 
-def concurrent_trials(session: Session, *, cpus: int, gpus: float) -> int:
-    """Return how many trials run at once; SessionError if not even one fits on a node (Ray would wait for ever)."""
-    fits = sum(_on_node(node, cpus=cpus, gpus=gpus) for node in session.nodes)
-    if fits < 1:
-        raise SessionError(
-            f"A trial asks for {cpus} CPUs and {gpus:g} GPUs of one node, but there is only {session}. "
-            "Lower --cpus-per-trial or --gpus-per-trial, or add nodes."
-        )
-    return fits
+def probe(session: Session, *, written: Sequence[Path], read: Sequence[Path] = ()) -> tuple[NodeState, ...]:
+    """Return what every node of the session has, as it says itself; SessionError where one does not answer.
 
-
-def check_shared(session: Session, folder: Path) -> None:
-    """Raise SessionError if a node does not see ``folder``: trials there could not leave their models."""
-    if len(session.nodes) < 2:
-        return
-    seen = ray.remote(num_cpus=0)(_sees)
-    asked = {
-        node.id: seen.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(folder)
-        for node in session.nodes
-    }
-    blind = [node for node, answer in asked.items() if not ray.get(answer)]
-    if blind:
-        raise SessionError(
-            f"{len(blind)} of {len(session.nodes)} nodes do not see {folder}. "
-            "Give --storage a folder that all nodes share."
+    ``written`` are folders that all nodes are to share: a node sees one where it sees what this process puts there, and
+    not a folder of its own of that name. Of those that are only ``read`` each node may have its own.
+    """
+    asked = ray.remote(num_cpus=0)(look)
+    told = {node["NodeID"]: node for node in ray.nodes()}
+    with contextlib.ExitStack() as marks:
+        folders = {**{folder: folder for folder in read}, **{folder: _marked(folder, marks) for folder in written}}
+        answers = [
+            asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(
+                node,
+                name=told[node.id]["NodeManagerHostname"],
+                told_memory=int(told[node.id]["Resources"].get("memory", 0)),
+                told_store=int(told[node.id]["Resources"].get("object_store_memory", 0)),
+                folders=folders,
+            )
+            for node in session.nodes
+        ]
+        return tuple(
+            _answer(answer, told[node.id]["NodeManagerHostname"])
+            for node, answer in zip(session.nodes, answers, strict=True)
         )
 
 
-def _sees(folder: Path) -> bool:
-    return folder.is_dir()
+def _marked(folder: Path, marks: contextlib.ExitStack) -> Path:
+    """Return a file that is in ``folder`` for as long as ``marks`` lives; the folder itself where none can be made."""
+    try:
+        return Path(marks.enter_context(tempfile.NamedTemporaryFile(prefix=".seen-by-all-", dir=folder)).name)
+    except OSError:
+        return folder
 
 
-def _on_node(node: Node, *, cpus: int, gpus: float) -> int:
-    by_cpu = node.cpus // cpus
-    if not gpus:
-        return by_cpu
-    # A fraction stays on one GPU: 0.4 twice on each, and the rest of it is left over.
-    by_gpu = int(node.gpus) * int(1 / gpus + 1e-9) if gpus < 1 else int(node.gpus // gpus)
-    return min(by_cpu, by_gpu)
+def _answer(asked: "ray.ObjectRef", name: str) -> NodeState:
+    try:
+        state: NodeState = ray.get(asked, timeout=_PATIENCE_S)
+    except ray.exceptions.RayError as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise SessionError(
+            f"The node {name} does not say what it has ({reason}). See whether it is alive and its folders can be "
+            "listed, or take it out of the cluster (`ray stop` there)."
+        ) from None
+    return state
 
 
 def _knock(address: str) -> None:

@@ -1,7 +1,7 @@
-"""Cells ready for training: pixels, labels and patients as arrays, checked when they are put together.
+"""Cells ready for training: pixels, labels and patients, checked when they are put together.
 
-They travel between processes by protocol-5 pickling, so every large part is a plain numpy array: a worker then reads
-the sender's memory (read-only) instead of a copy.
+They travel between processes by protocol-5 pickling, so every large part is a plain numpy array (or stays on a disk,
+see leukmodels.pixels): a worker then reads the sender's memory (read-only) instead of a copy.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.errors import DataError
+from leukmodels.pixels import Pixels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cells:
     """Single-cell images of one part of a split.
 
-    images          uint8 (n, px, px, 3), RGB 0..255, possibly read-only shared memory
+    pixels          the n images, RGB 0..255
     labels          uint8 (n,), 1 leukemia and 0 control
     patients        int32 (n,), index into patient_names
     patient_names   unique; may name patients that have no image here
@@ -25,7 +26,7 @@ class Cells:
     Raises DataError with everything that does not fit together.
     """
 
-    images: npt.NDArray[np.uint8]
+    pixels: Pixels
     labels: npt.NDArray[np.uint8]
     patients: npt.NDArray[np.int32]
     patient_names: tuple[str, ...]
@@ -41,7 +42,7 @@ class Cells:
     @property
     def image_px(self) -> int:
         """Side of the square images."""
-        return int(self.images.shape[1])
+        return self.pixels.image_px
 
     @property
     def present_patients(self) -> frozenset[str]:
@@ -85,16 +86,11 @@ class TrainingData:
 
 
 def _shape_problems(cells: Cells) -> list[str]:
-    n = len(cells.images)
-    problems = []
-    if cells.images.ndim != 4 or cells.images.shape[1] != cells.images.shape[2] or cells.images.shape[3] != 3:
-        problems.append(f"images has shape {cells.images.shape}; expected (n, px, px, 3).")
-    if n == 0:
-        problems.append("There is not one image.")
+    n = len(cells.pixels)
+    problems = [] if n else ["There is not one image."]
     problems += [
         f"{name} has dtype {array.dtype}; expected {np.dtype(dtype)}."
         for name, array, dtype in (
-            ("images", cells.images, np.uint8),
             ("labels", cells.labels, np.uint8),
             ("patients", cells.patients, np.int32),
         )

@@ -71,7 +71,7 @@ def run(
         seed_everything(seed)
         model = build(hparams, image_px=data.train.image_px, black_background=data.black_background)
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
-        scores = predict(model, data.validation.images)
+        scores = predict(model, data.validation.pixels)
         outcome = Outcome(
             metrics=score(data.validation.labels, scores),
             best_epoch=fitted.best_epoch,

@@ -21,6 +21,7 @@ from leukmodels import evaluation, runtime
 from leukmodels.command import run_verb
 from leukmodels.errors import BadImageError, ConfigError
 from leukmodels.images import decode
+from leukmodels.pixels import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +96,7 @@ class Predictor:
 
     def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the probability of the disease of prepared images (n, image_px, image_px, 3), shape (n,)."""
-        return evaluation.predict(self.model, images)
+        return evaluation.predict(self.model, Blocks.of(images))
 
     def classify(self, paths: Sequence[Path]) -> list[Answer]:
         """Return an answer for each image file, in order; a file that cannot be used gets an error, never a class."""

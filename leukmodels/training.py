@@ -6,7 +6,9 @@ killed and goes on ends where an uninterrupted one does.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import harmonic_mean
@@ -137,12 +139,17 @@ def compile_model(model: keras.Model, hparams: HyperParams) -> None:
 
 
 def epoch_order(cells: Cells, *, class_balance: str, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """Return the indices an epoch visits, shape (n,): a function of seed and epoch.
+    """Return the indices an epoch visits, shape (n,), as they can be read well: a function of seed and epoch.
 
     A permutation; or with class_balance "patients" n draws with replacement where both classes, then all patients of a
     class, then all images of a patient are equally likely.
     """
-    rng = np.random.default_rng([seed, epoch])
+    # Drawn from a stream of its own: what an epoch visits does not depend on where the pixels lie.
+    reading = np.random.default_rng([seed, epoch, 1])
+    return cells.pixels.arrange(_drawn(cells, class_balance, np.random.default_rng([seed, epoch])), reading)
+
+
+def _drawn(cells: Cells, class_balance: str, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     n = len(cells)
     if class_balance != "patients":
         return rng.permutation(n)
@@ -169,17 +176,22 @@ def _epoch(
     start = time.perf_counter()
     order = epoch_order(data.train, class_balance=hparams.class_balance, seed=seed, epoch=epoch)
     weights = _class_weights(data.train.labels, hparams.class_balance)
+    size = hparams.batch_size
+    # A last batch that is shorter is not kept: a handful of images would weigh as much as a full one.
+    kept: deque[npt.NDArray[np.uint8]] = deque(maxlen=SETTLING_IMAGES // size if settling else 0)
     model.reset_metrics()
     logs: Mapping[str, tf.Tensor] = {}
-    for first in range(0, len(order), hparams.batch_size):
-        batch = order[first : first + hparams.batch_size]
-        labels = data.train.labels[batch]
-        logs = step(data.train.images[batch], labels.astype(np.float32)[:, None], weights[labels])
+    with closing(data.train.pixels.batches(order, size)) as batches:
+        for first, images in zip(range(0, len(order), size), batches, strict=True):
+            labels = data.train.labels[order[first : first + size]]
+            logs = step(images, labels.astype(np.float32)[:, None], weights[labels])
+            if len(images) == size or not kept:
+                kept.append(images)
     loss = float(logs["loss"])
     if settling:
-        settle_normalisation(settling, data.train, order[:SETTLING_IMAGES], batch_size=hparams.batch_size)
+        settle_normalisation(settling, kept)
     trained_s = time.perf_counter() - start
-    scores = predict(model, data.validation.images)
+    scores = predict(model, data.validation.pixels)
     if not (math.isfinite(loss) and np.isfinite(scores).all()):
         raise TrainingDivergedError(
             f"Training diverged in epoch {epoch}: the loss is {loss:g} (learning_rate {hparams.learning_rate:g}, "
@@ -193,15 +205,15 @@ def _epoch(
     }
 
 
-def settle_normalisation(settling: Settling, cells: Cells, order: npt.NDArray[np.int64], *, batch_size: int) -> None:
-    """Set the statistics of batch normalisation to their means over the batches of `order` under the present weights.
+def settle_normalisation(settling: Settling, batches: Iterable[npt.NDArray[np.uint8]]) -> None:
+    """Set the statistics of batch normalisation to their means over batches of images under the present weights.
 
     The moving averages lag behind weights that change with every step: in the first epochs the validation accuracy of
     the default model jumped between .46 and .81 while its AUROC stood still. (Wu and Johnson 2021, arXiv:2105.07576.)
     """
-    for count, first in enumerate(range(0, len(order), batch_size)):
+    for count, images in enumerate(batches):
         share = np.float32(count / (count + 1))  # makes the moving averages plain means over the batches so far
-        settling(cells.images[order[first : first + batch_size]], share)
+        settling(images, share)
 
 
 def _compiled_step(model: keras.Model) -> Step:

@@ -15,20 +15,27 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from cluster.jobs import inside_job
-from leukmodels.errors import StudyError
+from leukmodels.errors import BadImageError, DataError, StudyError
+from leukmodels.readers.place import is_uri
+from leukmodels.readers.source import open_source
 from search.folder import StudyFolder, write_whole
 from search.journal import read
+from search.manifest import config_of
 from search.model_note import model_note
 from search.records import StudyRecord, TrialRecord, fold
 from search.standing import Floors, Preference, Standing, choose, stand
+
+if TYPE_CHECKING:
+    from leukmodels.predictor import Predictor
 
 KIND = "leukemia-search model"
 THRESHOLD = 0.5
@@ -36,6 +43,7 @@ SAMPLE = 32
 # The same arithmetic on another machine or device rounds elsewhere; another model or another preparation of the images
 # is off by far more.
 EXACT, TOLERABLE = 1e-4, 2e-2
+_FILE_BYTES = 1 << 30  # of an image that the study could use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,17 +127,19 @@ def write_bundle(
         config = _config(manifest, chosen, aside / "model.keras")
         _write_config(aside, config)
         _write_front(aside, manifest, chosen)
-        verification = verify(aside, root=Path(manifest["data"]["root"]))
+        moved = config_of(manifest, chosen.record).data
+        verification = verify(aside, images=moved or manifest["data"]["root"])
         config["verification"] = asdict(verification)
         _write_config(aside, config)
         write_whole(aside / "README.md", model_note(config))
     return Bundle(path=out, trial=chosen.trial, config=config, verification=verification)
 
 
-def verify(bundle: Path, *, root: Path) -> Verification:
-    """Load the model of ``bundle`` as a user would, and score recorded validation cells below ``root`` again.
+def verify(bundle: Path, *, images: str) -> Verification:
+    """Load the model of ``bundle`` as a user would, and score recorded validation cells again.
 
-    StudyError where its answers are not the recorded ones. Where no image is left, only that it answers is checked.
+    ``images`` is where the study read them, a folder or an address. StudyError where the answers are not the recorded
+    ones. Where no image is left, only that it answers is checked.
     """
     import numpy as np
 
@@ -142,12 +152,7 @@ def verify(bundle: Path, *, root: Path) -> Verification:
     predictor = Predictor.load(bundle)
     rows = np.unique(np.linspace(0, scores.num_rows - 1, min(SAMPLE, scores.num_rows)).astype(int))
     sample = scores.take(rows)
-    answers = predictor.classify([root / image for image in sample["image"].to_pylist()])
-    pairs = [
-        (answer.score, recorded)
-        for answer, recorded in zip(answers, sample["score"].to_pylist(), strict=True)
-        if answer.score is not None
-    ]
+    pairs = _score_again(predictor, sample.to_pylist(), images)
     if not pairs:
         px = predictor.image_px
         probe = predictor.predict(np.random.default_rng(0).integers(0, 256, (2, px, px, 3), dtype=np.uint8))
@@ -160,12 +165,31 @@ def verify(bundle: Path, *, root: Path) -> Verification:
     if not largest <= TOLERABLE:
         raise StudyError(
             f"The exported model scores {len(pairs)} validation cells up to {largest:.3g} away from what the study "
-            f"recorded (allowed: {TOLERABLE:g}), so nothing was exported. Were the images in {root} changed since?"
+            f"recorded (allowed: {TOLERABLE:g}), so nothing was exported. Were the images in {images} changed since?"
         )
     note = "the recorded scores came out again"
     if largest > EXACT:
         note += ", with the rounding of another device"
     return Verification(checked=len(pairs), largest_difference=largest, note=note)
+
+
+def _score_again(predictor: "Predictor", cells: list[dict[str, Any]], images: str) -> list[tuple[float, float]]:
+    """Return today's score and the recorded one of each cell whose image can still be read."""
+    import numpy as np
+
+    from leukmodels.images import decode
+
+    pixels, recorded = [], []
+    try:
+        source = open_source(images)
+        for cell in cells:
+            with suppress(OSError, BadImageError):
+                data = source.read(f"{source.root.rstrip('/')}/{cell['image']}", max_bytes=_FILE_BYTES)
+                pixels.append(decode(data, image_px=predictor.image_px, crop_px=predictor.crop_px))
+                recorded.append(cell["score"])
+    except DataError:  # nobody answers there any more: each further cell would be waited for
+        pass
+    return list(zip(predictor.predict(np.stack(pixels)).tolist(), recorded, strict=True)) if pixels else []
 
 
 def _bundle_at(path: Path) -> Mapping[str, Any] | None:
@@ -237,10 +261,18 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
 def _portable(command: str) -> str:
     """Return the command without the folders of one machine: of an absolute path only the last part stays."""
     return shlex.join(
-        f"{option}{equals}{Path(value).name if Path(value).is_absolute() else value}"
+        f"{option}{equals}{_without_folders(value)}"
         for part in shlex.split(command)
         for option, equals, value in [part.partition("=") if part.startswith("--") else ("", "", part)]
     )
+
+
+def _without_folders(value: str) -> str:
+    """Return a path's last part, an address without its query (a server's own), and anything else as it is."""
+    if is_uri(value):
+        value = value.partition("?")[0]
+        return value if urlsplit(value).netloc else Path(value).name
+    return Path(value).name if Path(value).is_absolute() else value
 
 
 def _write_config(folder: Path, config: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the commands share: how a study is named."""
+"""What the commands share: how a study, the storage folder and the cache are named."""
 
 import argparse
 import os
@@ -7,6 +7,8 @@ from pathlib import Path
 from search.folder import StudyFolder
 
 STORAGE_VARIABLE = "LEUKEMIA_SEARCH_STORAGE"
+
+_CACHE = "cache"
 
 
 def default_storage() -> Path:
@@ -32,6 +34,18 @@ def add_storage(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
         metavar="DIR",
         help=f"folder of all studies (default: ${STORAGE_VARIABLE} or %(default)s)",
     )
+
+
+def add_cache(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Give ``parser`` the argument that names the cache; see ``find_cache``."""
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help=f"folder of prepared images (default: {_CACHE} in the storage folder)"
+    )
+
+
+def find_cache(cache: Path | None, storage: Path) -> Path:
+    """Return the folder of the cache that the user named, or else the one of the storage folder; absolute."""
+    return (cache or storage / _CACHE).expanduser().resolve()
 
 
 def find_study(study: str, storage: Path) -> StudyFolder:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from leukmodels.errors import ConfigError
+from leukmodels.readers.place import absolute_place
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -19,7 +20,19 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 # What a resumed study may be told anew: how long and where it goes on, never what it measures.
 # (Data that moved may be given anew: their fingerprint is compared.)
-RESUMABLE = frozenset({"data", "trials", "time_budget", "cpus_per_trial", "gpus_per_trial", "tracking_uri"})
+RESUMABLE = frozenset(
+    {
+        "data",
+        "trials",
+        "time_budget",
+        "concurrency",
+        "cpus_per_trial",
+        "gpus_per_trial",
+        "pixels",
+        "shuffle_window",
+        "tracking_uri",
+    }
+)
 
 
 class SearchConfig(BaseModel):
@@ -28,8 +41,10 @@ class SearchConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: str = Field(min_length=1, description="a task's name, or a task file (.toml)")
-    data: Path | None = Field(
-        default=None, description="folder of images in the layout of the task's collection (default: a drawn cohort)"
+    data: str | None = Field(
+        default=None,
+        description="images in the layout of the task's collection: a folder, or an address such as s3://bucket/key "
+        "(default: a drawn cohort)",
     )
     trials: int = Field(default=12, ge=1, le=100_000, description="configurations to try")
     epochs: int = Field(default=6, ge=1, le=10_000, description="epochs a trial trains at the most")
@@ -58,6 +73,14 @@ class SearchConfig(BaseModel):
     max_bad: float = Field(
         default=0.01, ge=0, le=1, description="share of unusable image files above which nothing is trained"
     )
+    max_pixels: int = Field(
+        default=64_000_000,
+        ge=10_000,
+        description="pixels of an image file above which it is set aside unopened: a decompression bomb",
+    )
+    concurrency: int | None = Field(
+        default=None, ge=1, le=100_000, description="trials at once (default: as many as CPUs, GPUs and memory hold)"
+    )
     cpus_per_trial: int = Field(
         default=1, ge=1, le=1024, description="CPUs of one trial; its TensorFlow uses as many threads"
     )
@@ -67,15 +90,26 @@ class SearchConfig(BaseModel):
         le=64,
         description="GPUs of one trial; a fraction shares one between trials (default: 1 where there is a GPU)",
     )
+    pixels: Literal["auto", "shared", "streamed"] = Field(
+        default="auto",
+        description="where trials read the prepared images: all from one copy a node in shared memory, or each from "
+        "disk, a shuffle window at a time; auto streams what does not fit into memory",
+    )
+    shuffle_window: int = Field(
+        default=4096,
+        ge=256,
+        le=100_000_000,
+        description="streamed images that are shuffled among themselves; a trial holds two windows in its memory",
+    )
     tracking_uri: str | None = Field(
         default=None, description="MLflow server or store (default: an SQLite file in the storage folder)"
     )
 
-    @field_validator("data")
+    @field_validator("data", mode="before")
     @classmethod
-    def _is_absolute(cls, data: Path | None) -> Path | None:
-        """A study is resumed from other folders than the one it was begun in."""
-        return data and data.expanduser().resolve()
+    def _is_absolute(cls, data: object) -> object:
+        """A study is resumed from other folders than the one it was begun in; no password is written into it."""
+        return absolute_place(data) if isinstance(data, (str, Path)) else data
 
     @field_validator("gpus_per_trial")
     @classmethod
@@ -136,7 +170,10 @@ def _sentence(problem: Any) -> str:
 def _allowed(name: str) -> str:
     """Return what a field takes, in words."""
     field = SearchConfig.model_fields[name]
-    kind = "a whole number" if field.annotation is int else "a number"
+    kinds = get_args(field.annotation) or (field.annotation,)
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(kinds)}"
+    kind = "a whole number" if int in kinds else "a number"
     words = {"ge": "from {:,}", "gt": "above {:,}", "le": "to {:,}", "lt": "below {:,}"}
     said = [
         form.format(getattr(bound, key))

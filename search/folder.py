@@ -4,6 +4,7 @@
   study.json          written once: what was asked, on which data, by which versions
   journal.jsonl       the truth, see journal.py
   split.json          patient -> part, with a fingerprint
+  quarantine.csv      files that cannot be used, each with the reason; duplicates.csv likewise
   trials/<number>/    checkpoint while running; model.keras and scores.parquet once complete
   report/             the front as a table and pictures
   mlflow.json         how far MLflow has been told; can be thrown away
@@ -52,9 +53,14 @@ class StudyFolder:
         return self.path / "split.json"
 
     @property
-    def set_aside(self) -> Path:
-        """Where the files that were not used are listed, each with its reason."""
-        return self.path / "set-aside.csv"
+    def quarantine(self) -> Path:
+        """Where the files that cannot be used are listed, each with its reason."""
+        return self.path / "quarantine.csv"
+
+    @property
+    def duplicates(self) -> Path:
+        """Where the files that are copies of others are listed."""
+        return self.path / "duplicates.csv"
 
     @property
     def report(self) -> Path:

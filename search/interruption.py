@@ -32,7 +32,7 @@ def interruptible() -> Iterator[Callable[[], None]]:
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
         # Impatience must not cut short what the first signal set off.
-        impatient = told and time.monotonic() - told[-1][0] < _IMPATIENCE_S
+        impatient = bool(told) and time.monotonic() - told[-1][0] < _IMPATIENCE_S
         told.append((time.monotonic(), signum))
         if not impatient:
             raise KeyboardInterrupt  # the one exception that Ray's C++ waits let through

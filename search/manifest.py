@@ -50,7 +50,7 @@ class DataReport:
         parts = ", ".join(f"{part} {self.cells[part]:,} of {self.patients[part]:,}" for part in PARTS)
         return (
             f"{self.found:,} images: {self.used:,} used, {self.duplicates:,} duplicates, "
-            f"{self.quarantined:,} set aside. Cells of patients: {parts} (test is locked away)."
+            f"{self.quarantined:,} quarantined. Cells of patients: {parts} (test is locked away)."
         )
 
 

@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from leukmodels.tasks import TASKS
-from search.cli import add_storage
+from search.cli import add_cache, add_storage
 from search.config import PRESETS, SearchConfig, option
 
 _DESCRIPTION = """\
@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     where = parser.add_argument_group("where things go")
     where.add_argument("--name", help="name of the study (default: the task and the time)")
     add_storage(where)
+    add_cache(where)
     where.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the exported configuration (default: results/<task>)"
     )
@@ -70,9 +71,11 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]
 
 def _add_field(group: argparse._ArgumentGroup, name: str) -> None:
     field = SearchConfig.model_fields[name]
-    kind = next(kind for kind in (*get_args(field.annotation), field.annotation) if kind is not type(None))
-    by_preset = [f"{preset} {values[name]:g}" for preset, values in PRESETS.items() if name in values]
-    usual = "" if field.default is None else f"{field.default:g}"
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
+    kinds = (str,) if choices else (*get_args(field.annotation), field.annotation)
+    kind = next(kind for kind in kinds if kind is not type(None))
+    by_preset = [f"{preset} {_shown(values[name])}" for preset, values in PRESETS.items() if name in values]
+    usual = "" if field.default is None else _shown(field.default)
     default = ", ".join([*by_preset, *([f"else {usual}"] if usual and 0 < len(by_preset) < len(PRESETS) else [])])
     shown = default or (f"default: {usual}" if usual else "")
     group.add_argument(
@@ -80,6 +83,11 @@ def _add_field(group: argparse._ArgumentGroup, name: str) -> None:
         dest=name,
         type=kind,
         default=argparse.SUPPRESS,
-        metavar={Path: "DIR", int: "N", float: "X", str: "URI"}[kind],
+        choices=choices,
+        metavar=None if choices else "DIR|URI" if name == "data" else {int: "N", float: "X", str: "URI"}[kind],
         help=f"{field.description}{f' ({shown})' if shown else ''}",
     )
+
+
+def _shown(value: str | float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value

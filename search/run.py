@@ -7,50 +7,58 @@ from typing import TYPE_CHECKING
 
 from cluster.jobs import refuse_relative
 from leukmodels.command import run_verb
-from search.cli import find_study
+from search.cli import find_cache, find_study
 from search.interruption import Interrupted, interruptible
 from search.options import parse
 
 if TYPE_CHECKING:
-    from search import workflow
+    from search.planning import Plan
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the studies that ``arguments`` ask for, one after another, and return the exit status."""
     parsed, given = parse(arguments)
     # Only now: Ray, matplotlib and Optuna take seconds to import, and --help should not.
-    from search import workflow
+    from search import planning
 
     command = shlex.join(["python", "-m", "search.run", *arguments])
     resumed = Path(parsed.resume) if parsed.resume and "/" in parsed.resume else None
     refuse_relative(
-        {"--storage": parsed.storage, "--data": given.get("data"), "--out": parsed.out, "--resume": resumed}
+        {
+            "--storage": parsed.storage,
+            "--cache": parsed.cache,
+            "--data": given.get("data"),
+            "--out": parsed.out,
+            "--resume": resumed,
+        }
     )
     storage = parsed.storage.expanduser().resolve()
     out = parsed.out and parsed.out.expanduser().resolve()
+    cache = find_cache(parsed.cache, storage)
     if parsed.resume:
         folder = find_study(parsed.resume, storage)
-        plans = [workflow.plan_resume(folder, given=given, out=out, command=command)]
+        plans = [planning.plan_resume(folder, given=given, out=out, cache=cache, command=command)]
     else:
-        tasks = parsed.task or workflow.tasks_of(given.get("data"))
+        tasks = parsed.task or planning.tasks_of(given.get("data"))
         several = len(tasks) > 1
         plans = [
-            workflow.plan_new(
+            planning.plan_new(
                 task,
                 storage,
                 preset=parsed.preset or "quick",
                 given=given,
                 name=f"{parsed.name}-{Path(task).stem}" if several and parsed.name else parsed.name,
                 out=out / Path(task).stem if several and out else out,
+                cache=cache,
                 command=command,
             )
             for task in tasks
         ]
-        workflow.refuse_collisions(plans)
+        planning.refuse_collisions(plans)
     return _carry_out(plans, dashboard=not parsed.no_dashboard)
 
 
-def _carry_out(plans: Sequence["workflow.Plan"], *, dashboard: bool) -> int:
+def _carry_out(plans: Sequence["Plan"], *, dashboard: bool) -> int:
     from cluster.session import open_session
     from search.workflow import carry_out
 

@@ -12,22 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import ray
 from ray import tune
 
-from leukmodels.cells import TrainingData
 from leukmodels.errors import StudyError
+from search.data.placing import Placed
 from search.folder import StudyFolder
+
+Report = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialPlan:
-    """What every trial of a study shares: its folder, epochs, seed, split and resources."""
+    """What every trial of a study shares: its folder, epochs, seed and resources."""
 
     study: StudyFolder
     epochs: int
     patience: int
     seed: int
-    split_fingerprint: str
     cpus: int
     gpus: float
 
@@ -35,26 +37,30 @@ class TrialPlan:
 class Experiment(Protocol):
     """One configuration in, its outcome as JSON-able values out."""
 
-    def __call__(
-        self,
-        params: dict[str, Any],
-        data: TrainingData,
-        *,
-        plan: TrialPlan,
-        seed: int,
-        folder: Path,
-        report: Callable[[int, dict[str, float]], None],
+    def warm_up(self, plan: TrialPlan) -> None:
+        """Make this worker ready for trials, while the images are still being prepared."""
+
+    def train(
+        self, params: dict[str, Any], data: Placed | None, *, plan: TrialPlan, seed: int, folder: Path, report: Report
     ) -> dict[str, Any]:
         """Train ``params`` in ``folder``, calling ``report(epoch, metrics)`` after each epoch, from where it stood."""
 
 
-def run_trial(config: dict[str, Any], *, data: TrainingData, plan: TrialPlan, experiment: Experiment) -> None:
-    """Run the trial that ``config`` names; an error of its own is its outcome and is not tried again."""
+def run(config: dict[str, Any], *, plan: TrialPlan, experiment: Experiment) -> None:
+    """Run the trial or warm-up that ``config`` names; an error of its own is its outcome and is not tried again."""
     number = config["number"]
-    folder = plan.study.trial(number)
     try:
-        outcome = experiment(
-            config["params"], data, plan=plan, seed=trial_seed(plan.seed, number), folder=folder, report=_report_epoch
+        if number is None:
+            experiment.warm_up(plan)
+            tune.report({"warm": True})
+            return
+        outcome = experiment.train(
+            config["params"],
+            ray.get(config["data"]),
+            plan=plan,
+            seed=trial_seed(plan.seed, number),
+            folder=plan.study.trial(number),
+            report=_report_epoch,
         )
     except Exception as error:
         tune.report({"failure": f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"})
@@ -62,29 +68,38 @@ def run_trial(config: dict[str, Any], *, data: TrainingData, plan: TrialPlan, ex
         tune.report({"outcome": json.dumps(outcome)})
 
 
-def train_keras(
-    params: dict[str, Any],
-    data: TrainingData,
-    *,
-    plan: TrialPlan,
-    seed: int,
-    folder: Path,
-    report: Callable[[int, dict[str, float]], None],
-) -> dict[str, Any]:
-    """Train the Keras model of ``params``: the experiment of every real study."""
-    if data.split_fingerprint != plan.split_fingerprint:
-        raise StudyError("The cells at hand were split otherwise than the study says, so test patients may be in them.")
-    # TensorFlow must come after the threads are set, and never into the driver through this module.
-    from leukmodels import runtime
+class KerasExperiment:
+    """Trains Keras models: the experiment of every real study."""
 
-    runtime.start(threads=plan.cpus, gpus=plan.gpus)
-    from leukmodels.experiment import run
-    from leukmodels.hparams import HyperParams
-    from leukmodels.training import Budget
+    def warm_up(self, plan: TrialPlan) -> None:
+        """Import TensorFlow; RuntimeError where a GPU was given and it sees none."""
+        # TensorFlow must come after the threads are set, and never into the driver through this module.
+        from leukmodels import runtime
 
-    budget = Budget(epochs=plan.epochs, patience=plan.patience)
-    outcome = run(HyperParams.from_dict(params), data, budget=budget, seed=seed, folder=folder, report=report)
-    return outcome.to_dict()
+        runtime.start(threads=plan.cpus, gpus=plan.gpus)
+        import leukmodels.experiment  # noqa: F401
+
+    def train(
+        self, params: dict[str, Any], data: Placed | None, *, plan: TrialPlan, seed: int, folder: Path, report: Report
+    ) -> dict[str, Any]:
+        """Train the Keras model of ``params``."""
+        self.warm_up(plan)  # a worker that takes the place of a lost one was not warmed up
+        from leukmodels.experiment import run as run_experiment
+        from leukmodels.hparams import HyperParams
+        from leukmodels.training import Budget
+
+        assert data is not None
+        cells = data.open()
+        split = json.loads(plan.study.manifest.read_text(encoding="utf-8"))["split"]["fingerprint"]
+        if cells.split_fingerprint != split:
+            raise StudyError(
+                "The cells at hand were split otherwise than the study says, so test patients may be in them."
+            )
+        budget = Budget(epochs=plan.epochs, patience=plan.patience)
+        outcome = run_experiment(
+            HyperParams.from_dict(params), cells, budget=budget, seed=seed, folder=folder, report=report
+        )
+        return outcome.to_dict()
 
 
 def trial_seed(seed: int, number: int) -> int:

@@ -3,18 +3,18 @@
 import logging
 import os
 import shutil
+from dataclasses import dataclass
 from functools import partial
 
-import ray
 from ray import tune
 from ray.tune import FailureConfig, RunConfig, Stopper, TuneConfig, Tuner
 from ray.tune.experiment import Trial
 
-from leukmodels.cells import TrainingData
 from search.folder import StudyFolder
 from search.scheduler import JournalingScheduler
 from search.searcher import OptunaSearcher
-from search.trial import Experiment, TrialPlan, run_trial
+from search.trial import Experiment, TrialPlan, run
+from search.warmup import Ready, StartCounter, WarmSearcher, WarmStopper, WarmUps
 
 # A worker that is lost (node gone, out of memory) is replaced this often; errors of the trial itself are outcomes.
 _LOST_WORKERS = 2
@@ -28,36 +28,48 @@ _VARIABLES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What trials get: how many run at once, and CPUs, GPUs and bytes of memory of each."""
+
+    concurrency: int
+    cpus: int
+    gpus: float
+    memory: int
+
+
 def run_trials(
     folder: StudyFolder,
-    data: TrainingData | None,
+    ready: Ready,
     *,
     searcher: OptunaSearcher,
     scheduler: JournalingScheduler,
     stopper: Stopper,
     plan: TrialPlan,
     experiment: Experiment,
-    concurrency: int,
+    resources: Resources,
 ) -> None:
     """Run trials until the searcher has no more or the stopper ends them.
 
-    ``data`` is put into shared memory once, and stays there until this process leaves the Ray session.
+    ``ready`` prepares the data while the workers start (see ``warmup``); what it raises ends the search and is raised.
     """
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what goes wrong is in the journal, and shown from there
-    shared = ray.put(data)
+    warm_ups = WarmUps(resources.concurrency, ready)
+    scheduler.on_warm_up_failure = warm_ups.failed
     trainable = tune.with_resources(
-        partial(_run, data=shared, plan=plan, experiment=experiment), {"cpu": plan.cpus, "gpu": plan.gpus}
+        partial(run, plan=plan, experiment=experiment),
+        {"cpu": resources.cpus, "gpu": resources.gpus, "memory": resources.memory},
     )
     shutil.rmtree(folder.scratch, ignore_errors=True)
     tuner = Tuner(
         trainable,
         tune_config=TuneConfig(
-            search_alg=searcher,
+            search_alg=WarmSearcher(searcher, warm_ups),
             scheduler=scheduler,
             num_samples=-1,  # the searcher says when it is enough
-            max_concurrent_trials=concurrency,
+            max_concurrent_trials=resources.concurrency,
             reuse_actors=True,  # TensorFlow's import is paid once a worker
             trial_name_creator=_trial_name,
             trial_dirname_creator=_trial_name,
@@ -65,7 +77,8 @@ def run_trials(
         run_config=RunConfig(
             name="tune",
             storage_path=str(folder.scratch),
-            stop=stopper,
+            stop=WarmStopper(stopper, warm_ups),
+            callbacks=[StartCounter(warm_ups)],
             failure_config=FailureConfig(max_failures=_LOST_WORKERS),
             verbose=0,
         ),
@@ -76,9 +89,6 @@ def run_trials(
         shutil.rmtree(folder.scratch, ignore_errors=True)
 
 
-def _run(config: dict[str, object], *, data: ray.ObjectRef, plan: TrialPlan, experiment: Experiment) -> None:
-    run_trial(config, data=ray.get(data), plan=plan, experiment=experiment)
-
-
 def _trial_name(trial: Trial) -> str:
-    return f"trial-{trial.config['number']}"
+    number = trial.config["number"]
+    return f"warm-up-{trial.trial_id}" if number is None else f"trial-{number}"

@@ -1,117 +1,37 @@
 """One study from its data to its exported bundle, new or resumed."""
 
-import datetime
-import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from cluster.session import Session, check_shared
-from leukmodels import checkpoint, readers
+from cluster.nodes import NodeState
+from cluster.session import Session, gpus_per_trial, probe
+from leukmodels import checkpoint
 from leukmodels.cohort import draw_cohort
-from leukmodels.errors import ConfigError, DataError, StudyError
-from leukmodels.tasks import TASKS, Task, find_task
-from search import journal
-from search.bundle import check_out, default_out, write_bundle
-from search.config import SearchConfig, configure, reconfigure
+from leukmodels.errors import StudyError
+from leukmodels.readers.source import Source, open_source
+from leukmodels.shards import image_bytes
+from search.bundle import check_out, write_bundle
+from search.data import admission, placing
+from search.data.cache import PixelCache
+from search.data.demand import Demand
+from search.data.prepare import Prepared, prepare, write_listing
 from search.display.console import Console
 from search.display.figures import write_report
 from search.folder import StudyFolder
 from search.gauges import Gauges
 from search.interruption import Interrupted
-from search.manifest import begin, config_of, floors, keras_space, refuse_existing, task_of
-from search.prepare import Prepared, prepare, write_set_aside
-from search.records import StudyRecord, TrialState, fold
+from search.manifest import begin, floors, keras_space
+from search.planning import Plan
+from search.records import StudyRecord, TrialState
 from search.standing import stand
 from search.study import drive
-from search.tracking.tracker import Tracker, default_uri, watch_command
+from search.tracking.tracker import Tracker, watch_command
+from search.tuning import Resources
 
 # How long an ended study waits for MLflow to hear the rest of it.
 _TRACKING_PATIENCE_S = 30.0
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_TAKEN = frozenset({"synthetic", "mlflow-artifacts"})  # the storage folder's own
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """One study to carry out; ``changes`` is what a resumed one was told anew, None for a new study."""
-
-    folder: StudyFolder
-    task: Task
-    config: SearchConfig
-    changes: Mapping[str, Any] | None
-    command: str
-    out: Path
-
-    @property
-    def uri(self) -> str:
-        """Where MLflow is."""
-        return self.config.tracking_uri or default_uri(self.folder.path.parent)
-
-
-def plan_new(
-    task_name: str,
-    storage: Path,
-    *,
-    preset: str,
-    given: Mapping[str, Any],
-    name: str | None,
-    out: Path | None,
-    command: str,
-) -> Plan:
-    """Return the plan of a new study, everything checked that can be checked before Ray is started."""
-    task = find_task(task_name)
-    config = configure(preset, {**given, "task": task_name})
-    folder = StudyFolder(storage / _checked_name(name, task))
-    refuse_existing(folder)
-    _check_classes(task, config)
-    out = out or default_out(folder, task=task.name, synthetic=config.data is None)
-    check_out(out)
-    return Plan(folder=folder, task=task, config=config, changes=None, command=command, out=out)
-
-
-def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | None, command: str) -> Plan:
-    """Return the plan of going on with a study; StudyError where this version would search something else."""
-    manifest = folder.read_manifest()
-    config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
-    task = task_of(manifest)
-    if manifest["space"] != keras_space().describe():
-        raise StudyError(
-            f"{folder.name} was begun with another search space than this version has; "
-            "resume it with the version that began it, or start a new study."
-        )
-    out = out or default_out(folder, task=task.name, synthetic=config.data is None)
-    check_out(out)
-    return Plan(folder=folder, task=task, config=config, changes=changes, command=command, out=out)
-
-
-def refuse_collisions(plans: Sequence[Plan]) -> None:
-    """Raise ConfigError where two of several studies would have one name or one place to export to."""
-    for what, places in (("name", [plan.folder.path for plan in plans]), ("--out", [plan.out for plan in plans])):
-        if twice := sorted({str(place) for place in places if places.count(place) > 1}):
-            raise ConfigError(
-                f"Two of these studies have the same {what}:",
-                [f"{place}: name each task once, and give task files different names." for place in twice],
-            )
-
-
-def tasks_of(data: Path | None) -> list[str]:
-    """Return every built-in task that the given data can answer, in order; DataError where there is none."""
-    if data is None:
-        return [name for name, task in TASKS.items() if task.reader == "mll"]
-    reasons = []
-    for reader in dict.fromkeys(task.reader for task in TASKS.values()):
-        try:
-            present = set(readers.read(reader, data).cells["class_name"].to_pylist())
-        except DataError as error:
-            reasons.append(f"{reader}: {error}")
-            continue
-        if answered := [name for name, task in TASKS.items() if {*task.disease, *task.control} <= present]:
-            return answered
-        reasons.append(f"{reader}: only the classes {', '.join(sorted(present))} are here, and no task has just those.")
-    raise DataError(f"No built-in task can be answered from {data}:", reasons)
 
 
 def carry_out(plan: Plan, session: Session) -> bool:
@@ -124,42 +44,71 @@ def carry_out(plan: Plan, session: Session) -> bool:
         synthetic=config.data is None,
         time_budget_s=config.time_budget,
     )
-    with folder.lock(), console:
-        prepared = _prepare(plan, console)
-        if plan.changes is None:
-            _begin(plan, prepared)
-        else:
-            _refuse_other_data(folder, prepared)
-        check_shared(session, folder.trials)
+    cache = PixelCache(plan.cache)
+    with folder.lock(), cache.in_use(), console:
+        source = open_source(config.data) if config.data else None
+        gpus = gpus_per_trial(session, config.gpus_per_trial)
+        demand = Demand.of(
+            config,
+            gpus=gpus,
+            storage=folder.path.parent,
+            cache=plan.cache,
+            data=Path(source.root) if source and source.local else None,
+        )
+        states = probe(session, written=[demand.storage, demand.cache], read=[demand.data] if demand.data else [])
+        admitted = admission.admit(states, demand)
+        for note in admitted.notes:
+            console.say(note)
         tracker = Tracker(folder, uri=plan.uri)
-        console.link("Study", str(folder.path))
-        console.link("MLflow", watch_command(plan.uri))
-        if session.dashboard:
-            console.link("Ray dashboard", session.dashboard)
-        tracker.start()
+
+        def ready() -> placing.Placed:
+            prepared = _prepare(plan, source or _drawn_cohort(plan, console), cache, states, demand, console)
+            if plan.changes is None:
+                _begin(plan, prepared)
+            else:
+                _refuse_other_data(folder, prepared)
+            tracker.start()
+            console.link("Study", str(folder.path))
+            console.link("MLflow", watch_command(plan.uri))
+            if session.dashboard:
+                console.link("Ray dashboard", session.dashboard)
+            return _place(prepared, cache, states, demand, admitted.concurrency, console)
+
         try:
             record = drive(
                 folder,
-                prepared.data,
+                ready,
                 config=config,
                 space=keras_space(),
-                session=session,
+                resources=Resources(
+                    concurrency=admitted.concurrency,
+                    cpus=config.cpus_per_trial,
+                    gpus=gpus,
+                    memory=admitted.trial_bytes,
+                ),
                 listeners=(console.show, Gauges(folder.name, floors(config))),
                 changes=plan.changes,
             )
         except BaseException as end:
             tracker.release()
             if isinstance(end, Interrupted):
-                console.say(
-                    f"Interrupted by {end.signal}; nothing that was finished is lost. Go on with:\n"
-                    f"  python -m search.run --resume {shlex.quote(str(folder.path))}"
-                )
+                console.say(_interrupted(plan, end))
             raise
         return _finish(plan, record, console, tracker)
 
 
+def _interrupted(plan: Plan, end: Interrupted) -> str:
+    if not plan.folder.exists:
+        return f"Interrupted by {end.signal} before the first trial; the images prepared so far are kept for the next."
+    return (
+        f"Interrupted by {end.signal}; nothing that was finished is lost. Go on with:\n"
+        f"  python -m search.run --resume {shlex.quote(str(plan.folder.path))}"
+    )
+
+
 def _begin(plan: Plan, prepared: Prepared) -> None:
-    write_set_aside(plan.folder.set_aside, prepared.set_aside)
+    write_listing(plan.folder.quarantine, prepared.quarantined)
+    write_listing(plan.folder.duplicates, prepared.duplicates)
     begin(
         plan.folder,
         config=plan.config,
@@ -212,14 +161,25 @@ def _export(plan: Plan) -> tuple[str, str]:
     )
 
 
-def _prepare(plan: Plan, console: Console) -> Prepared:
-    config = plan.config
-    root = config.data or _drawn_cohort(plan, console)
+def _prepare(
+    plan: Plan,
+    source: Source,
+    cache: PixelCache,
+    states: Sequence[NodeState],
+    demand: Demand,
+    console: Console,
+) -> Prepared:
+    def admit(images: int) -> None:
+        admission.admit(states, replace(demand, prepare_bytes=images * image_bytes(plan.config.image_px)))
+
     prepared = prepare(
-        root,
+        source,
         plan.task,
-        config,
-        synthetic=config.data is None,
+        plan.config,
+        cache,
+        synthetic=plan.config.data is None,
+        cores=sum(state.cores for state in states),
+        admit=admit,
         progress=lambda done, total: console.progress("Reading images", done, total),
     )
     for note in prepared.report.notes:
@@ -228,39 +188,42 @@ def _prepare(plan: Plan, console: Console) -> Prepared:
     return prepared
 
 
-def _drawn_cohort(plan: Plan, console: Console) -> Path:
+def _place(
+    prepared: Prepared,
+    cache: PixelCache,
+    states: Sequence[NodeState],
+    demand: Demand,
+    concurrency: int,
+    console: Console,
+) -> placing.Placed:
+    placement = admission.place(
+        states,
+        demand,
+        concurrency=concurrency,
+        pixel_bytes=prepared.pixel_bytes,
+        stream_bytes=placing.missing_stream_bytes(prepared, cache, window=demand.shuffle_window),
+    )
+    console.say(placement.words)
+    if placement.streamed:
+        return placing.stream(
+            prepared,
+            cache,
+            window=demand.shuffle_window,
+            progress=lambda done, total: console.progress("Writing shards", done, total),
+        )
+    return placing.share(prepared, cache)
+
+
+def _drawn_cohort(plan: Plan, console: Console) -> Source:
     cells = plan.config.cells_per_patient
     console.say("No --data given: searching on a DRAWN cohort. Its cells are pictures of nobody; no result is medical.")
-    return draw_cohort(
-        plan.folder.path.parent / "synthetic" / f"{cells}-cells-per-patient",
-        cells_per_patient=cells,
-        progress=lambda done, total: console.progress("Drawing cells", done, total),
+    return open_source(
+        draw_cohort(
+            plan.folder.path.parent / "synthetic" / f"{cells}-cells-per-patient",
+            cells_per_patient=cells,
+            progress=lambda done, total: console.progress("Drawing cells", done, total),
+        )
     )
-
-
-def _checked_name(name: str | None, task: Task) -> str:
-    if name is None:
-        return f"{task.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    if not _NAME.fullmatch(name) or name in _TAKEN:
-        raise ConfigError(
-            "This study cannot be named so:",
-            [
-                f"--name is {name!r}; give letters, digits, '.', '_' and '-', a letter or digit first "
-                f"(and none of {', '.join(sorted(_TAKEN))})."
-            ],
-        )
-    return name
-
-
-def _check_classes(task: Task, config: SearchConfig) -> None:
-    """Raise DataError or ConfigError where the data cannot hold the task's classes; opens no image."""
-    if config.data:
-        task.select(readers.read(task.reader, config.data).cells)
-    elif task.reader != "mll":
-        raise ConfigError(
-            f"Task {task.name} needs images of its own (--data):",
-            [f"A drawn cohort has the MLL layout, which the reader {task.reader!r} does not read."],
-        )
 
 
 def _refuse_other_data(folder: StudyFolder, prepared: Prepared) -> None:

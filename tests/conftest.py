@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster.session import Session, open_session
+from object_store import CREDENTIALS, ObjectStore, serving
 from search.folder import StudyFolder
 from studies import begin
 
@@ -25,6 +26,21 @@ def session() -> Iterator[Session]:
     """Return the one local Ray of all tests."""
     with open_session(dashboard=False, cpus=2) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def running_object_store() -> Iterator[ObjectStore]:
+    """Return the one S3 server of all tests."""
+    with serving() as store:
+        yield store
+
+
+@pytest.fixture
+def object_store(running_object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """Return an S3 server, the environment holding what opens it."""
+    for name, value in {**CREDENTIALS, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    return running_object_store
 
 
 @pytest.fixture(scope="module")

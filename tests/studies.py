@@ -11,14 +11,15 @@ from PIL import Image
 from leukmodels.cells import Cells
 from leukmodels.hparams import defaults
 from leukmodels.images import decode
+from leukmodels.pixels import Blocks
 from leukmodels.split import Split
 from leukmodels.tasks import find_task
 from search import manifest
 from search.config import SearchConfig, configure
+from search.data.prepare import DataReport
 from search.folder import StudyFolder
 from search.journal import Journal, read
 from search.manifest import Space, keras_space
-from search.prepare import DataReport
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialState, fold
 
@@ -200,7 +201,7 @@ def exportable(storage: Path) -> StudyFolder:
         kept = folder.trial(number)
         kept.mkdir(parents=True)
         model.save(kept / "model.keras")
-        evaluation.write_scores(kept / "scores.parquet", cells, evaluation.predict(model, cells.images))
+        evaluation.write_scores(kept / "scores.parquet", cells, evaluation.predict(model, cells.pixels))
     return folder
 
 
@@ -213,7 +214,7 @@ def _cells(root: Path) -> Cells:
     for name in names:
         Image.fromarray(rng.integers(0, 256, (PX, PX, 3), dtype=np.uint8)).save(root / name)
     return Cells(
-        images=np.stack([decode((root / name).read_bytes(), image_px=PX, crop_px=None) for name in names]),
+        pixels=Blocks.of(np.stack([decode((root / name).read_bytes(), image_px=PX, crop_px=None) for name in names])),
         labels=np.arange(count, dtype=np.uint8) % 2,
         patients=np.arange(count, dtype=np.int32) % 2,
         patient_names=("AAA", "BBB"),

@@ -129,6 +129,27 @@ def test_without_the_images_only_the_answer_is_checked(study, tmp_path):
     assert "no longer where the study read them" in verification.note
 
 
+def test_images_in_an_object_store_are_scored_again_where_the_study_went_on_with_them(study, object_store, tmp_path):
+    manifest = study.read_manifest()
+    object_store.put_folder("moved", Path(manifest["data"]["root"]))
+    shutil.rmtree(manifest["data"]["root"])
+    manifest["config"]["data"] = f"s3://moved{object_store.query}"
+    manifest["command"] = (
+        f"python -m search.run --data s3://moved/cells{object_store.query} --data=file:///home/me/cells"
+    )
+    study.manifest.write_text(json.dumps(manifest))
+    assert write_bundle(study, tmp_path / "out").verification.checked == studies.CELLS["validation"]
+    assert config_of(tmp_path / "out")["command"] == "python -m search.run --data s3://moved/cells --data=cells"
+
+
+@pytest.mark.timeout(60)
+def test_an_object_store_that_is_gone_is_given_up_at_the_first_image(study, object_store, tmp_path):
+    manifest = study.read_manifest()
+    manifest["config"]["data"] = "s3://moved?endpoint_override=127.0.0.1:1&scheme=http"
+    study.manifest.write_text(json.dumps(manifest))
+    assert "no longer where the study read them" in write_bundle(study, tmp_path / "out").verification.note
+
+
 def test_missing_files_are_named(study, tmp_path):
     (study.trial(2) / "model.keras").unlink()
     with pytest.raises(StudyError, match=r"Trial 2 cannot be exported: .*00002/model.keras is missing"):

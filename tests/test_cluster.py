@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from cluster import jobs
-from cluster.session import Node, Session, concurrent_trials
+from cluster import session as sessions
+from cluster.nodes import Node
+from cluster.session import probe
 from leukmodels.errors import SessionError
 from search import journal
 from search.folder import StudyFolder
@@ -160,14 +163,34 @@ def test_a_cluster_that_does_not_answer_is_a_users_error(monkeypatch):
 
 def test_the_session_says_what_fits(session):
     assert str(session) == "1 node with 2 CPUs and 0 GPUs"
-    assert concurrent_trials(session, cpus=1, gpus=0) == 2
-    with pytest.raises(SessionError, match=r"1 CPUs and 0\.5 GPUs of one node, but there is only 1 node with 2 CPUs"):
-        concurrent_trials(session, cpus=1, gpus=0.5)
 
 
 def test_fractions_of_a_gpu_are_counted_whole():
-    machine = Session(nodes=(Node(id="", cpus=16, gpus=1.0),), dashboard="")
-    assert concurrent_trials(machine, cpus=1, gpus=0.1) == 10
+    assert Node(id="", cpus=16, gpus=1.0).holds(cpus=1, gpus=0.1) == 10
+
+
+def test_every_node_says_what_it_has_and_which_folders_it_sees(session, tmp_path):
+    (tmp_path / "shared").mkdir()
+    folders = {"written": [tmp_path / "shared"], "read": [tmp_path, tmp_path / "missing"]}
+    [state] = probe(session, **folders)
+    assert state.node == session.nodes[0]
+    assert state.name == socket.gethostname()
+    assert 1 <= state.cores <= len(os.sched_getaffinity(0))
+    assert 0 < state.free_memory < state.memory
+    assert state.told_memory > 0
+    assert 0 < state.object_store <= shutil.disk_usage(state.store_folder).total
+    assert [state.folders[folder].seen for folder in (*folders["written"], *folders["read"])] == [True, True, False]
+    seen = state.folders[tmp_path / "shared"]
+    assert seen.writable
+    assert 0 < seen.free <= shutil.disk_usage(tmp_path).total
+    assert seen.file_system == tmp_path.stat().st_dev
+    assert not list((tmp_path / "shared").iterdir())
+
+
+def test_a_node_that_does_not_answer_is_named(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(sessions, "_PATIENCE_S", 0.0)
+    with pytest.raises(SessionError, match=rf"The node {socket.gethostname()} does not say what it has"):
+        probe(session, written=[tmp_path])
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +227,9 @@ def test_relative_paths_are_fine_outside_a_job(monkeypatch):
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
     jobs.refuse_relative({"--storage": Path("studies")})
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    jobs.refuse_relative({"--storage": Path("/shared/studies"), "--out": None})
+    jobs.refuse_relative({"--storage": Path("/shared/studies"), "--out": None, "--data": "s3://bucket/cells"})
+    with pytest.raises(SessionError, match=r"--data cells"):
+        jobs.refuse_relative({"--data": "cells"})
     with pytest.raises(SessionError, match=r"--out here"):
         jobs.refuse_relative({"--storage": Path("/shared"), "--out": Path("here")})
 

@@ -42,12 +42,33 @@ def test_a_time_budget_without_end_is_refused():
         configure("quick", {"task": "runx1", "time_budget": float("inf")})
 
 
+def test_a_word_that_is_no_choice_is_refused_with_those_that_are():
+    with pytest.raises(ConfigError, match=r"--pixels is 'disk'; give one of auto, shared, streamed\."):
+        configure("quick", {"task": "runx1", "pixels": "disk"})
+    with pytest.raises(ConfigError, match=r"--concurrency is 0; give a whole number from 1 to 100,000\."):
+        configure("quick", {"task": "runx1", "concurrency": 0})
+
+
 def test_the_data_folder_is_kept_as_it_is_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cells").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "cells")
     for given in ("cells", "link", "cells/../cells"):
-        assert configure("quick", {"task": "runx1", "data": given}).data == tmp_path.resolve() / "cells"
+        assert configure("quick", {"task": "runx1", "data": given}).data == str(tmp_path.resolve() / "cells")
+
+
+def test_an_address_of_data_is_kept_and_may_hold_no_password():
+    address = "s3://bucket/cells?endpoint_override=store.lab:9000&scheme=http"
+    assert configure("quick", {"task": "runx1", "data": address}).data == address
+    with pytest.raises(ConfigError, match="--data: leave user, password and keys out") as caught:
+        configure("quick", {"task": "runx1", "data": "s3://anna:secret@bucket/cells"})
+    assert "anna" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_data_option_is_no_drawn_cohort():
+    with pytest.raises(ConfigError, match="--data: it is empty"):
+        configure("quick", {"task": "runx1", "data": ""})
 
 
 @pytest.mark.parametrize("given", [["--preset", "smoke"], ["--name", "other"]])
@@ -63,6 +84,7 @@ def test_a_resumed_study_may_go_on_longer_but_not_measure_something_else():
     longer, changes = reconfigure(config, {"trials": 9, "cpus_per_trial": 1})
     assert longer.trials == 9
     assert changes == {"trials": 9}
+    assert reconfigure(config, {"concurrency": 2, "pixels": "streamed"})[1] == {"concurrency": 2, "pixels": "streamed"}
     with pytest.raises(ConfigError, match="--image-px cannot be given with --resume"):
         reconfigure(config, {"image_px": 64})
 
@@ -70,7 +92,7 @@ def test_a_resumed_study_may_go_on_longer_but_not_measure_something_else():
 def test_data_that_moved_can_be_given_anew_and_the_change_can_be_journaled(tmp_path):
     config = configure("smoke", {"task": "runx1", "data": tmp_path / "old"})
     moved, changes = reconfigure(config, {"data": tmp_path / "new"})
-    assert moved.data == (tmp_path / "new").resolve()
+    assert moved.data == str((tmp_path / "new").resolve())
     assert json.loads(json.dumps(changes)) == {"data": str((tmp_path / "new").resolve())}
     assert reconfigure(config, {"data": tmp_path / "new" / ".." / "old"})[1] == {}
 
@@ -86,8 +108,12 @@ def test_the_command_line_has_every_field_and_gives_back_only_what_was_given():
     parsed, given = parse(["--task", "runx1", "--task", "npm1", "--trials", "5"])
     assert parsed.task == ["runx1", "npm1"]
     assert given == {"trials": 5}
+    assert parse(["--task", "runx1", "--pixels", "shared"])[1] == {"pixels": "shared"}
 
 
 def test_the_help_says_what_presets_do():
     text = " ".join(build_parser().format_help().split())
     assert "configurations to try (smoke 3, quick 12, thorough 100)" in text
+    assert "--pixels {auto,shared,streamed}" in text
+    assert "a decompression bomb (default: 64,000,000)" in text
+    assert "what does not fit into memory (default: auto)" in text

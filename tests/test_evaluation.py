@@ -6,7 +6,7 @@ import pytest
 from leukmodels import runtime
 from leukmodels.evaluation import predict, read_scores, write_scores
 from leukmodels.model import build
-from toy_cells import cells, tiny
+from toy_cells import cells, images_of, tiny
 
 runtime.start(threads=1)
 
@@ -16,9 +16,9 @@ runtime.start(threads=1)
 def test_scores_do_not_depend_on_the_batch(batch_size: int) -> None:
     some = cells(n=20)
     model = build(tiny(), image_px=8, black_background=False)
-    scores = predict(model, some.images, batch_size=batch_size)
+    scores = predict(model, some.pixels, batch_size=batch_size)
     assert (scores.shape, scores.dtype) == ((20,), np.float64)
-    np.testing.assert_allclose(scores, model.predict_on_batch(some.images)[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(scores, model.predict_on_batch(images_of(some))[:, 0], rtol=1e-5)
 
 
 def test_written_scores_are_read_back_in_order(tmp_path: Path) -> None:

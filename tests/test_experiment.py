@@ -57,7 +57,7 @@ def test_a_finished_trial_leaves_model_scores_and_outcome_and_no_checkpoint(
     model = keras.saving.load_model(folder / MODEL_FILE, safe_mode=True)
     assert model.count_params() == outcome.parameters
     assert not model.compiled  # no optimizer state in the file
-    answers = evaluation.predict(model, DATA.validation.images)
+    answers = evaluation.predict(model, DATA.validation.pixels)
     assert answers == pytest.approx(written["score"].to_numpy(), rel=1e-5)
 
 

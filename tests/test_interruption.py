@@ -8,8 +8,11 @@ from search.interruption import Interrupted, interruptible
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_becomes_an_exception_with_the_shells_status(signum, status):
     before = [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)]
+    reached = []
     with pytest.raises(Interrupted) as caught, interruptible():
         signal.raise_signal(signum)
+        reached.append("after the signal")
+    assert not reached
     assert caught.value.exit_status == status
     assert caught.value.signal == signum.name
     assert [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)] == before

@@ -11,7 +11,7 @@ from leukmodels import runtime
 from leukmodels.hparams import HyperParams
 from leukmodels.layers import Augmentation
 from leukmodels.model import MAX_FILTERS, MAX_FLATTENED, build, channels_per_block
-from toy_cells import cells, points, tiny
+from toy_cells import cells, images_of, points, tiny
 
 runtime.start(threads=1)
 pytestmark = pytest.mark.keras
@@ -45,7 +45,7 @@ def test_the_defaults_are_the_published_cnn() -> None:
 def test_any_point_of_the_space_builds_and_answers_with_probabilities(point: dict[str, Any]) -> None:
     keras.utils.clear_session()
     model = build(HyperParams.from_dict(point), image_px=9, black_background=True)
-    answers = np.asarray(model(cells(n=2, image_px=9).images, training=False))
+    answers = np.asarray(model(images_of(cells(n=2, image_px=9)), training=False))
     assert answers.shape == (2, 1)
     assert answers.dtype == np.float32
     assert ((answers >= 0) & (answers <= 1)).all()
@@ -88,7 +88,7 @@ def test_widening(widen: str, channels: list[int]) -> None:
     ],
 )
 def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(choice: dict[str, Any], tmp_path: Path) -> None:
-    images = cells().images
+    images = images_of(cells())
     model = build(tiny(**choice), image_px=8, black_background=False)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
@@ -96,14 +96,14 @@ def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(choice: dict[str,
 
 
 def test_pixels_may_be_bytes_or_floats() -> None:
-    images = cells().images
+    images = images_of(cells())
     model = build(tiny(), image_px=8, black_background=False)
     np.testing.assert_array_equal(model.predict_on_batch(images), model.predict_on_batch(images.astype(np.float32)))
 
 
 def test_augmentation_is_drawn_anew_for_every_call_and_every_image() -> None:
     """Pins a fault of earlier work: augmentation drawn once before training and frozen."""
-    images = np.repeat(cells(n=1, image_px=16).images, 4, axis=0)
+    images = np.repeat(images_of(cells(n=1, image_px=16)), 4, axis=0)
     augment = augmenter()
     first, second = (np.asarray(augment(images, training=True)) for _ in range(2))
     assert np.abs(first - second).mean() > 0.02
@@ -112,13 +112,13 @@ def test_augmentation_is_drawn_anew_for_every_call_and_every_image() -> None:
 
 @pytest.mark.parametrize("training", [None, False])
 def test_outside_training_images_pass_unchanged(training: bool | None) -> None:
-    images = cells(image_px=16).images
+    images = images_of(cells(image_px=16))
     passed = np.asarray(augmenter()(images, training=training))
     np.testing.assert_allclose(passed, images / np.float32(255), atol=1e-6)
 
 
 def test_augmented_pixels_stay_in_range_and_their_mean_near_its_place() -> None:
-    images = cells(n=200, image_px=16).images
+    images = images_of(cells(n=200, image_px=16))
     augmented = np.asarray(augmenter()(images, training=True))
     assert augmented.min() >= 0
     assert augmented.max() <= 1
@@ -126,7 +126,7 @@ def test_augmented_pixels_stay_in_range_and_their_mean_near_its_place() -> None:
 
 
 def test_a_black_background_stays_exactly_black() -> None:
-    images = cells(image_px=16).images.copy()
+    images = images_of(cells(image_px=16))
     y, x = np.indices((16, 16)) - 7.5
     outside = np.hypot(x, y) > 5
     images[:, outside] = 0
@@ -137,7 +137,7 @@ def test_a_black_background_stays_exactly_black() -> None:
 
 def test_flips_are_in_proportion_to_the_strength() -> None:
     """Light and rotation scaled down to nothing, an image comes back whole or mirrored."""
-    images = np.repeat(cells(n=1, image_px=16).images, 400, axis=0)
+    images = np.repeat(images_of(cells(n=1, image_px=16)), 400, axis=0)
     augmented = np.asarray(augmenter(strength=1e-9)(images, training=True))
     assert np.abs(augmented - images / 255).max() < 1e-3
     layer = Augmentation(strength=0.5, black_background=False)

@@ -12,7 +12,7 @@ from leukmodels import predictor, runtime
 from leukmodels.errors import ConfigError
 from leukmodels.model import build
 from leukmodels.predictor import Predictor
-from toy_cells import cells, tiny
+from toy_cells import cells, images_of, tiny
 
 runtime.start(threads=1)
 
@@ -107,7 +107,7 @@ def test_an_exported_model_is_loaded_and_predicts(exported: Path) -> None:
     loaded = Predictor.load(exported)
     assert (loaded.threshold, loaded.image_px, loaded.crop_px) == (0.3, 8, None)
     assert (loaded.task, loaded.disease, loaded.control) == ("runx1", ("RUNX1",), ("control",))
-    images = cells(n=3).images
+    images = images_of(cells(n=3))
     np.testing.assert_array_equal(loaded.predict(images), loaded.model.predict_on_batch(images)[:, 0])
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from leukmodels.errors import DataError
 from leukmodels.readers import Listing, read
+from leukmodels.readers.source import LocalFolder
 
 
 def lay(root: Path, *names: str) -> Path:
@@ -89,10 +90,10 @@ def test_a_folder_without_images_says_what_was_expected_and_found(tmp_path: Path
 
 
 def test_an_unreadable_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str) -> None:
+    def refuse(source: LocalFolder, path: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("leukmodels.readers.folders.scan", refuse)
+    monkeypatch.setattr(LocalFolder, "scan", refuse)
     with pytest.raises(DataError, match="Permission denied"):
         read("folders", tmp_path)
 

@@ -1,15 +1,14 @@
 """Whole studies on the shared local Ray, with numpy-only trials (toy.py)."""
 
+import pyarrow as pa
 import pytest
+import ray
 
-from cluster.session import Node, Session
-from leukmodels.errors import SessionError, StudyError
+from leukmodels.errors import DataError, SessionError, StudyError
 from search import journal
 from search.folder import StudyFolder
 from search.records import TrialState, fold
-from search.study import drive
-from studies import config
-from toy import SPACE, run_toy
+from toy import SPACE, Toy, run_toy
 
 
 def test_a_study_runs_every_trial_to_its_end(session, tmp_path):
@@ -27,14 +26,14 @@ def test_a_study_runs_every_trial_to_its_end(session, tmp_path):
 
 
 def test_a_failing_configuration_fails_alone_and_is_not_tried_again(session, tmp_path):
-    record = run_toy(tmp_path / "study", session, trials=4, epochs=1, fail=(1,))
+    record = run_toy(tmp_path / "study", session, trials=4, epochs=1, experiment=Toy(fail=(1,)))
     assert [trial.state for trial in record.trials.values()].count(TrialState.FAILED) == 1
     assert "ValueError: a bad configuration" in record.trials[1].reason
     assert record.count(TrialState.COMPLETE) == 3
 
 
 def test_a_worker_that_keeps_dying_costs_its_trial_alone_and_the_cause_is_kept(session, tmp_path):
-    record = run_toy(tmp_path / "study", session, trials=3, epochs=1, die=(1,))
+    record = run_toy(tmp_path / "study", session, trials=3, epochs=1, experiment=Toy(die=(1,)))
     assert [trial.state for trial in record.trials.values()].count(TrialState.FAILED) == 1
     assert record.count(TrialState.COMPLETE) == 2
     assert record.trials[1].reason.startswith("its worker was lost, and those that took it over: ")
@@ -42,7 +41,7 @@ def test_a_worker_that_keeps_dying_costs_its_trial_alone_and_the_cause_is_kept(s
 
 
 def test_the_time_budget_stops_running_trials_as_stopped(session, tmp_path):
-    record = run_toy(tmp_path / "study", session, trials=50, epochs=50, seconds=0.2, time_budget=4.0)
+    record = run_toy(tmp_path / "study", session, trials=50, epochs=50, experiment=Toy(seconds=0.2), time_budget=4.0)
     assert record.finished == "time budget"
     assert record.count(TrialState.RUNNING) == 0
     assert record.count(TrialState.STOPPED) >= 1
@@ -61,16 +60,50 @@ def test_a_finished_study_can_go_on_with_more_trials(session, tmp_path):
     )
 
 
+def test_the_images_are_prepared_once_while_the_workers_start_and_before_any_trial(session, tmp_path):
+    told = []
+
+    def ready():
+        told.append(len(journal.read(tmp_path / "study" / "journal.jsonl")))
+
+    record = run_toy(tmp_path / "study", session, ready=ready, trials=3, epochs=1)
+    assert told == [0]
+    assert list(record.trials) == [0, 1, 2]
+
+
+def test_ray_data_can_prepare_while_the_warm_ups_hold_every_cpu(session, tmp_path):
+    counted = []
+
+    def ready():
+        dataset = ray.data.from_blocks([pa.table({"row": range(8)})] * 8).map_batches(
+            lambda batch: batch, num_cpus=0, compute=ray.data.TaskPoolStrategy(size=2)
+        )
+        counted.append(sum(len(batch["row"]) for batch in dataset.iter_batches()))
+
+    run_toy(tmp_path / "study", session, ready=ready, trials=2, epochs=1)
+    assert counted == [64]
+
+
+def test_data_that_are_refused_end_the_study_before_it_is_begun(session, tmp_path):
+    def ready():
+        raise DataError("These images cannot be used:", ["all of them are black"])
+
+    with pytest.raises(DataError, match="all of them are black"):
+        run_toy(tmp_path / "study", session, ready=ready, trials=2)
+    assert journal.read(tmp_path / "study" / "journal.jsonl") == []
+    assert not StudyFolder(tmp_path / "study").scratch.exists()
+
+
+def test_workers_that_cannot_start_end_the_study_with_the_reason(session, tmp_path):
+    with pytest.raises(SessionError, match="RuntimeError: TensorFlow sees no GPU"):
+        run_toy(tmp_path / "study", session, experiment=Toy(cold="TensorFlow sees no GPU"), trials=2)
+    assert journal.read(tmp_path / "study" / "journal.jsonl") == []
+
+
 def test_two_drivers_cannot_write_one_study(session, tmp_path):
     folder = StudyFolder(tmp_path / "study")
     with folder.lock(), pytest.raises(StudyError, match=r"Another driver is writing.*pid"):
         run_toy(tmp_path / "study", session, trials=1)
-
-
-def test_a_trial_that_can_never_fit_is_refused(tmp_path):
-    small = Session(nodes=(Node(id="", cpus=2, gpus=0.0),), dashboard="")
-    with pytest.raises(SessionError, match="8 CPUs and 0 GPUs of one node, but there is only 1 node with 2 CPUs"):
-        drive(StudyFolder(tmp_path), None, config=config(cpus_per_trial=8), space=SPACE, session=small)
 
 
 def test_a_listener_that_raises_ends_the_study_where_the_journal_stands(session, tmp_path):

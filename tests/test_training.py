@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukmodels import checkpoint, metrics, runtime, training
-from leukmodels.cells import Cells
+from leukmodels.cells import Cells, TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import predict
 from leukmodels.hparams import HyperParams
 from leukmodels.model import build
+from leukmodels.pixels import Blocks
 from leukmodels.training import Budget, Fitted, epoch_order, fit
-from toy_cells import cells, tiny, training_data
+from toy_cells import cells, images_of, tiny, training_data
 
 runtime.start(threads=1)
 pytestmark = pytest.mark.keras
@@ -28,7 +29,13 @@ Epochs = list[tuple[int, dict[str, float]]]
 
 
 def train(
-    folder: Path, hparams: HyperParams, *, epochs: int = 3, seed: int = 7, stop_at: int = 0, **options: Any
+    folder: Path,
+    hparams: HyperParams,
+    *,
+    data: TrainingData = DATA,
+    epochs: int = 3,
+    seed: int = 7,
+    stop_at: int = 0,
 ) -> tuple[keras.Model, Fitted | None, Epochs]:
     """Return model, what fit returned (None if stopped by the report of epoch stop_at) and the reported epochs."""
     reported: Epochs = []
@@ -43,7 +50,7 @@ def train(
     model = build(hparams, image_px=8, black_background=False)
     budget = Budget(epochs=epochs, patience=epochs)
     try:
-        fitted = fit(model, DATA, hparams, budget=budget, seed=seed, folder=folder, report=report, **options)
+        fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
     except SystemExit:
         return model, None, reported
     return model, fitted, reported
@@ -152,7 +159,7 @@ def test_a_checkpoint_of_another_model_changes_nothing(tmp_path: Path) -> None:
 def test_the_model_is_left_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
     model, fitted, reported = train(tmp_path, tiny(learning_rate=1e-2, normalisation="none"), epochs=6)
     assert fitted is not None
-    found = metrics.score(DATA.validation.labels, predict(model, DATA.validation.images))
+    found = metrics.score(DATA.validation.labels, predict(model, DATA.validation.pixels))
     assert found.log_loss == min(numbers["log_loss"] for _, numbers in reported)
     assert reported[fitted.best_epoch - 1][1]["log_loss"] == found.log_loss
 
@@ -201,7 +208,7 @@ def test_an_epoch_is_a_permutation_that_depends_on_seed_and_epoch_alone(seed: in
 def test_balanced_sampling_gives_classes_and_then_patients_equal_shares() -> None:
     patients = np.repeat([0, 1, 2], [6000, 3000, 1000]).astype(np.int32)
     uneven = Cells(
-        images=np.zeros((10_000, 1, 1, 3), np.uint8),
+        pixels=Blocks.of(np.zeros((10_000, 1, 1, 3), np.uint8)),
         labels=(patients == 2).astype(np.uint8),
         patients=patients,
         patient_names=("A", "B", "C"),
@@ -232,7 +239,7 @@ def test_each_step_trains_on_pixels_that_are_augmented_anew(monkeypatch: pytest.
 
     monkeypatch.setattr(first, "call", spy)
     step = training._compiled_step(model)
-    batch = np.repeat(cells(n=1).images, 16, axis=0)
+    batch = np.repeat(images_of(cells(n=1)), 16, axis=0)
     for _ in range(3):
         step(batch, np.ones((16, 1), np.float32), np.ones(16, np.float32))
     assert [pixels.shape for pixels in seen] == [(16, 8, 8, 3)] * 3
@@ -246,20 +253,33 @@ def test_settled_statistics_are_plain_means_over_the_batches_under_frozen_weight
     for variable in statistics:
         variable.assign(keras.ops.full(variable.shape, 1e3))  # nothing of what was there before may stay
     frozen = [variable.numpy() for variable in model.trainable_variables]
-    some = cells(n=37)
-    order = np.random.default_rng(0).permutation(37)
+    images = images_of(cells(n=37))
+    batches = [images[start : start + 16] for start in (0, 16, 32)]
     settling = training._compiled_settling(model)
     assert settling
-    training.settle_normalisation(settling, some, order, batch_size=16)
+    training.settle_normalisation(settling, batches)
     into = keras.Model(model.input, first.input)
-    batches = [np.asarray(into(some.images[order[start : start + 16]])) for start in (0, 16, 32)]
-    means = [batch.mean(axis=(0, 1, 2)) for batch in batches]
-    variances = [batch.var(axis=(0, 1, 2)) for batch in batches]
+    maps = [np.asarray(into(batch)) for batch in batches]
+    means = [batch.mean(axis=(0, 1, 2)) for batch in maps]
+    variances = [batch.var(axis=(0, 1, 2)) for batch in maps]
     np.testing.assert_allclose(first.moving_mean.numpy(), np.mean(means, axis=0), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(first.moving_variance.numpy(), np.mean(variances, axis=0), rtol=1e-4, atol=1e-6)
     assert np.abs(second.moving_mean.numpy()).max() < 100
     assert [first.momentum, second.momentum] == [0.9, 0.9]
     assert all((a == b.numpy()).all() for a, b in zip(frozen, model.trainable_variables, strict=True))
+
+
+@pytest.mark.parametrize(("n", "looks"), [(40, [16, 16]), (12, [12]), (600, [16] * 16)])
+def test_settling_looks_at_the_last_full_batches_of_an_epoch(
+    n: int, looks: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, settled = [], []
+    monkeypatch.setattr(training, "_compiled_step", lambda _: lambda *batch: trained.append(batch[0]) or {"loss": 0.5})
+    monkeypatch.setattr(training, "_compiled_settling", lambda _: lambda images, share: settled.append(images))
+    train(tmp_path, tiny(), epochs=1, data=training_data(train=cells(n=n, prefix="T")))
+    assert [len(images) for images in settled] == looks
+    full = [images for images in trained if len(images) == looks[0]]
+    assert all((a == b).all() for a, b in zip(settled, full[-len(looks) :], strict=True))
 
 
 def test_a_model_without_batch_normalisation_has_nothing_to_settle() -> None:

@@ -9,7 +9,7 @@ from folders import draw_folder
 from ledgers import check_ledgers_agree
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.predictor import Predictor
-from search import journal, workflow
+from search import journal, planning, workflow
 from search.folder import StudyFolder
 from search.records import TrialState, fold
 
@@ -17,15 +17,21 @@ SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_
 
 
 def plan(task, storage, *, data, name="study", **given):
-    return workflow.plan_new(
+    return planning.plan_new(
         str(task),
         storage,
         preset="smoke",
         given={**SMALL, "data": data, **given},
         name=name,
         out=storage / "exported" / name,
+        cache=storage / "cache",
         command="python -m search.run",
     )
+
+
+def plan_resume(folder, *, out=None, **given):
+    cache = folder.path.parent / "cache"
+    return planning.plan_resume(folder, given=given, out=out, cache=cache, command="again")
 
 
 def check_study(storage, name, *, trials, complete_at_least=1):
@@ -50,7 +56,7 @@ def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, s
     images = sorted((data / "C-NMC_test_final_phase_data").iterdir())[:3]
     assert [answer.error for answer in predictor.classify(images)] == [None] * 3
     out = capsys.readouterr().out
-    assert "56 images: 56 used, 0 duplicates, 0 set aside." in out
+    assert "56 images: 56 used, 0 duplicates, 0 quarantined." in out
     assert str(folder.path) in out
     assert "python -m search.export" in out
 
@@ -74,8 +80,7 @@ def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session
     folder = StudyFolder(tmp_path / "study")
     # The images have moved; and the place to export to is lost while the study runs: its result is said all the same.
     root = root.rename(tmp_path / "moved")
-    more = {"trials": 2, "data": root}
-    longer = workflow.plan_resume(folder, given=more, out=tmp_path / "exported" / "study", command="again")
+    longer = plan_resume(folder, out=tmp_path / "exported" / "study", trials=2, data=root)
     (tmp_path / "exported" / "study" / "config.yaml").write_text("kind: something else")
     capsys.readouterr()
     assert workflow.carry_out(longer, session)
@@ -87,10 +92,10 @@ def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session
     check_ledgers_agree(folder.path, trials=2)
     # What that resume changed is remembered by the next one.
     out = tmp_path / "elsewhere"
-    assert workflow.plan_resume(folder, given={}, out=out, command="again").config.trials == 2
+    assert plan_resume(folder, out=out).config.trials == 2
     (root / "data" / "control" / "AAA" / "image_0.tif").unlink()
     with pytest.raises(StudyError, match="are not those that study was begun with"):
-        workflow.carry_out(workflow.plan_resume(folder, given={}, out=out, command="again"), session)
+        workflow.carry_out(plan_resume(folder, out=out), session)
     assert len(fold(journal.read(folder.journal)).trials) == 2
 
 
@@ -103,8 +108,8 @@ def test_a_name_that_is_no_folder_of_its_own_is_refused(name, tmp_path):
 def test_two_studies_in_one_place_are_refused_before_either_runs(tmp_path):
     one = plan("runx1", tmp_path, data=None)
     with pytest.raises(ConfigError, match="same name"):
-        workflow.refuse_collisions([one, one])
-    workflow.refuse_collisions([one, plan("npm1", tmp_path, data=None, name="other")])
+        planning.refuse_collisions([one, one])
+    planning.refuse_collisions([one, plan("npm1", tmp_path, data=None, name="other")])
 
 
 def test_a_second_study_of_the_same_name_is_refused_with_what_to_do(tmp_path):
@@ -122,7 +127,7 @@ def test_a_study_of_another_version_with_another_space_is_refused(tmp_path):
     config = {"task": "runx1", **SMALL}
     folder.manifest.write_text(json.dumps({"task": task, "config": config, "space": {"gone": "1 to 2"}}))
     with pytest.raises(StudyError, match="another search space"):
-        workflow.plan_resume(folder, given={}, out=None, command="again")
+        plan_resume(folder)
 
 
 def test_b_all_without_images_says_that_a_cohort_cannot_be_drawn_for_it(tmp_path):
@@ -139,13 +144,13 @@ def test_a_foreign_folder_is_never_exported_into(tmp_path):
 
 def test_every_task_of_a_collection_is_found_from_its_folder(tmp_path):
     root = draw_folder(tmp_path / "mll")
-    assert workflow.tasks_of(root) == ["npm1", "runx1"]
-    assert workflow.tasks_of(None) == ["pml_rara", "npm1", "cbfb", "runx1", "aml"]
+    assert planning.tasks_of(root) == ["npm1", "runx1"]
+    assert planning.tasks_of(None) == ["pml_rara", "npm1", "cbfb", "runx1", "aml"]
     with pytest.raises(DataError, match="No built-in task"):
-        workflow.tasks_of(tmp_path / "mll" / "data" / "control" / "AAA")
+        planning.tasks_of(tmp_path / "mll" / "data" / "control" / "AAA")
 
 
 def test_a_folder_that_no_task_can_be_answered_from_says_what_is_there(tmp_path):
     root = draw_folder(tmp_path / "mll", classes=("control",))
     with pytest.raises(DataError, match="only the classes control are here"):
-        workflow.tasks_of(root)
+        planning.tasks_of(root)

@@ -17,7 +17,7 @@ from cluster.session import Session, open_session
 from leukmodels.space import Choice, Float, Int
 from search.folder import StudyFolder, write_whole
 from search.manifest import Space
-from search.study import drive
+from search.study import Resources, drive
 from search.tracking.tracker import Tracker, default_uri
 from studies import TOLD, begin, config, metrics, outcome
 
@@ -36,50 +36,57 @@ SPACE = Space(
 )
 
 
-def experiment(params, data, *, plan, seed, folder, report, seconds=0.0, fail=(), die=()):
-    """Pretend to learn: a checkpoint after each epoch, deterministic in the seed, resumable like the real one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.json"
-    history = json.loads(checkpoint.read_text()) if checkpoint.exists() else []
-    for epoch, measured in enumerate(history, start=1):
-        report(epoch, measured | TOLD)
-    if int(folder.name) in fail:
-        raise ValueError("a bad configuration")
-    if int(folder.name) in die:
-        os._exit(1)  # as the kernel would end it for its memory
-    for epoch in range(len(history) + 1, plan.epochs + 1):
-        time.sleep(seconds)
-        noise = np.random.default_rng((seed, epoch)).uniform(0, 0.05)
-        quality = 1 - abs(np.log10(params["learning_rate"]) + 3) / 4
-        recall = float(np.clip(quality * (1 - 0.5**epoch) + noise, 0, 1))
-        history.append(metrics(recall, float(np.clip(1.1 - recall / 2, 0, 1))))
-        write_whole(checkpoint, json.dumps(history))
-        report(epoch, history[-1] | TOLD)
-    with (folder / "finished.log").open("a") as log:
-        log.write("finished\n")
-    return outcome(history[-1], len(history))
+class Toy:
+    """Pretends to learn: a checkpoint after each epoch, deterministic in the seed, resumable like the real one."""
+
+    def __init__(self, *, seconds=0.0, fail=(), die=(), cold=""):
+        self.seconds, self.fail, self.die, self.cold = seconds, fail, die, cold
+
+    def warm_up(self, plan):
+        if self.cold:
+            raise RuntimeError(self.cold)
+
+    def train(self, params, data, *, plan, seed, folder, report):
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = folder / "checkpoint.json"
+        history = json.loads(checkpoint.read_text()) if checkpoint.exists() else []
+        for epoch, measured in enumerate(history, start=1):
+            report(epoch, measured | TOLD)
+        if int(folder.name) in self.fail:
+            raise ValueError("a bad configuration")
+        if int(folder.name) in self.die:
+            os._exit(1)  # as the kernel would end it for its memory
+        for epoch in range(len(history) + 1, plan.epochs + 1):
+            time.sleep(self.seconds)
+            noise = np.random.default_rng((seed, epoch)).uniform(0, 0.05)
+            quality = 1 - abs(np.log10(params["learning_rate"]) + 3) / 4
+            recall = float(np.clip(quality * (1 - 0.5**epoch) + noise, 0, 1))
+            history.append(metrics(recall, float(np.clip(1.1 - recall / 2, 0, 1))))
+            write_whole(checkpoint, json.dumps(history))
+            report(epoch, history[-1] | TOLD)
+        with (folder / "finished.log").open("a") as log:
+            log.write("finished\n")
+        return outcome(history[-1], len(history))
 
 
-def run_toy(folder: Path, session: Session, *, listeners=(), seconds=0.0, fail=(), die=(), **given):
+def run_toy(folder: Path, session: Session, *, listeners=(), ready=lambda: None, experiment=None, **given):
     """Run or go on with the toy study in ``folder`` and return its record."""
     study = StudyFolder(folder)
     resumed = study.exists
     if not resumed:
         begin(folder, space=SPACE, **given)
-
-    def bound(*args, **keywords):
-        return experiment(*args, **keywords, seconds=seconds, fail=fail, die=die)
-
     with study.lock():
         return drive(
             study,
-            None,
+            ready,
             config=config(**given),
             space=SPACE,
-            session=session,
+            resources=Resources(
+                concurrency=sum(node.holds(cpus=1, gpus=0) for node in session.nodes), cpus=1, gpus=0, memory=2**20
+            ),
             listeners=listeners,
             changes={} if resumed else None,
-            experiment=bound,
+            experiment=experiment or Toy(),
         )
 
 
@@ -91,7 +98,7 @@ def main(folder: Path, trials: int, epochs: int, seconds: float) -> None:
             begin(folder, space=SPACE, trials=trials, epochs=epochs)
         tracker = Tracker(StudyFolder(folder), uri=default_uri(storage))
         tracker.start()
-        run_toy(folder, opened, seconds=seconds, trials=trials, epochs=epochs)
+        run_toy(folder, opened, experiment=Toy(seconds=seconds), trials=trials, epochs=epochs)
         if not tracker.stop(60):
             sys.exit(tracker.problem or "MLflow is behind")
 

@@ -1,12 +1,16 @@
 """Tiny cells that a small model can learn, and strategies over the search space, for several test modules."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import strategies as st
 
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.hparams import HyperParams, space
+from leukmodels.pixels import Blocks, Streamed
+from leukmodels.shards import Shard, write_shard
 from leukmodels.space import Choice, Dimension, Int
 
 TINY = {"blocks": 2, "filters": 8, "widen": "none", "dense_units": 16, "batch_size": 16}
@@ -25,12 +29,38 @@ def cells(*, n: int = 40, image_px: int = 8, prefix: str = "T", seed: int = 0) -
     images[labels == 1, ..., 0] += 25
     images.setflags(write=False)
     return Cells(
-        images=images,
+        pixels=Blocks.of(images),
         labels=labels,
         patients=patients,
         patient_names=tuple(f"{prefix}{i}" for i in range(4)),
         image_ids=np.array([f"{prefix}{patient}/image_{i}.tif" for i, patient in enumerate(patients)]),
     )
+
+
+def images_of(some: Cells) -> npt.NDArray[np.uint8]:
+    """Return the images of all cells, in order."""
+    return next(some.pixels.batches(np.arange(len(some)), len(some)))
+
+
+def stream(
+    folder: Path,
+    images: npt.NDArray[np.uint8],
+    *,
+    rows_a_shard: int,
+    window_shards: int,
+    where: npt.NDArray[np.int64] | None = None,
+) -> Streamed:
+    """Write shards such that row i is images[i], and lies in place where[i] (i itself without it)."""
+    where = np.arange(len(images)) if where is None else where
+    places = int(where.max()) + 1
+    laid = np.zeros((places, *images.shape[1:]), np.uint8)
+    laid[where] = images
+    paths = []
+    for first in range(0, places, rows_a_shard):
+        some = laid[first : first + rows_a_shard]
+        paths.append(folder / f"{first}.parquet")
+        write_shard(paths[-1], Shard(sha256=["0" * 64] * len(some), images=some))
+    return Streamed(tuple(paths), rows_a_shard, where, images.shape[1], window_shards)
 
 
 def training_data(*, image_px: int = 8, **overrides: Any) -> TrainingData:

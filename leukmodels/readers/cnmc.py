@@ -8,14 +8,13 @@ identical images cross them: the subjects are split anew.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from leukmodels.errors import DataError
 from leukmodels.readers.listing import (
     FOREIGN,
     Cell,
-    Folder,
     Listing,
     counted,
     describe,
@@ -25,6 +24,7 @@ from leukmodels.readers.listing import (
     tabulate,
     walk,
 )
+from leukmodels.readers.place import Folder, Source
 
 CLASSES = ("all", "hem")
 TITLE = "C-NMC 2019"
@@ -46,24 +46,26 @@ class _Name(NamedTuple):
     class_name: str
 
 
-def looks_like(root: Path) -> bool:
+def looks_like(source: Source) -> bool:
     """Return whether training cells of this collection lie at or under the folder."""
     return any(
-        folder.name.lower() in CLASSES and any(map(_parse, folder.images)) for folder in walk(root, depth=_DEPTH)
+        folder.name.lower() in CLASSES and any(map(_parse, folder.images))
+        for folder in walk(source, source.root, depth=_DEPTH)
     )
 
 
-def read(root: Path) -> Listing:
+def read(source: Source) -> Listing:
     """Return the labelled images of the collection; raise DataError with every problem of the folder."""
+    root = source.root
     training: list[Folder] = []
     prelim: list[Folder] = []
     tables: list[str] = []
     notes: list[str] = []
     foreign: list[str] = []
-    for folder in walk(root, depth=_DEPTH):
+    for folder in walk(source, root, depth=_DEPTH):
         tables += [folder.child(name) for name in folder.files if re.search(r"label.*\.csv$", name, re.IGNORECASE)]
         foreign += map(folder.child, folder.foreign)
-        place = [name.lower() for name in (root.name, *Path(folder.path).relative_to(root).parts)]
+        place = [root.rpartition("/")[2].lower(), *folder.path.removeprefix(root).lower().split("/")[1:]]
         if not folder.images:
             continue
         if place[-1] in CLASSES:
@@ -79,11 +81,11 @@ def read(root: Path) -> Listing:
             notes.append(f"Left out: {counted(len(folder.images), 'image')} in {folder.path}, no place of the layout.")
     notes += left_out(foreign, FOREIGN)
     train_cells, problems = _training_cells(training)
-    test_cells, test_problems = _test_cells(prelim, tables, notes)
+    test_cells, test_problems = _test_cells(source, prelim, tables, notes)
     cells = train_cells + test_cells
     problems += test_problems + shorten(_two_classes(cells))
     if not train_cells and not problems:
-        problems = [f"No training cell was found. Expected: {LAYOUT}.", describe(root)]
+        problems = [f"No training cell was found. Expected: {LAYOUT}.", describe(source)]
     if problems:
         raise DataError(f"{root} cannot be read as C-NMC 2019 (reader cnmc).", problems)
     return Listing(
@@ -115,17 +117,19 @@ def _training_cells(folders: Sequence[Folder]) -> tuple[list[Cell], list[str]]:
     return cells, [*shorten(unnamed), *shorten(disagreeing)]
 
 
-def _test_cells(folders: Sequence[Folder], tables: Sequence[str], notes: list[str]) -> tuple[list[Cell], list[str]]:
+def _test_cells(
+    source: Source, folders: Sequence[Folder], tables: Sequence[str], notes: list[str]
+) -> tuple[list[Cell], list[str]]:
     """Return the cells of the preliminary test phase with the labels that the table gives them."""
     if not folders:
         notes.append("The preliminary test phase is not here: test subjects are taken from the training subjects.")
         return [], []
-    named, problems = _read_labels(tables)
+    named, problems = _read_labels(source, tables)
     cells: list[Cell] = []
     nameless = Counter[str]()
     for folder in folders:
         for file in folder.images:
-            name = named.get(Path(file).stem)
+            name = named.get(PurePosixPath(file).stem)
             if name is None:
                 nameless[folder.path] += 1
             else:
@@ -141,7 +145,7 @@ def _test_cells(folders: Sequence[Folder], tables: Sequence[str], notes: list[st
     return cells, problems
 
 
-def _read_labels(tables: Sequence[str]) -> tuple[dict[str, _Name], list[str]]:
+def _read_labels(source: Source, tables: Sequence[str]) -> tuple[dict[str, _Name], list[str]]:
     """Return the original name of every renumbered test image, by its number, checked against its label.
 
     The column Patient_ID holds the original file name, whose suffix is the class; labels 1 = ALL, 0 = healthy. Both are
@@ -150,10 +154,10 @@ def _read_labels(tables: Sequence[str]) -> tuple[dict[str, _Name], list[str]]:
     named: dict[str, _Name] = {}
     problems: list[str] = []
     for table in tables:
-        for line, row in enumerate(read_csv(table), start=2):
+        for line, row in enumerate(read_csv(source, table), start=2):
             if not row.keys() >= _LABEL_COLUMNS:
                 continue
-            name, label, number = _parse(row["patient_id"]), row["labels"], Path(row["new_names"]).stem
+            name, label, number = _parse(row["patient_id"]), row["labels"], PurePosixPath(row["new_names"]).stem
             if name is None:
                 problems.append(f"{table}, line {line}: {row['patient_id']!r} is no original file name (UID_...).")
             elif label not in _CLASS_OF_LABEL:

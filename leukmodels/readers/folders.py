@@ -1,23 +1,22 @@
 """Anyone's own images: `<class>/<patient>/<image>`, or `<class>/<image>` where no patient is known."""
 
 from collections import defaultdict
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from leukmodels.errors import DataError
 from leukmodels.readers.listing import (
     FOREIGN,
     Cell,
-    Folder,
     Listing,
     counted,
     describe,
     left_out,
     natural_key,
-    scan,
     shorten,
     tabulate,
     walk,
 )
+from leukmodels.readers.place import Folder, Source
 
 TITLE = "folders of classes"
 LAYOUT = "<class>/<patient>/<image> or, without patients, <class>/<image>"
@@ -29,26 +28,27 @@ NO_PATIENTS = (
 _DEPTH = 6  # how far down images are noticed, though none may lie deeper than a patient
 
 
-def looks_like(root: Path) -> bool:
+def looks_like(source: Source) -> bool:
     """Return whether images lie one or two folders down."""
-    classes = _children(scan(str(root)))
-    return any(folder.images or any(patient.images for patient in _children(folder)) for folder in classes)
+    classes = _children(source, source.scan(source.root))
+    return any(folder.images or any(patient.images for patient in _children(source, folder)) for folder in classes)
 
 
-def read(root: Path) -> Listing:
+def read(source: Source) -> Listing:
     """Return the images, each class and patient named by its folder; raise DataError with every problem.
 
     A patient's name means the same person under every class, and never stands on two sides of a split.
     """
-    top = scan(str(root))
+    root = source.root
+    top = source.scan(root)
     cells: list[Cell] = []
     problems: list[str] = []
     notes = [f"Left out: {counted(len(top.images), 'image')} in {root} itself, in no class."] if top.images else []
     with_patients: list[str] = []
     without: list[str] = []
-    foreign = [folder.child(name) for folder in walk(root, depth=_DEPTH) for name in folder.foreign]
-    for folder in _children(top):
-        patients = _children(folder)
+    foreign = [folder.child(name) for folder in walk(source, root, depth=_DEPTH) for name in folder.foreign]
+    for folder in _children(source, top):
+        patients = _children(source, folder)
         by_patient = [
             Cell(patient.child(name), folder.name, patient.name, natural_key(name))
             for patient in patients
@@ -58,7 +58,7 @@ def read(root: Path) -> Listing:
             Cell(folder.child(name), folder.name, f"{folder.name}/{PurePath(name).stem}", natural_key(name))
             for name in folder.images
         ]
-        deep = [patient.path for patient in patients if _holds_deeper(patient)]
+        deep = [patient.path for patient in patients if _holds_deeper(source, patient)]
         problems += shorten([f"{path} holds images in folders of its own, deeper than {LAYOUT}." for path in deep])
         if by_patient and images:
             problems.append(
@@ -76,7 +76,7 @@ def read(root: Path) -> Listing:
             f"The classes {', '.join(with_patients)} have folders of patients and {', '.join(without)} have none."
         )
     if not cells:
-        problems += [f"Expected: {LAYOUT}, as TIFF, BMP, PNG or JPEG.", describe(root)]
+        problems += [f"Expected: {LAYOUT}, as TIFF, BMP, PNG or JPEG.", describe(source)]
     if problems:
         raise DataError(f"{root} cannot be read as folders of classes (reader folders).", problems)
     notes += left_out(foreign, FOREIGN)
@@ -90,12 +90,12 @@ def read(root: Path) -> Listing:
     )
 
 
-def _children(folder: Folder) -> list[Folder]:
-    return [scan(folder.child(name)) for name in folder.folders]
+def _children(source: Source, folder: Folder) -> list[Folder]:
+    return [source.scan(folder.child(name)) for name in folder.folders]
 
 
-def _holds_deeper(patient: Folder) -> bool:
-    below = (folder for name in patient.folders for folder in walk(Path(patient.child(name)), depth=_DEPTH))
+def _holds_deeper(source: Source, patient: Folder) -> bool:
+    below = (folder for name in patient.folders for folder in walk(source, patient.child(name), depth=_DEPTH))
     return any(folder.images for folder in below)
 
 

@@ -1,29 +1,25 @@
-"""What every reader hands back, and how readers look into folders. Nothing here opens an image."""
+"""What every reader hands back, and how readers look into a collection. Nothing here opens an image."""
 
 import csv
-import os
+import errno
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from leukmodels.errors import DataError
+from leukmodels.errors import BadImageError, DataError
+from leukmodels.readers.place import Folder, Source
 
 CELL_SCHEMA = pa.schema(
     [("path", pa.string()), ("class_name", pa.string()), ("patient", pa.string()), ("part", pa.string())]
 )
-IMAGE_SUFFIXES = frozenset({"tif", "tiff", "bmp", "png", "jpg", "jpeg"})
-FOREIGN_SUFFIXES = frozenset(
-    {"gif", "webp", "avif", "heic", "heif", "jfif", "jpe", "jp2", "j2k", "dib", "tga", "ppm", "pgm", "pbm", "pnm"}
-    | {"psd", "svs", "ndpi", "mrxs", "czi", "lif", "nd2", "dcm"}
-)
 FOREIGN = "of a format that is not read (TIFF, BMP, PNG and JPEG are)"
 SHOWN = 10  # lines of one kind of problem before "and N more": a wrong folder can hold 80,000 of them
 
+_TABLE_BYTES = 1 << 26  # a table of a million images
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -31,8 +27,9 @@ _DIGITS = re.compile(r"(\d+)")
 class Listing:
     """The images of a collection, before any of them is opened.
 
-    `cells` has the columns of CELL_SCHEMA, one row an image, sorted by class, patient and image number. `path` is
-    absolute; `part` is "test" for the collection's own locked test images and "" for those still to be split.
+    `cells` has the columns of CELL_SCHEMA, one row an image, sorted by class, patient and image number. `path` begins
+    with the source's root; `part` is "test" for the collection's own locked test images and "" for those still to be
+    split.
     """
 
     cells: pa.Table
@@ -52,68 +49,25 @@ class Cell(NamedTuple):
     part: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folder:
-    """The names inside one folder, sorted, without the hidden ones (.DS_Store, ._image_1.tif, __MACOSX)."""
-
-    path: str
-    folders: tuple[str, ...]
-    files: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """Return the folder's own name."""
-        return os.path.basename(self.path)  # noqa: PTH119  pathlib costs more than the scan itself over 80,000 files
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """Return the names that end like an image of a format that is read, in any case."""
-        return tuple(name for name in self.files if name.rpartition(".")[2].lower() in IMAGE_SUFFIXES)
-
-    @property
-    def foreign(self) -> tuple[str, ...]:
-        """Return the names that end like an image of a format that is not read."""
-        return tuple(name for name in self.files if name.rpartition(".")[2].lower() in FOREIGN_SUFFIXES)
-
-    def child(self, name: str) -> str:
-        """Return the path of a name inside the folder."""
-        return f"{self.path.rstrip(os.sep)}{os.sep}{name}"
-
-
-def scan(path: str) -> Folder:
-    """Return what one folder holds, without a stat call for each file."""
-    folders: list[str] = []
-    files: list[str] = []
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.name.startswith((".", "__")):
-                continue
-            if entry.is_dir():
-                folders.append(entry.name)
-            elif entry.is_file() or entry.is_symlink():  # a pipe would block its reader; a dead link is a bad image
-                files.append(entry.name)
-    return Folder(path=path, folders=tuple(sorted(folders)), files=tuple(sorted(files)))
-
-
-def walk(root: Path, *, depth: int) -> Iterator[Folder]:
-    """Yield `root` and the folders under it, level by level, `depth` levels down (a loop of links ends there)."""
-    waiting = deque([(str(root), 0)])
+def walk(source: Source, path: str, *, depth: int) -> Iterator[Folder]:
+    """Yield the folder at `path` and the folders under it, level by level, `depth` levels down."""
+    waiting = deque([(path, 0)])
     while waiting:
         path, level = waiting.popleft()
-        folder = scan(path)
+        folder = source.scan(path)
         yield folder
         if level < depth:
             waiting.extend((folder.child(name), level + 1) for name in folder.folders)
 
 
-def find(root: Path, matches: Callable[[Folder], bool], *, depth: int) -> list[Folder]:
+def find(source: Source, matches: Callable[[Folder], bool], *, depth: int) -> list[Folder]:
     """Return the folders that match on the highest level where any does; [] when none does `depth` levels down."""
-    level = [scan(str(root))]
+    level = [source.scan(source.root)]
     for _ in range(depth):
         matched = [folder for folder in level if matches(folder)]
         if matched:
             return matched
-        level = [scan(folder.child(name)) for folder in level for name in folder.folders]
+        level = [source.scan(folder.child(name)) for folder in level for name in folder.folders]
     return [folder for folder in level if matches(folder)]
 
 
@@ -138,12 +92,16 @@ def tabulate(cells: Collection[Cell]) -> pa.Table:
         raise DataError("Some names are not valid UTF-8; rename these files or folders.", shorten(names)) from None
 
 
-def read_csv(path: str) -> list[dict[str, str]]:
+def read_csv(source: Source, path: str) -> list[dict[str, str]]:
     """Return the rows of a CSV file by lower-case column name; [] when it holds no table.
 
-    Takes a byte-order mark, commas, semicolons or tabs between the columns, and bytes of another encoding.
+    Takes a byte-order mark, commas, semicolons or tabs between the columns, and bytes of another encoding. OSError
+    where the file cannot be read.
     """
-    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    try:
+        text = source.read(path, max_bytes=_TABLE_BYTES).decode("utf-8-sig", errors="replace")
+    except BadImageError as error:  # it is no image, but a pipe is no table either
+        raise OSError(errno.EINVAL, str(error), path) from None
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     try:
@@ -170,11 +128,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def describe(root: Path) -> str:
-    """Return in one sentence what a folder holds, for an error that says what was found instead."""
-    top = scan(str(root))
+def describe(source: Source) -> str:
+    """Return in one sentence what a collection's top folder holds, for an error that says what was found instead."""
+    top = source.scan(source.root)
     if not top.folders and not top.files:
-        return f"Found: {root} is empty."
+        return f"Found: {source.root} is empty."
     names = [*(f"{name}/" for name in top.folders), *top.files]
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"Found in {root}: {', '.join(names[:SHOWN])}{more}."
+    return f"Found in {source.root}: {', '.join(names[:SHOWN])}{more}."

@@ -3,23 +3,21 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 from leukmodels.errors import DataError
 from leukmodels.readers.listing import (
     Cell,
-    Folder,
     Listing,
     counted,
     describe,
     find,
     left_out,
     read_csv,
-    scan,
     shorten,
     tabulate,
     walk,
 )
+from leukmodels.readers.place import Folder, Source
 
 CLASSES = ("CBFB_MYH11", "NPM1", "PML_RARA", "RUNX1_RUNX1T1", "control")
 TITLE = "AML-Cytomorphology_MLL_Helmholtz"
@@ -30,23 +28,24 @@ _IMAGE = re.compile(r"image_(\d+)\.tiff?", re.IGNORECASE)
 _PATIENT = re.compile(r"[A-Z]{3}")
 
 
-def looks_like(root: Path) -> bool:
+def looks_like(source: Source) -> bool:
     """Return whether this collection, or a part of it, lies at or under the folder."""
-    return bool(find(root, _holds_classes, depth=_DEPTH))
+    return bool(find(source, _holds_classes, depth=_DEPTH))
 
 
-def read(root: Path) -> Listing:
+def read(source: Source) -> Listing:
     """Return the images of the collection; raise DataError with every problem of the folder."""
-    places = find(root, _holds_classes, depth=_DEPTH)
+    root = source.root
+    places = find(source, _holds_classes, depth=_DEPTH)
     if len(places) != 1:
-        raise DataError(f"{root} cannot be read as the MLL collection (reader mll).", _misplaced(root, places))
+        raise DataError(f"{root} cannot be read as the MLL collection (reader mll).", _misplaced(source, places))
     data = places[0]
     cells: list[Cell] = []
     problems: list[str] = []
     notes: list[str] = []
     for name in data.folders:
         if name in CLASSES:
-            _read_class(scan(data.child(name)), cells, problems, notes)
+            _read_class(source, source.scan(data.child(name)), cells, problems, notes)
         else:
             notes.append(f"The folder {data.child(name)} is left out: it is none of the classes {', '.join(CLASSES)}.")
     problems += shorten(_two_classes(cells))
@@ -54,8 +53,8 @@ def read(root: Path) -> Listing:
         problems.append(f"No image_<k>.tif was found. Expected: {LAYOUT}.")
     if problems:
         raise DataError(f"{root} cannot be read as the MLL collection (reader mll).", problems)
-    notes += left_out(_not_taken(data, cells), "not named <PATIENT>/image_<k>.tif")
-    notes += _check_metadata(cells, {data.path, str(Path(data.path).parent), str(root)})
+    notes += left_out(_not_taken(source, data, cells), "not named <PATIENT>/image_<k>.tif")
+    notes += _check_metadata(source, cells, {data.path, data.path.rpartition("/")[0], root})
     return Listing(cells=tabulate(cells), patient_level=True, crop_px=None, black_background=False, notes=tuple(notes))
 
 
@@ -63,17 +62,18 @@ def _holds_classes(folder: Folder) -> bool:
     return not frozenset(CLASSES).isdisjoint(folder.folders)
 
 
-def _misplaced(root: Path, places: Sequence[Folder]) -> list[str]:
+def _misplaced(source: Source, places: Sequence[Folder]) -> list[str]:
     if places:
         return [
             f"It holds {len(places)} copies of the collection: {', '.join(place.path for place in places)}. Give one."
         ]
-    if root.name in CLASSES:
-        return [f"{root} is one class of the collection. Give the folder above it, {root.parent}."]
-    return [f"Expected: {LAYOUT}.", describe(root)]
+    above, _, name = source.root.rpartition("/")
+    if name in CLASSES:
+        return [f"{source.root} is one class of the collection. Give the folder above it, {above}."]
+    return [f"Expected: {LAYOUT}.", describe(source)]
 
 
-def _read_class(folder: Folder, cells: list[Cell], problems: list[str], notes: list[str]) -> None:
+def _read_class(source: Source, folder: Folder, cells: list[Cell], problems: list[str], notes: list[str]) -> None:
     loose = [name for name in folder.files if _IMAGE.fullmatch(name)]
     if loose:
         problems.append(
@@ -81,7 +81,7 @@ def _read_class(folder: Folder, cells: list[Cell], problems: list[str], notes: l
         )
     empty: list[str] = []
     for name in folder.folders:
-        patient = scan(folder.child(name))
+        patient = source.scan(folder.child(name))
         found = [
             Cell(patient.child(file), folder.name, name, (int(match[1]),))
             for file in patient.files
@@ -97,11 +97,11 @@ def _read_class(folder: Folder, cells: list[Cell], problems: list[str], notes: l
         notes.append(f"Left out in {folder.path}, because they hold no image_<k>.tif: {', '.join(shorten(empty))}.")
 
 
-def _not_taken(data: Folder, cells: Sequence[Cell]) -> list[str]:
+def _not_taken(source: Source, data: Folder, cells: Sequence[Cell]) -> list[str]:
     """Return the images beside and under the classes that are not named as this collection's are."""
     taken = {cell.path for cell in cells}
-    classes = (Path(data.child(name)) for name in data.folders if name in CLASSES)
-    folders = [data, *(folder for place in classes for folder in walk(place, depth=_DEPTH))]
+    classes = (data.child(name) for name in data.folders if name in CLASSES)
+    folders = [data, *(folder for place in classes for folder in walk(source, place, depth=_DEPTH))]
     images = (folder.child(name) for folder in folders for name in (*folder.images, *folder.foreign))
     return [path for path in images if path not in taken]
 
@@ -117,18 +117,27 @@ def _two_classes(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _check_metadata(cells: Sequence[Cell], places: set[str]) -> list[str]:
+def _check_metadata(source: Source, cells: Sequence[Cell], places: set[str]) -> list[str]:
     """Return a note for each metadata file that tells another story than the folders do. It is never needed."""
     found = Counter((cell.patient, cell.class_name) for cell in cells)
     notes = []
-    for place in sorted(places):
-        for name in scan(place).files:
-            if name.lower().startswith("metadata") and name.lower().endswith(".csv"):
-                rows = read_csv(f"{place}/{name}")
-                differences = _differences(rows, found)
-                if differences:
-                    notes.append(f"{place}/{name} and the folders differ: {' '.join(shorten(differences))}")
+    for path in (path for place in sorted(places) for path in _metadata(source, place)):
+        try:
+            differences = _differences(read_csv(source, path), found)
+        except OSError as error:
+            notes.append(f"{path} cannot be read ({error.strerror}).")
+            continue
+        if differences:
+            notes.append(f"{path} and the folders differ: {' '.join(shorten(differences))}")
     return notes
+
+
+def _metadata(source: Source, place: str) -> list[str]:
+    try:
+        folder = source.scan(place)
+    except OSError:  # above the root, where a user may not look and a bucket is not listed
+        return []
+    return [folder.child(name) for name in folder.files if re.fullmatch(r"(?is)metadata.*\.csv", name)]
 
 
 def _differences(rows: Sequence[dict[str, str]], found: Counter[tuple[str, str]]) -> list[str]:

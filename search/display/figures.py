@@ -91,9 +91,9 @@ def write_report(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str
         "synthetic": bool(manifest["data"]["synthetic"]),
     }
     front, progress, table = (folder.report / name for name in ("front.png", "progress.png", "front.csv"))
+    write_front_table(standing, table)  # first: the pictures take a second
     draw_front(standing, front, floors=floors, **told)
     draw_progress(record, floors, progress, **told)
-    write_front_table(standing, table)
     return [front, progress, table]
 
 

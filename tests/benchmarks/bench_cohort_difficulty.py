@@ -18,6 +18,7 @@ from leukmodels import readers, runtime
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.cohort import draw_cohort
 from leukmodels.images import decode
+from leukmodels.pixels import Blocks
 from leukmodels.split import split_patients
 from leukmodels.tasks import Task, find_task
 
@@ -29,8 +30,9 @@ def read_cells(table: pa.Table) -> Cells:
     """Return the images of a task's table, decoded."""
     names, codes = np.unique(np.array(table["patient"].to_pylist()), return_inverse=True)
     paths = table["path"].to_pylist()
+    images = np.stack([decode(Path(path).read_bytes(), image_px=IMAGE_PX, crop_px=None) for path in paths])
     return Cells(
-        images=np.stack([decode(Path(path).read_bytes(), image_px=IMAGE_PX, crop_px=None) for path in paths]),
+        pixels=Blocks.of(images),
         labels=table["label"].to_numpy().astype(np.uint8),
         patients=codes.astype(np.int32),
         patient_names=tuple(names.tolist()),
@@ -71,7 +73,7 @@ def measure(task: Task, root: Path, seed: int, folder: Path) -> list[str]:
     rows = []
     for name in ("validation", "test"):
         cells = part[name]
-        found = score(cells.labels, predict(model, cells.images))
+        found = score(cells.labels, predict(model, cells.pixels))
         disease = cells.labels.mean()
         sizes = f"{len(cells.present_patients)} | {len(cells)}"
         numbers = " | ".join(

@@ -1,0 +1,1 @@
+"""The data plane: files to prepared pixels, and those to where the trials read them."""

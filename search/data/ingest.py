@@ -1,0 +1,168 @@
+"""Files to prepared pixels: Ray Data reads, hashes and decodes every file once, in parallel on all nodes.
+
+The only file that knows Ray Data. The workers write what they decode into the cache themselves, a shard a block of
+files, so that pixels do not travel and an interrupted ingest has lost the blocks in flight only. A file that cannot be
+decoded becomes a reason, never an exception: one bad image would fail the whole dataset, or silently take its
+neighbours along (ray.data's max_errored_blocks drops blocks).
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import ray
+
+from leukmodels import images
+from leukmodels.errors import BadImageError, DataError, StudyError
+from leukmodels.readers.source import Source
+from leukmodels.shards import Shard
+from search.data.cache import PixelCache, Policy
+
+Progress = Callable[[int, int], None]
+
+_FILES_A_BLOCK = (16, 256)  # the fewest and the most
+_BLOCKS_A_CORE = 4
+_REMOTE_READS = 8  # at a time in each task
+_BYTES_A_PIXEL = 16  # four channels of 32 bits: no image file within the ceiling on pixels is larger
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Files:
+    """The files to read: n paths, their stamps as ``Source.stamps`` has them, whose pixels are wanted, bool (n,)."""
+
+    paths: Sequence[str]
+    sizes: npt.NDArray[np.int64]
+    mtimes_ns: npt.NDArray[np.int64]
+    wanted: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What became of n files, in their order.
+
+    sha256     of each file's bytes; "" where it could not be read
+    problems   why a file could not be read or decoded; "" where it could
+    """
+
+    sha256: list[str]
+    problems: list[str]
+
+
+def ingest(
+    files: Files,
+    source: Source,
+    cache: PixelCache,
+    policy: Policy,
+    *,
+    cores: int,
+    progress: Progress | None = None,
+) -> Read:
+    """Read and hash the files, decode those that are wanted, and leave what was found in the cache."""
+    n = len(files.paths)
+    read = Read(sha256=[""] * n, problems=[""] * n)
+    if n == 0:
+        return read
+    table = pa.table(
+        {
+            "row": np.arange(n, dtype=np.int64),
+            "path": pa.array(files.paths, pa.string()),
+            "size": files.sizes,
+            "mtime_ns": files.mtimes_ns,
+            "wanted": files.wanted,
+        }
+    )
+    fewest, most = _FILES_A_BLOCK
+    files_a_block = min(max(n // (cores * _BLOCKS_A_CORE), fewest), most)
+    _quiet()
+    # Not from_arrow: it starts tasks that wait for a CPU, and the trials' workers may hold all of them (see warmup.py).
+    blocks = [table.slice(first, files_a_block) for first in range(0, n, files_a_block)]
+    dataset = ray.data.from_blocks(blocks).map_batches(
+        read_batch,
+        batch_format="pyarrow",
+        batch_size=None,
+        zero_copy_batch=True,
+        fn_kwargs={"source": source, "cache": cache, "policy": policy},
+        compute=ray.data.TaskPoolStrategy(size=cores),
+        num_cpus=0,
+    )
+    done = 0
+    for batch in dataset.iter_batches(batch_format="pyarrow", batch_size=None):
+        if lost := [told for told in batch.column("lost").to_pylist() if told]:
+            raise DataError(f"Not all of {source.root} could be prepared; what was is kept in the cache:", [lost[0]])
+        answers = (batch.column(name).to_pylist() for name in ("row", "sha256", "problem"))
+        for row, sha256, problem in zip(*answers, strict=True):
+            read.sha256[row], read.problems[row] = sha256, problem
+        done += batch.num_rows
+        if progress:
+            progress(done, n)
+    return read
+
+
+def read_batch(table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy) -> pa.Table:
+    """Read a block of files into the cache; return of each row, sha256, problem, and "lost": why to give it all up."""
+    paths, wanted = table["path"].to_pylist(), table["wanted"].to_pylist()
+    stamps = np.stack([table[name].to_numpy() for name in ("size", "mtime_ns")])
+    hashes, problems, lost = ([""] * len(paths) for _ in range(3))
+    pixels: dict[str, npt.NDArray[np.uint8]] = {}
+    unusable: dict[str, str] = {}
+    passing: dict[str, str] = {}
+    # A remote store is mostly waited for; a local disk is read while nothing else could be done.
+    with ThreadPoolExecutor(1 if source.local else _REMOTE_READS) as pool:
+        contents = map if source.local else pool.map
+        for row, data in enumerate(contents(lambda path: _read(source, path, policy), paths)):
+            if isinstance(data, DataError):
+                lost[row] = str(data)
+            elif isinstance(data, str):
+                problems[row] = data
+            else:
+                sha256 = hashes[row] = hashlib.sha256(data).hexdigest()
+                # Empty files are unusable for every task: all of them are identical, and would join their patients.
+                if (wanted[row] or not data) and not {sha256} & (pixels.keys() | unusable.keys()):
+                    try:
+                        pixels[sha256] = images.decode(
+                            data, image_px=policy.image_px, crop_px=policy.crop_px, max_pixels=policy.max_pixels
+                        )
+                    except BadImageError as error:
+                        # Memory may be short only now: such a verdict is not for the cache.
+                        (passing if isinstance(error.__cause__, MemoryError) else unusable)[sha256] = str(error)
+                problems[row] = unusable.get(sha256) or passing.get(sha256, "")
+    try:
+        if pixels:
+            cache.keep_shard(policy, Shard(sha256=list(pixels), images=np.stack(list(pixels.values()))))
+        if unusable:
+            cache.keep_unusable(policy, list(unusable), list(unusable.values()))
+        # Last, so that a content that is known is there; and not of files that changed while they were read.
+        sizes, mtimes_ns = source.stamps(paths)
+        same = (stamps == np.stack([sizes, mtimes_ns])).all(axis=0)
+        kept = [row for row in np.flatnonzero(same) if hashes[row] and hashes[row] not in passing]
+        cache.keep_files([paths[row] for row in kept], sizes[kept], mtimes_ns[kept], [hashes[row] for row in kept])
+    except StudyError as error:  # the disk is full, say
+        lost[0] = str(error)
+    texts = {"sha256": hashes, "problem": problems, "lost": lost}
+    return pa.table({"row": table["row"], **{name: pa.array(text, pa.string()) for name, text in texts.items()}})
+
+
+def _read(source: Source, path: str, policy: Policy) -> bytes | str | DataError:
+    """Return a file's bytes, or why it cannot be read, or that the source does not answer any more."""
+    try:
+        return source.read(path, max_bytes=policy.max_pixels * _BYTES_A_PIXEL)
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    except BadImageError as error:
+        return str(error)
+    except DataError as error:
+        return error
+
+
+def _quiet() -> None:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.verbose_stats_logs = False
+    for name in ("ray.data", "ray.data._internal.execution.streaming_executor"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,225 @@
+"""Prepared pixels to where trials read them: Ray's object store, one copy a node, or shards that each trial streams.
+
+In the object store the pixels of both parts lie in blocks, in the order in which the cache holds them, so that they are
+read once and copied once, a block at a time. What does not fit there is written again as shards in the order of the
+contents' hashes: random, yet the same on every machine, so that a window of shards is a fair sample of the patients and
+an epoch can be repeated exactly.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import ray
+
+from leukmodels.cells import Cells, TrainingData
+from leukmodels.errors import DataError
+from leukmodels.pixels import Blocks, Pixels, Streamed
+from leukmodels.shards import Shard, image_bytes, read_shard, write_shard
+from search.data.cache import PixelCache
+from search.data.housekeeping import writing
+from search.data.prepare import Part, Prepared
+
+Progress = Callable[[int, int], None]
+
+_BLOCK_BYTES = 64 * 2**20
+_GATHERED_BYTES = 2**30  # of streamed shards in the driver at once: the fewer, the more often the cache is read
+_SHARDS_A_WINDOW = 8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InStore:
+    """Where the pixels of a part lie in the object store; see ``leukmodels.pixels.Blocks``."""
+
+    blocks: tuple["ray.ObjectRef", ...]
+    where: npt.NDArray[np.int64]
+
+    def open(self) -> Pixels:
+        """Return views of the node's one copy; starts no task."""
+        return Blocks(tuple(ray.get(list(self.blocks))), self.where)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InShards:
+    """Where the pixels of a part lie on disk."""
+
+    streamed: Streamed
+
+    def open(self) -> Pixels:
+        """Return the shards; they are read as they are needed."""
+        return self.streamed
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedPart:
+    """One part, ready to travel to a worker."""
+
+    part: Part  # without its contents
+    pixels: InStore | InShards
+
+    def open(self) -> Cells:
+        """Return the cells, pixels at hand."""
+        part = self.part
+        return Cells(
+            pixels=self.pixels.open(),
+            labels=part.labels,
+            patients=part.patients,
+            patient_names=part.patient_names,
+            image_ids=part.image_ids,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placed:
+    """What travels to the trials instead of pixels."""
+
+    train: PlacedPart
+    validation: PlacedPart
+    black_background: bool
+    split_fingerprint: str
+
+    def open(self) -> TrainingData:
+        """Return the data; call it in a worker of the session that placed it."""
+        return TrainingData(
+            train=self.train.open(),
+            validation=self.validation.open(),
+            black_background=self.black_background,
+            split_fingerprint=self.split_fingerprint,
+        )
+
+
+def share(prepared: Prepared, cache: PixelCache) -> Placed:
+    """Put the pixels into the object store, where every trial on a node reads the same copy."""
+    contents = [*prepared.train.sha256, *prepared.validation.sha256]
+    shards, places = _locate(prepared, cache, contents)
+    order = np.lexsort((places[:, 1], places[:, 0]))
+    images_a_block = max(1, _BLOCK_BYTES // image_bytes(prepared.policy.image_px))
+    gathered = _gather(shards, places[order], prepared.policy.image_px, images_a_block)
+    blocks = tuple(ray.put(block) for block in gathered)
+    train, validation = np.split(_inverse(order), [len(prepared.train.sha256)])
+    return _placed(prepared, InStore(blocks=blocks, where=train), InStore(blocks=blocks, where=validation))
+
+
+def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Progress | None = None) -> Placed:
+    """Write the pixels as shards to stream, ``window`` images being shuffled among themselves; keep what is there."""
+    train, validation = (_order(prepared, part, cache, window) for part in (prepared.train, prepared.validation))
+    done = 0
+    for ordered in (train, validation):
+        if ordered.missing:
+            shards, places = _locate(prepared, cache, ordered.sha256)
+            at_once = max(1, _GATHERED_BYTES // (ordered.images_a_shard * image_bytes(prepared.policy.image_px)))
+            gathered = _gather(shards, places, prepared.policy.image_px, ordered.images_a_shard, at_once)
+            first = 0
+            for path, images in zip(ordered.paths, gathered, strict=True):
+                with writing(cache.folder):
+                    write_shard(path, Shard(sha256=ordered.sha256[first : first + len(images)], images=images))
+                first += len(images)
+                if progress:
+                    progress(done + first, prepared.image_count)
+        done += len(ordered.sha256)
+        cache.touch(ordered.paths)
+    return _placed(prepared, train.in_shards(prepared.policy.image_px), validation.in_shards(prepared.policy.image_px))
+
+
+def missing_stream_bytes(prepared: Prepared, cache: PixelCache, *, window: int) -> int:
+    """Return the bytes that ``stream`` would write."""
+    parts = (_order(prepared, part, cache, window) for part in (prepared.train, prepared.validation))
+    return sum(len(part.sha256) for part in parts if part.missing) * image_bytes(prepared.policy.image_px)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Ordered:
+    """A part as it is streamed: its contents by hash, where each row went, and the shards they belong in."""
+
+    sha256: Sequence[str]
+    where: npt.NDArray[np.int64]
+    images_a_shard: int
+    paths: tuple[Path, ...]
+
+    @property
+    def missing(self) -> bool:
+        """Whether a shard is not there."""
+        return not all(path.is_file() for path in self.paths)
+
+    def in_shards(self, image_px: int) -> InShards:
+        """Return what travels to the trials."""
+        return InShards(
+            streamed=Streamed(
+                paths=self.paths,
+                rows_a_shard=self.images_a_shard,
+                where=self.where,
+                image_px=image_px,
+                window_shards=_SHARDS_A_WINDOW,
+            )
+        )
+
+
+def _order(prepared: Prepared, part: Part, cache: PixelCache, window: int) -> _Ordered:
+    order = np.argsort(np.array(part.sha256))
+    sha256 = [part.sha256[row] for row in order]
+    images_a_shard = max(1, window // _SHARDS_A_WINDOW)
+    digest = hashlib.sha256(f"{prepared.policy.name} {images_a_shard}\n{''.join(sha256)}".encode())
+    folder = cache.stream_folder(digest.hexdigest()[:32])
+    paths = tuple(folder / f"{first:09d}.parquet" for first in range(0, len(sha256), images_a_shard))
+    return _Ordered(sha256=sha256, where=_inverse(order), images_a_shard=images_a_shard, paths=paths)
+
+
+def _placed(prepared: Prepared, train: InStore | InShards, validation: InStore | InShards) -> Placed:
+    return Placed(
+        train=PlacedPart(part=replace(prepared.train, sha256=()), pixels=train),
+        validation=PlacedPart(part=replace(prepared.validation, sha256=()), pixels=validation),
+        black_background=prepared.black_background,
+        split_fingerprint=prepared.split.fingerprint,
+    )
+
+
+def _locate(
+    prepared: Prepared, cache: PixelCache, contents: Sequence[str]
+) -> tuple[Sequence[Path], npt.NDArray[np.int64]]:
+    """Return the cache's shards, and shard and row of each content, shape (n, 2)."""
+    known = cache.prepared(prepared.policy)
+    places = np.array([known.place[sha256] for sha256 in contents], dtype=np.int64).reshape(-1, 2)
+    cache.touch([known.shards[number] for number in np.unique(places[:, 0])])
+    return known.shards, places
+
+
+def _gather(
+    shards: Sequence[Path], places: npt.NDArray[np.int64], image_px: int, images_a_block: int, blocks_at_once: int = 1
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield blocks of images, uint8 (images_a_block or fewer, px, px, 3), in the order of ``places``.
+
+    Every shard is read once for as many blocks as are gathered at once.
+    """
+    at_once = images_a_block * blocks_at_once
+    last: tuple[int, Shard] | None = None
+    for first in range(0, len(places), at_once):
+        wanted = places[first : first + at_once]
+        images = np.empty((len(wanted), image_px, image_px, 3), dtype=np.uint8)
+        for number in np.unique(wanted[:, 0]).tolist():
+            if last is None or last[0] != number:
+                last = (number, _read(shards[number]))
+            rows = np.flatnonzero(wanted[:, 0] == number)
+            images[rows] = last[1].images[wanted[rows, 1]]
+        for start in range(0, len(images), images_a_block):
+            yield images[start : start + images_a_block]
+
+
+def _read(path: Path) -> Shard:
+    try:
+        return read_shard(path)
+    except DataError:
+        path.unlink(missing_ok=True)
+        raise DataError(
+            "A part of the cache was damaged on disk and is removed.",
+            [f"{path}: run the same command again, which prepares its images anew."],
+        ) from None
+
+
+def _inverse(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where each row went: the inverse of a permutation."""
+    where = np.empty(len(order), dtype=np.int64)
+    where[order] = np.arange(len(order))
+    return where

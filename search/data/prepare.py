@@ -1,0 +1,213 @@
+"""From a collection of images to what the trials may see, with an account of every file.
+
+found = used + duplicates + quarantined, whatever the collection holds. All classes of the collection are read and
+hashed, also those that the task leaves out: patients joined by a shared image are joined for every task, so that the
+split is the same for all of them. Only the task's images are decoded, and only training and validation cells are handed
+on. A file that the cache knows is not opened.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leukmodels import readers
+from leukmodels.duplicates import join_duplicates
+from leukmodels.errors import DataError
+from leukmodels.readers.source import Source
+from leukmodels.shards import image_bytes
+from leukmodels.split import PARTS, Split, split_patients
+from leukmodels.tasks import Task
+from search.config import SearchConfig
+from search.data.cache import PixelCache, Policy
+from search.data.ingest import Files, Progress, ingest
+from search.folder import write_whole
+from search.manifest import DataReport
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """The cells of one part of the split: see ``leukmodels.cells.Cells``, with contents for pixels."""
+
+    sha256: Sequence[str]
+    labels: npt.NDArray[np.uint8]
+    patients: npt.NDArray[np.int32]
+    patient_names: tuple[str, ...]
+    image_ids: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """What a study is trained on, its pixels in the cache; the split it was cut by; the account; the files left out."""
+
+    train: Part
+    validation: Part
+    policy: Policy
+    black_background: bool
+    split: Split
+    report: DataReport
+    quarantined: pa.Table  # path, sha256, reason
+    duplicates: pa.Table  # path, sha256, reason
+
+    @property
+    def image_count(self) -> int:
+        """How many images the trials may see."""
+        return len(self.train.sha256) + len(self.validation.sha256)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """The bytes of their pixels."""
+        return self.image_count * image_bytes(self.policy.image_px)
+
+
+def prepare(
+    source: Source,
+    task: Task,
+    config: SearchConfig,
+    cache: PixelCache,
+    *,
+    synthetic: bool,
+    cores: int,
+    admit: Callable[[int], None] = lambda images: None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Read ``source`` for ``task``; DataError with every problem of the folder before anything is trained.
+
+    ``admit`` is called with the number of images still to be decoded before the first is, and may refuse.
+    """
+    listing = readers.read(task.reader, source)
+    task.select(listing.cells)  # a class that is missing is said before any file is opened
+    found = listing.cells
+    policy = Policy(image_px=config.image_px, crop_px=listing.crop_px, max_pixels=config.max_pixels)
+    in_task = pc.is_in(found["class_name"], pa.array([*task.disease, *task.control]))
+    hashes, reasons = _contents(
+        found["path"].to_pylist(), in_task.to_numpy(), source, cache, policy, cores, admit, progress
+    )
+    found = found.append_column("sha256", pa.array(hashes, pa.string()))
+    found = found.append_column("reason", pa.array(reasons, pa.string()))
+    quarantined = found.filter(pc.not_equal(found["reason"], ""))
+    _refuse_too_many_bad(quarantined, found.num_rows, config.max_bad, source.root)
+
+    joined = join_duplicates(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
+    split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control))
+    cells = split.assign(task.select(joined.cells))
+    removed = task_rows(joined.removed, task)
+    bad = task_rows(quarantined, task)
+    report = DataReport(
+        root=source.root,
+        synthetic=synthetic,
+        fingerprint=_fingerprint(cells, config.image_px, listing.crop_px),
+        image_px=config.image_px,
+        crop_px=listing.crop_px,
+        black_background=listing.black_background,
+        patient_level=listing.patient_level,
+        found=int(pc.sum(in_task).as_py()),
+        used=cells.num_rows,
+        duplicates=removed.num_rows,
+        quarantined=bad.num_rows,
+        cells={part: _part(cells, part).num_rows for part in PARTS},
+        patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS},
+        notes=(*listing.notes, *([joined.words()] if joined.words() else [])),
+    )
+    return Prepared(
+        train=_cells(cells, "train", source.root),
+        validation=_cells(cells, "validation", source.root),
+        policy=policy,
+        black_background=listing.black_background,
+        split=split,
+        report=report,
+        quarantined=bad.select(["path", "sha256", "reason"]),
+        duplicates=removed.select(["path", "sha256", "reason"]),
+    )
+
+
+def write_listing(path: Path, files: pa.Table) -> None:
+    """Write files that were left out as CSV: path, sha256, reason."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["path", "sha256", "reason"])
+    writer.writeheader()
+    writer.writerows(files.to_pylist())
+    write_whole(path, text.getvalue())
+
+
+def task_rows(table: pa.Table, task: Task) -> pa.Table:
+    """Return the rows of the task's classes."""
+    return table.filter(pc.is_in(table["class_name"], pa.array([*task.disease, *task.control])))
+
+
+def _contents(
+    paths: list[str],
+    in_task: npt.NDArray[np.bool_],
+    source: Source,
+    cache: PixelCache,
+    policy: Policy,
+    cores: int,
+    admit: Callable[[int], None],
+    progress: Progress | None,
+) -> tuple[list[str], list[str]]:
+    """Return the content of each file and why it cannot be used ("" where it can), reading those not known yet."""
+    sizes, mtimes_ns = source.stamps(paths)
+    hashes = cache.contents(paths, sizes, mtimes_ns)
+    known = cache.prepared(policy)
+    missing = np.array(
+        [
+            not sha256 or (wanted and sha256 not in known.place and sha256 not in known.reasons)
+            for sha256, wanted in zip(hashes, in_task.tolist(), strict=True)
+        ],
+        dtype=bool,
+    )
+    reasons = [known.reasons.get(sha256, "") for sha256 in hashes]
+    rows = np.flatnonzero(missing)
+    admit(int((missing & in_task).sum()))
+    read = ingest(
+        Files(paths=[paths[row] for row in rows], sizes=sizes[rows], mtimes_ns=mtimes_ns[rows], wanted=in_task[rows]),
+        source,
+        cache,
+        policy,
+        cores=cores,
+        progress=progress,
+    )
+    for row, sha256, problem in zip(rows.tolist(), read.sha256, read.problems, strict=True):
+        hashes[row], reasons[row] = sha256, problem
+    return hashes, reasons
+
+
+def _refuse_too_many_bad(quarantined: pa.Table, found: int, max_bad: float, root: str) -> None:
+    if quarantined.num_rows <= max_bad * found:
+        return
+    raise DataError(
+        f"{quarantined.num_rows} of {found} images in {root} cannot be used, more than --max-bad allows "
+        f"({max_bad:.1%}). Mend or remove them, or raise --max-bad:",
+        [f"{row['path']}: {row['reason']}" for row in quarantined.select(["path", "reason"]).to_pylist()],
+    )
+
+
+def _part(cells: pa.Table, part: str) -> pa.Table:
+    return cells.filter(pc.equal(cells["part"], part))
+
+
+def _cells(cells: pa.Table, part: str, root: str) -> Part:
+    rows = _part(cells, part)
+    names, codes = np.unique(np.array(rows["patient"].to_pylist(), dtype=np.str_), return_inverse=True)
+    return Part(
+        sha256=rows["sha256"].to_pylist(),
+        labels=rows["label"].to_numpy().astype(np.uint8),
+        patients=codes.astype(np.int32),
+        patient_names=tuple(names.tolist()),
+        image_ids=np.array([path.removeprefix(f"{root.rstrip('/')}/") for path in rows["path"].to_pylist()]),
+    )
+
+
+def _fingerprint(cells: pa.Table, image_px: int, crop_px: int | None) -> str:
+    digest = hashlib.sha256(f"{image_px} {crop_px}\n".encode())
+    columns = (cells[name].to_pylist() for name in ("class_name", "patient", "sha256"))
+    for row in sorted(zip(*columns, strict=True)):
+        digest.update("\t".join(row).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,131 @@
+"""What a command line asks for, as studies to carry out: everything checked that can be before Ray is started."""
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leukmodels import readers
+from leukmodels.errors import ConfigError, DataError, StudyError
+from leukmodels.readers.source import open_source
+from leukmodels.tasks import TASKS, Task, find_task
+from search import journal
+from search.bundle import check_out, default_out
+from search.config import SearchConfig, configure, reconfigure
+from search.folder import StudyFolder
+from search.manifest import config_of, keras_space, refuse_existing, task_of
+from search.records import fold
+from search.tracking.tracker import default_uri
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TAKEN = frozenset({"synthetic", "mlflow-artifacts", "cache"})  # the storage folder's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One study to carry out; ``changes`` is what a resumed one was told anew, None for a new study."""
+
+    folder: StudyFolder
+    task: Task
+    config: SearchConfig
+    changes: Mapping[str, Any] | None
+    command: str
+    out: Path
+    cache: Path
+
+    @property
+    def uri(self) -> str:
+        """Where MLflow is."""
+        return self.config.tracking_uri or default_uri(self.folder.path.parent)
+
+
+def plan_new(
+    task_name: str,
+    storage: Path,
+    *,
+    preset: str,
+    given: Mapping[str, Any],
+    name: str | None,
+    out: Path | None,
+    cache: Path,
+    command: str,
+) -> Plan:
+    """Return the plan of a new study."""
+    task = find_task(task_name)
+    config = configure(preset, {**given, "task": task_name})
+    folder = StudyFolder(storage / _checked_name(name, task))
+    refuse_existing(folder)
+    _check_classes(task, config)
+    out = out or default_out(folder, task=task.name, synthetic=config.data is None)
+    check_out(out)
+    return Plan(folder=folder, task=task, config=config, changes=None, command=command, out=out, cache=cache)
+
+
+def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | None, cache: Path, command: str) -> Plan:
+    """Return the plan of going on with a study; StudyError where this version would search something else."""
+    manifest = folder.read_manifest()
+    config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
+    task = task_of(manifest)
+    if manifest["space"] != keras_space().describe():
+        raise StudyError(
+            f"{folder.name} was begun with another search space than this version has; "
+            "resume it with the version that began it, or start a new study."
+        )
+    out = out or default_out(folder, task=task.name, synthetic=config.data is None)
+    check_out(out)
+    return Plan(folder=folder, task=task, config=config, changes=changes, command=command, out=out, cache=cache)
+
+
+def refuse_collisions(plans: Sequence[Plan]) -> None:
+    """Raise ConfigError where two of several studies would have one name or one place to export to."""
+    for what, places in (("name", [plan.folder.path for plan in plans]), ("--out", [plan.out for plan in plans])):
+        if twice := sorted({str(place) for place in places if places.count(place) > 1}):
+            raise ConfigError(
+                f"Two of these studies have the same {what}:",
+                [f"{place}: name each task once, and give task files different names." for place in twice],
+            )
+
+
+def tasks_of(data: str | None) -> list[str]:
+    """Return every built-in task that the given data can answer, in order; DataError where there is none."""
+    if data is None:
+        return [name for name, task in TASKS.items() if task.reader == "mll"]
+    reasons = []
+    source = open_source(data)  # listed once for all readers
+    for reader in dict.fromkeys(task.reader for task in TASKS.values()):
+        try:
+            present = set(readers.read(reader, source).cells["class_name"].to_pylist())
+        except DataError as error:
+            reasons.append(f"{reader}: {error}")
+            continue
+        if answered := [name for name, task in TASKS.items() if {*task.disease, *task.control} <= present]:
+            return answered
+        reasons.append(f"{reader}: only the classes {', '.join(sorted(present))} are here, and no task has just those.")
+    raise DataError(f"No built-in task can be answered from {source.root}:", reasons)
+
+
+def _checked_name(name: str | None, task: Task) -> str:
+    if name is None:
+        return f"{task.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    if not _NAME.fullmatch(name) or name in _TAKEN:
+        raise ConfigError(
+            "This study cannot be named so:",
+            [
+                f"--name is {name!r}; give letters, digits, '.', '_' and '-', a letter or digit first "
+                f"(and none of {', '.join(sorted(_TAKEN))})."
+            ],
+        )
+    return name
+
+
+def _check_classes(task: Task, config: SearchConfig) -> None:
+    """Raise DataError or ConfigError where the data cannot hold the task's classes; opens no image."""
+    if config.data:
+        task.select(readers.read(task.reader, config.data).cells)
+    elif task.reader != "mll":
+        raise ConfigError(
+            f"Task {task.name} needs images of its own (--data):",
+            [f"A drawn cohort has the MLL layout, which the reader {task.reader!r} does not read."],
+        )
