@@ -169,8 +169,15 @@ def _prepare(
     demand: Demand,
     console: Console,
 ) -> Prepared:
+    read = False
+
     def admit(images: int) -> None:
         admission.admit(states, replace(demand, prepare_bytes=images * image_bytes(plan.config.image_px)))
+
+    def progress(done: int, total: int) -> None:
+        nonlocal read
+        read = True
+        console.progress("Reading images", done, total)
 
     prepared = prepare(
         source,
@@ -180,8 +187,10 @@ def _prepare(
         synthetic=plan.config.data is None,
         cores=sum(state.cores for state in states),
         admit=admit,
-        progress=lambda done, total: console.progress("Reading images", done, total),
+        progress=progress,
     )
+    if not read:
+        console.say("No image had to be read: all of them are in the cache.")
     for note in prepared.report.notes:
         console.say(note)
     console.say(prepared.report.words())

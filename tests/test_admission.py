@@ -137,7 +137,7 @@ def test_pixels_are_shared_where_the_smallest_object_store_holds_them_and_stream
         "2.81 GB of pixels do not fit into shared memory: 2.80 GB may be filled on beta, 70% of Ray's object store: "
         "every trial streams them from the cache, shuffled in windows of 4,096 images."
     )
-    assert placed(states, pixel_bytes=1, pixels="streamed").words.startswith("The pixels are not to be shared: every")
+    assert placed(states, pixel_bytes=1, pixels="streamed").words.startswith("As --pixels asks: every")
 
 
 def test_pixels_that_do_not_fit_beside_the_trials_are_streamed():

@@ -66,8 +66,17 @@ def test_five_kills_at_random_moments_lose_and_repeat_nothing(tmp_path):
 def test_a_training_that_is_interrupted_and_then_killed_goes_on_from_its_checkpoint(tmp_path):
     command = ["-m", "search.run", "--storage", tmp_path, "--no-dashboard", "--out", tmp_path / "exported"]
     small = ["--preset", "smoke", "--trials", 2, "--epochs", 8, "--patience", 8, "--image-px", 16]
-    driver = start(*command, "--task", "runx1", "--name", "study", "--cells-per-patient", 3, *small)
+    new = [*command, "--task", "runx1", "--name", "study", "--cells-per-patient", 3, *small]
     folder = tmp_path / "study"
+    # First while the images are still being prepared: nothing is begun, and the same command may be given again.
+    driver = start(*new)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "synthetic").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=60) == 130
+    assert not StudyFolder(folder).exists
+    driver = start(*new)
     wait_for_events(folder, 2, driver, kind="epoch")
     driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=60) == 130

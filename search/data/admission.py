@@ -114,7 +114,7 @@ def place(
         other = f"{against}, and cannot be streamed either: " if against else ""
         raise ProblemsError(_HEADING, [f"{other}{problem}" for problem in problems])
     how = f"every trial streams them from the cache, shuffled in windows of {demand.shuffle_window:,} images."
-    return Placement(streamed=True, words=f"{against or 'The pixels are not to be shared'}: {how}")
+    return Placement(streamed=True, words=f"{against or 'As --pixels asks'}: {how}")
 
 
 def limits_of(states: Sequence[NodeState], demand: Demand, *, shared: Sequence[float]) -> Limits:

@@ -73,9 +73,9 @@ class Load:
         with (self.folder / "trials.jsonl").open("a") as file:
             file.write(json.dumps({"number": number, "begin": begin, "end": time.monotonic()}) + "\n")
 
-    def mark(self, moment: str) -> None:
+    def mark(self, moment: str, *, ago_s: float = 0.0) -> None:
         """Keep when this moment was: ``search`` as the search is called, ``front`` when its front is on disk."""
-        (self.folder / moment).write_text(str(time.monotonic()))
+        (self.folder / moment).write_text(str(time.monotonic() - ago_s))
 
     def write_front(self, rows: Sequence[Sequence[float]]) -> None:
         """Write the front of (recall, accuracy) of all trials, which ends what is timed."""
