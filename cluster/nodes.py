@@ -131,7 +131,7 @@ def _memory(root: Path) -> tuple[int, int] | None:
         if limit and used and limit[0].isdecimal():
             # What the kernel keeps of files goes when it is needed.
             stat = _table(group / "memory.stat")
-            files = stat.get("total_inactive_file", stat.get("inactive_file", 0))
+            files = sum(stat.get(f"total_{kind}", stat.get(kind, 0)) for kind in ("inactive_file", "active_file"))
             total = min(total, int(limit[0]))
             free = min(free, int(limit[0]) - int(used[0]) + files)
     return total, max(0, free)

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     The suffix stays, because writers choose a format by it. A process killed meanwhile leaves the old file as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{os.getpid()}-{path.name}")
+    # By process and at random: two machines that share a disk may give two processes one number.
+    aside = path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         yield aside
         aside.replace(path)

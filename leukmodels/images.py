@@ -3,8 +3,9 @@
 The policy: TIFF, BMP, PNG and JPEG of 8 bits a channel in grey, palette or RGB; alpha is dropped. Refused, with the
 reason: 16 bits a channel (the right scaling is not in the file), CMYK and other colour spaces, several frames (which
 one is the cell?), more pixels than the ceiling (read off the header, before anything is decoded), truncated or damaged
-files, and images of a single colour. An image that is not square is cut to the square in its middle, never padded or
-stretched: the shape of a cell is diagnostic.
+files, and images of a single colour. PNG and deflated TIFF tell all damage by their checksums; in a JPEG, a BMP or
+another TIFF, bytes that changed are other pixels and nothing more. An image that is not square is cut to the square in
+its middle, never padded or stretched: the shape of a cell is diagnostic.
 
 A file's time and memory are bounded by its size and the ceiling. Pillow sees to most of that; what it lets pass, small
 files that cost minutes or gigabytes, is refused here before it is opened: see `_check_structure` and `_Pieces`.
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from PIL import Image, TiffTags, UnidentifiedImageError
 
 from leukmodels.errors import BadImageError
+from leukmodels.tiff import open_plain
 
 FORMATS = ("TIFF", "BMP", "PNG", "JPEG")
 MAX_PIXELS = 64_000_000
@@ -54,23 +56,27 @@ def decode(data: bytes, *, image_px: int, crop_px: int | None, max_pixels: int =
     if not data:
         raise BadImageError("the file is empty")
     try:
-        _check_structure(data)
-        with _QUIET, Image.open(_Pieces(data), formats=FORMATS) as image:
-            _check_header(image, max_pixels)
-            _check_passes(image, data, max_pixels)
-            if image.format == "TIFF":
-                # Pillow would read the nested directories too, whose numbers nothing limits.
-                for tag in TiffTags.TAGS_V2_GROUPS:
-                    image.getexif().pop(tag, None)
-            # A line that is longer than a block would be copied anew for every block.
-            image.decodermaxblock = max(image.decodermaxblock, 4 * image.width)
-            pixels = np.asarray(_resize(_to_rgb(image), image_px, crop_px))
+        if plain := open_plain(data):
+            _check_size(plain.width, plain.height, max_pixels)
+            pixels = _pixels(plain, image_px, crop_px)
+        else:
+            _check_structure(data, max_pixels)
+            with _QUIET, Image.open(_Pieces(data), formats=FORMATS) as image:
+                _check_header(image, max_pixels)
+                _check_passes(image, data, max_pixels)
+                if image.format == "TIFF":
+                    # Pillow would read the nested directories too, whose numbers nothing limits.
+                    for tag in TiffTags.TAGS_V2_GROUPS:
+                        image.getexif().pop(tag, None)
+                # A line that is longer than a block would be copied anew for every block.
+                image.decodermaxblock = max(image.decodermaxblock, 4 * image.width)
+                pixels = _pixels(image, image_px, crop_px)
     except BadImageError:
         raise
     except UnidentifiedImageError:
         raise BadImageError(f"it is none of {', '.join(FORMATS)}, or its header is damaged") from None
     except Exception as error:  # decoders raise anything from SyntaxError to MemoryError on hostile bytes
-        raise BadImageError(f"it cannot be decoded: {error or type(error).__name__}") from error
+        raise BadImageError(f"it cannot be decoded: {str(error) or type(error).__name__}") from error
     # Nearly every image is known by its corner and centre to have two colours, without a look at each pixel.
     if (pixels[0, 0] == pixels[image_px // 2, image_px // 2]).all() and (pixels == pixels[0, 0]).all():
         raise BadImageError("it is all black" if not pixels.any() else "all its pixels have one colour")
@@ -90,32 +96,45 @@ class _Pieces(BytesIO):
         return super().read(size)
 
 
-def _check_structure(data: bytes) -> None:
+def _check_structure(data: bytes, max_pixels: int) -> None:
     """Refuse what would cost much to open."""
     for magic, metadata in ((b"\x89PNG", b"iCCP"), (b"\xff\xd8", b"Exif\0\0")):
         if data.startswith(magic) and (repeats := data.count(metadata)) > _REPEATS:
             raise BadImageError(f"it holds {repeats:,} times the metadata {metadata[:4].decode()}")
     if data[:2] in (b"II", b"MM") and data[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+"):
         with suppress(struct.error, OverflowError):  # a damaged header, which Pillow says
-            _check_tags(data)
+            _check_tags(data, max_pixels)
 
 
-def _check_tags(data: bytes) -> None:
+def _check_tags(data: bytes, max_pixels: int) -> None:
+    """Refuse a TIFF of too many numbers, and one of large tiles, which are decoded whole however small the image is.
+
+    Read here and not from Pillow: of tags that are damaged, doubled or of rare types, libtiff sees others than Pillow.
+    """
     order, big = "<" if data.startswith(b"II") else ">", data[2:3] == b"+"
     (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
     (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
     start += 8 if big else 2
-    entry = struct.Struct(order + ("HHQ8x" if big else "HHI4x"))
+    entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
     whole = min(count, max(0, len(data) - start) // entry.size)
     numbers = 0
-    for tag, kind, values in entry.iter_unpack(memoryview(data)[start : start + whole * entry.size]):
+    sides = {_TILE_WIDTH: 0, _TILE_LENGTH: 0}
+    for tag, kind, values, value in entry.iter_unpack(memoryview(data)[start : start + whole * entry.size]):
         if kind not in (_BYTE, _TEXT, _UNDEFINED) or tag in (_STRIP_OFFSETS, _TILE_OFFSETS):
             numbers += values
-        # Any other type is read by libtiff but not by Pillow, which then could not check the size.
-        if tag in (_TILE_WIDTH, _TILE_LENGTH) and (kind not in (_SHORT, _LONG, _LONG8) or values != 1):
-            raise BadImageError("the size of its tiles is no number")
+        if tag in sides:
+            number = {_SHORT: "H", _LONG: "I", **({_LONG8: "Q"} if big else {})}.get(kind)
+            if number is None or values != 1:
+                raise BadImageError("the size of its tiles is no number")
+            sides[tag] = max(sides[tag], *struct.unpack_from(order + number, value))
     if numbers > _TIFF_NUMBERS:
-        raise BadImageError(f"its tags hold {numbers:,} numbers, more than the {_TIFF_NUMBERS:,} allowed")
+        raise BadImageError(f"its tags hold {numbers:,} numbers, more than {_TIFF_NUMBERS:,}, or its header is damaged")
+    _check_size(sides[_TILE_WIDTH], sides[_TILE_LENGTH], max_pixels)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise BadImageError(f"it has {width:,} x {height:,} pixels, more than the ceiling of {max_pixels:,}")
 
 
 def _check_passes(image: Image.Image, data: bytes, max_pixels: int) -> None:
@@ -125,10 +144,7 @@ def _check_passes(image: Image.Image, data: bytes, max_pixels: int) -> None:
 
 
 def _check_header(image: Image.Image, max_pixels: int) -> None:
-    tags = getattr(image, "tag_v2", {})  # a TIFF's tile is decoded whole, however small the image that it holds
-    for width, height in (image.size, (tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0))):
-        if width * height > max_pixels:
-            raise BadImageError(f"it has {width:,} x {height:,} pixels, more than the ceiling of {max_pixels:,}")
+    _check_size(image.width, image.height, max_pixels)
     if getattr(image, "is_animated", False):
         raise BadImageError("it holds several frames; one image a file is needed")
     if any(_SIXTEEN_BITS.fullmatch(name) for name in (image.mode, _raw_mode(image))):
@@ -142,6 +158,10 @@ def _raw_mode(image: Image.Image) -> str:
     args = image.tile[0].args if image.tile else ""
     first = args[0] if isinstance(args, tuple) and args else args
     return first if isinstance(first, str) else ""
+
+
+def _pixels(image: Image.Image, image_px: int, crop_px: int | None) -> npt.NDArray[np.uint8]:
+    return np.asarray(_resize(_to_rgb(image), image_px, crop_px))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,7 +1,8 @@
 """Trains one model: an epoch, a look at the validation cells, a checkpoint, a report; and again.
 
 Every random draw of an epoch depends on the seed and the epoch alone or is kept in the checkpoint, so a trial that was
-killed and goes on ends where an uninterrupted one does.
+killed and goes on ends where an uninterrupted one does, as long as its pixels lie where they lay (in memory, or in the
+same shards).
 """
 
 import math

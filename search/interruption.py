@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 _IMPATIENCE_S = 1.0
+# When and which, since the outermost block was entered; blocks within one another know of the same signals.
+_told: list[tuple[float, int]] = []
+_depth = 0
 
 
 class Interrupted(BaseException):
@@ -28,25 +31,30 @@ def interruptible() -> Iterator[Callable[[], None]]:
     Ray's own SIGTERM handler exits at once, and Tune's SIGINT handler returns as if the study had ended: enter this
     after ``ray.init``, with TUNE_DISABLE_SIGINT_HANDLER set. It nests; the innermost block raises.
     """
-    told: list[tuple[float, int]] = []
+    global _depth
+    if _depth == 0:
+        _told.clear()
+    told_before = len(_told)
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
         # Impatience must not cut short what the first signal set off.
-        impatient = bool(told) and time.monotonic() - told[-1][0] < _IMPATIENCE_S
-        told.append((time.monotonic(), signum))
+        impatient = bool(_told) and time.monotonic() - _told[-1][0] < _IMPATIENCE_S
+        _told.append((time.monotonic(), signum))
         if not impatient:
             raise KeyboardInterrupt  # the one exception that Ray's C++ waits let through
 
     def check() -> None:
-        if told:
+        if len(_told) > told_before:
             raise KeyboardInterrupt
 
     before = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGINT, signal.SIGTERM)}
+    _depth += 1
     try:
         yield check
         check()
     except KeyboardInterrupt:
-        raise Interrupted(told[0][1] if told else signal.SIGINT) from None
+        raise Interrupted(_told[0][1] if _told else signal.SIGINT) from None
     finally:
+        _depth -= 1
         for signum, handler in before.items():
             signal.signal(signum, handler)

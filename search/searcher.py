@@ -92,7 +92,12 @@ class OptunaSearcher(Searcher):
     @property
     def has_more(self) -> bool:
         """Whether ``suggest`` has another configuration to give."""
-        return self._unfinished > 0 or len(self._recorder.record.trials) < self._trials
+        return self.left > 0
+
+    @property
+    def left(self) -> int:
+        """How many configurations are still to be given."""
+        return self._unfinished + max(0, self._trials - len(self._recorder.record.trials))
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the next configuration, unfinished trials of an earlier session first, or FINISHED."""

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from search import journal
@@ -65,7 +66,6 @@ def drive(
                     begun = True
                     if changes is not None:
                         recorder.study_resumed(changes)
-                    budget.begin()
                     return placed
 
                 if searcher.has_more:
@@ -77,7 +77,8 @@ def drive(
                         stopper=budget,
                         plan=plan,
                         experiment=experiment or KerasExperiment(),
-                        resources=resources,
+                        resources=replace(resources, concurrency=min(resources.concurrency, searcher.left)),
+                        first_trial=budget.begin,
                     )
                 else:
                     begin()

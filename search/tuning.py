@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,10 +49,12 @@ def run_trials(
     plan: TrialPlan,
     experiment: Experiment,
     resources: Resources,
+    first_trial: Callable[[], None],
 ) -> None:
     """Run trials until the searcher has no more or the stopper ends them.
 
     ``ready`` prepares the data while the workers start (see ``warmup``); what it raises ends the search and is raised.
+    ``first_trial`` is called as the first trial starts.
     """
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
@@ -78,7 +81,7 @@ def run_trials(
             name="tune",
             storage_path=str(folder.scratch),
             stop=WarmStopper(stopper, warm_ups),
-            callbacks=[StartCounter(warm_ups)],
+            callbacks=[StartCounter(warm_ups, first_trial)],
             failure_config=FailureConfig(max_failures=_LOST_WORKERS),
             verbose=0,
         ),

@@ -108,14 +108,23 @@ class WarmSearcher(Searcher):
 
 
 class StartCounter(Callback):
-    """Counts the workers that have started."""
+    """Counts the workers that have started, and says when the first trial does."""
 
-    def __init__(self, warm_ups: WarmUps) -> None:
-        self._warm_ups = warm_ups
+    def __init__(self, warm_ups: WarmUps, first_trial: Callable[[], None]) -> None:
+        self._warm_ups, self._first_trial = warm_ups, first_trial
+        self._any_trial = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything behind, see ``Recorder``."""
+        return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune has a live worker for ``trial``."""
-        self._warm_ups.worker_started()
+        if trial.config["number"] is None:
+            self._warm_ups.worker_started()
+        elif not self._any_trial:
+            self._any_trial = True
+            self._first_trial()
 
 
 class WarmStopper(Stopper):

@@ -62,17 +62,19 @@ def carry_out(plan: Plan, session: Session) -> bool:
         tracker = Tracker(folder, uri=plan.uri)
 
         def ready() -> placing.Placed:
-            prepared = _prepare(plan, source or _drawn_cohort(plan, console), cache, states, demand, console)
+            images = source or _drawn_cohort(plan, console)
+            prepared, asked = _prepare(plan, images, cache, states, demand, console)
+            if plan.changes is not None:
+                _refuse_other_data(folder, prepared)
+            placed = _place(prepared, cache, states, asked, admitted.concurrency, console)
             if plan.changes is None:
                 _begin(plan, prepared)
-            else:
-                _refuse_other_data(folder, prepared)
             tracker.start()
             console.link("Study", str(folder.path))
             console.link("MLflow", watch_command(plan.uri))
             if session.dashboard:
                 console.link("Ray dashboard", session.dashboard)
-            return _place(prepared, cache, states, demand, admitted.concurrency, console)
+            return placed
 
         try:
             record = drive(
@@ -168,11 +170,14 @@ def _prepare(
     states: Sequence[NodeState],
     demand: Demand,
     console: Console,
-) -> Prepared:
+) -> tuple[Prepared, Demand]:
+    """Return what was prepared, and the demand with what that took of the disk."""
     read = False
 
     def admit(images: int) -> None:
-        admission.admit(states, replace(demand, prepare_bytes=images * image_bytes(plan.config.image_px)))
+        nonlocal demand
+        demand = replace(demand, prepare_bytes=images * image_bytes(plan.config.image_px))
+        admission.admit(states, demand)
 
     def progress(done: int, total: int) -> None:
         nonlocal read
@@ -194,7 +199,7 @@ def _prepare(
     for note in prepared.report.notes:
         console.say(note)
     console.say(prepared.report.words())
-    return prepared
+    return prepared, demand
 
 
 def _place(

@@ -29,6 +29,19 @@ def test_the_signals_that_follow_do_not_disturb_the_first_ones_work():
     assert done
 
 
+def test_a_second_signal_does_not_cut_short_what_an_outer_block_does_after_the_first():
+    done = False
+    with pytest.raises(Interrupted), interruptible():
+        try:
+            with interruptible():
+                signal.raise_signal(signal.SIGINT)
+        except Interrupted:
+            signal.raise_signal(signal.SIGTERM)
+            done = True
+            raise
+    assert done
+
+
 def test_the_innermost_block_raises_and_the_outer_one_passes_it_on():
     with pytest.raises(Interrupted), interruptible():
         with pytest.raises(Interrupted), interruptible():

@@ -15,7 +15,7 @@ from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
 from search.config import configure
 from search.data.cache import PixelCache
-from search.data.placing import share, stream
+from search.data.placing import missing_stream_bytes, share, stream
 from search.data.prepare import prepare, write_listing
 
 
@@ -69,6 +69,38 @@ def test_pixels_are_those_of_the_files(prepared, tmp_path, how):
             assert ("control" in str(cells.image_ids[index])) == (cells.labels[index] == 0)
 
 
+def test_streamed_shards_that_are_there_are_kept_and_lost_or_damaged_ones_are_written_again(prepared, tmp_path):
+    result = prepared(draw_folder(tmp_path / "mll"))
+    whole = missing_stream_bytes(result, prepared.cache, window=16)
+    assert whole == result.pixel_bytes
+    first, second, third, *_ = stream(result, prepared.cache, window=16).train.pixels.streamed.paths
+    kept = first.stat().st_ino
+    assert missing_stream_bytes(result, prepared.cache, window=16) == 0
+    second.unlink()
+    third.write_bytes(third.read_bytes()[:100])
+    assert 0 < missing_stream_bytes(result, prepared.cache, window=16) < whole
+    data = stream(result, prepared.cache, window=16).open()
+    assert missing_stream_bytes(result, prepared.cache, window=16) == 0
+    assert first.stat().st_ino == kept
+    streamed, shared = (
+        next(cells.pixels.batches(np.arange(len(cells)), len(cells)))
+        for cells in (data.train, share(result, prepared.cache).open().train)
+    )
+    np.testing.assert_array_equal(streamed, shared)
+
+
+def test_a_shard_of_the_cache_that_is_damaged_is_removed_and_prepared_again(prepared, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    result = prepared(root)
+    shard = prepared.cache.prepared(result.policy).shards[0]
+    pixels = bytearray(shard.read_bytes())
+    pixels[len(pixels) // 2] ^= 1
+    shard.write_bytes(pixels)
+    with pytest.raises(DataError, match="run the same command again"):
+        share(result, prepared.cache)
+    share(prepared(root), prepared.cache)
+
+
 def test_a_second_study_opens_no_file(prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     first = prepared(root)
@@ -96,13 +128,24 @@ def test_only_a_file_that_is_new_or_has_changed_is_read_again(prepared, tmp_path
     assert (result.report.found, result.report.duplicates) == (30, 1)
 
 
-def test_another_task_decodes_only_its_own_disease(prepared, tmp_path):
+def test_another_task_on_the_same_collection_opens_no_file_either(prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     prepared(root)
     prepared(root, "npm1")
-    assert prepared.files_read == 15  # those of NPM1, which the first study hashed but did not decode
-    prepared(root, "npm1")
     assert prepared.files_read == 0
+
+
+def test_what_was_searched_before_changes_neither_the_split_nor_the_account(prepared, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    for patient in ("CAA", "CAB"):  # the same black image of two patients, who are not joined by it
+        black = root / "data" / "NPM1" / patient / "image_8.tif"
+        Image.new("RGB", (20, 20)).save(black)
+    first = prepared(root, max_bad=1)
+    prepared(root, "npm1", max_bad=1)
+    again = prepared(root, max_bad=1)
+    assert again.split.part_of == first.split.part_of
+    assert again.report == first.report
+    assert first.report.quarantined == 0  # of the task's own images
 
 
 def test_files_that_moved_are_read_but_not_kept_twice(prepared, tmp_path):
@@ -150,7 +193,7 @@ def test_too_many_bad_files_end_it_before_anything_is_trained_and_are_all_named(
         path.write_bytes(b"II*\0 not a picture")
     with pytest.raises(DataError) as caught:
         prepared(root)
-    assert "2 of 45 images" in str(caught.value)
+    assert "2 of 30 images" in str(caught.value)
     assert "--max-bad" in str(caught.value)
     assert all(str(path) in str(caught.value) for path in broken)
 

@@ -87,7 +87,7 @@ def admit(states: Sequence[NodeState], demand: Demand) -> Admission:
         limits = limits_of(states, demand, shared=[0.0 if demand.pixels == "streamed" else most for most in room])
         concurrency = max(1, limits.at_once)
         if concurrency < limits.slots:
-            notes.append(_fewer(concurrency, limits, demand))
+            notes.append(_fewer(concurrency, limits, demand, states))
     return Admission(concurrency=concurrency, trial_bytes=demand.trial_bytes, notes=tuple(notes))
 
 
@@ -193,11 +193,12 @@ def _too_little_memory(states: Sequence[NodeState], demand: Demand, *, asked: in
     least = min(short, key=room)
     holds = f" ({_need(demand.windows_bytes)} of it for images that are streamed)" if demand.windows_bytes else ""
     fewer = f"--concurrency {fit}, " if fit else ""
+    without = f", or take {least.name} out of the cluster (ray stop there)" if len(states) > 1 else ""
     streamed = "a smaller --shuffle-window, --pixels shared, " if demand.windows_bytes else ""
     return (
         f"A trial at {demand.image_px} px needs {_need(demand.trial_bytes)} of memory{holds}; {_named(short)} has "
         f"{_have(room(least))} for trials of {_have(least.free_memory)} that are free, so that {fit} and not "
-        f"{asked} fit at once. Give {fewer}a smaller --image-px, {streamed}or nodes with more free memory."
+        f"{asked} fit at once. Give {fewer}a smaller --image-px, {streamed}or nodes with more free memory{without}."
     )
 
 
@@ -267,14 +268,16 @@ def _store_notes(states: Sequence[NodeState], demand: Demand) -> list[str]:
     ]
 
 
-def _fewer(concurrency: int, limits: Limits, demand: Demand) -> str:
+def _fewer(concurrency: int, limits: Limits, demand: Demand, states: Sequence[NodeState]) -> str:
     """Return why not all CPUs and GPUs will be in use."""
+    least = min(states, key=lambda state: state.free_memory)
+    fullest = f", and {least.name} has {_have(least.free_memory)} free" if len(states) > 1 else ""
     if limits.by_cores == concurrency:
         why = "Ray was told more CPUs than there are cores"
     else:
         why = f"each needs {_need(demand.trial_bytes)} of memory at {demand.image_px} px"
     plural = "" if concurrency == 1 else "s"
-    return f"{concurrency} trial{plural} at once, although CPUs and GPUs would do for {limits.slots}: {why}."
+    return f"{concurrency} trial{plural} at once, although CPUs and GPUs would do for {limits.slots}: {why}{fullest}."
 
 
 def _named(states: Sequence[NodeState]) -> str:

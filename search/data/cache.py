@@ -66,7 +66,7 @@ class Policy:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Prepared:
+class Kept:
     """What the cache holds of a policy.
 
     place      sha256 -> number of its shard, row in the shard
@@ -102,7 +102,7 @@ class PixelCache:
         hashes = [*to_hex(known["sha256"]), ""]  # the last one is that of row -1
         return [hashes[number] for number in row.tolist()]
 
-    def prepared(self, policy: Policy) -> Prepared:
+    def prepared(self, policy: Policy) -> Kept:
         """Return what is prepared already; damaged files are removed."""
         paths, unusable_paths = self._listed(policy.name)
         damaged: list[Path] = []
@@ -117,7 +117,7 @@ class PixelCache:
             for sha256, reason in zip(to_hex(table["sha256"]), table["reason"].to_pylist(), strict=True)
             if sha256 not in place
         }
-        return Prepared(place=place, shards=[*found], reasons=reasons, damaged=damaged)
+        return Kept(place=place, shards=[*found], reasons=reasons, damaged=damaged)
 
     def keep_files(
         self, paths: Sequence[str], sizes: npt.ArrayLike, mtimes_ns: npt.ArrayLike, sha256: Sequence[str]

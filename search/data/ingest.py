@@ -8,7 +8,7 @@ neighbours along (ray.data's max_errored_blocks drops blocks).
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 import ray
 
 from leukmodels import images
-from leukmodels.errors import BadImageError, DataError, StudyError
+from leukmodels.errors import BadImageError, DataError, UserError
 from leukmodels.readers.source import Source
 from leukmodels.shards import Shard
 from search.data.cache import PixelCache, Policy
@@ -28,17 +28,17 @@ Progress = Callable[[int, int], None]
 _FILES_A_BLOCK = (16, 256)  # the fewest and the most
 _BLOCKS_A_CORE = 4
 _REMOTE_READS = 8  # at a time in each task
-_BYTES_A_PIXEL = 16  # four channels of 32 bits: no image file within the ceiling on pixels is larger
+# No image file that can be used is larger: four channels of 8 bits, and some megabytes of metadata.
+_BYTES_A_PIXEL, _METADATA_BYTES = 4, 16_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Files:
-    """The files to read: n paths, their stamps as ``Source.stamps`` has them, whose pixels are wanted, bool (n,)."""
+    """The files to read: n paths, and their stamps as ``Source.stamps`` has them."""
 
     paths: Sequence[str]
     sizes: npt.NDArray[np.int64]
     mtimes_ns: npt.NDArray[np.int64]
-    wanted: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def ingest(
     cores: int,
     progress: Progress | None = None,
 ) -> Read:
-    """Read and hash the files, decode those that are wanted, and leave what was found in the cache."""
+    """Read, hash and decode the files, and leave what was found in the cache."""
     n = len(files.paths)
     read = Read(sha256=[""] * n, problems=[""] * n)
     if n == 0:
@@ -73,7 +73,6 @@ def ingest(
             "path": pa.array(files.paths, pa.string()),
             "size": files.sizes,
             "mtime_ns": files.mtimes_ns,
-            "wanted": files.wanted,
         }
     )
     fewest, most = _FILES_A_BLOCK
@@ -105,32 +104,28 @@ def ingest(
 
 def read_batch(table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy) -> pa.Table:
     """Read a block of files into the cache; return of each row, sha256, problem, and "lost": why to give it all up."""
-    paths, wanted = table["path"].to_pylist(), table["wanted"].to_pylist()
+    paths = table["path"].to_pylist()
     stamps = np.stack([table[name].to_numpy() for name in ("size", "mtime_ns")])
     hashes, problems, lost = ([""] * len(paths) for _ in range(3))
     pixels: dict[str, npt.NDArray[np.uint8]] = {}
     unusable: dict[str, str] = {}
     passing: dict[str, str] = {}
-    # A remote store is mostly waited for; a local disk is read while nothing else could be done.
-    with ThreadPoolExecutor(1 if source.local else _REMOTE_READS) as pool:
-        contents = map if source.local else pool.map
-        for row, data in enumerate(contents(lambda path: _read(source, path, policy), paths)):
-            if isinstance(data, DataError):
-                lost[row] = str(data)
-            elif isinstance(data, str):
-                problems[row] = data
-            else:
-                sha256 = hashes[row] = hashlib.sha256(data).hexdigest()
-                # Empty files are unusable for every task: all of them are identical, and would join their patients.
-                if (wanted[row] or not data) and not {sha256} & (pixels.keys() | unusable.keys()):
-                    try:
-                        pixels[sha256] = images.decode(
-                            data, image_px=policy.image_px, crop_px=policy.crop_px, max_pixels=policy.max_pixels
-                        )
-                    except BadImageError as error:
-                        # Memory may be short only now: such a verdict is not for the cache.
-                        (passing if isinstance(error.__cause__, MemoryError) else unusable)[sha256] = str(error)
-                problems[row] = unusable.get(sha256) or passing.get(sha256, "")
+    for row, data in enumerate(_contents(source, paths, policy)):
+        if isinstance(data, DataError):
+            lost[row] = str(data)
+        elif isinstance(data, str):
+            problems[row] = data
+        else:
+            sha256 = hashes[row] = hashlib.sha256(data).hexdigest()
+            if sha256 not in pixels and sha256 not in unusable:
+                try:
+                    pixels[sha256] = images.decode(
+                        data, image_px=policy.image_px, crop_px=policy.crop_px, max_pixels=policy.max_pixels
+                    )
+                except BadImageError as error:
+                    # Memory may be short only now: such a verdict is not for the cache.
+                    (passing if isinstance(error.__cause__, MemoryError) else unusable)[sha256] = str(error)
+            problems[row] = unusable.get(sha256) or passing.get(sha256, "")
     try:
         if pixels:
             cache.keep_shard(policy, Shard(sha256=list(pixels), images=np.stack(list(pixels.values()))))
@@ -141,22 +136,34 @@ def read_batch(table: pa.Table, *, source: Source, cache: PixelCache, policy: Po
         same = (stamps == np.stack([sizes, mtimes_ns])).all(axis=0)
         kept = [row for row in np.flatnonzero(same) if hashes[row] and hashes[row] not in passing]
         cache.keep_files([paths[row] for row in kept], sizes[kept], mtimes_ns[kept], [hashes[row] for row in kept])
-    except StudyError as error:  # the disk is full, say
+    except UserError as error:  # the disk is full, say, or the store does not answer any more
         lost[0] = str(error)
     texts = {"sha256": hashes, "problem": problems, "lost": lost}
     return pa.table({"row": table["row"], **{name: pa.array(text, pa.string()) for name, text in texts.items()}})
 
 
+def _contents(source: Source, paths: Sequence[str], policy: Policy) -> Iterator[bytes | str | DataError]:
+    """Yield what ``_read`` returns of each file; a remote store, which is mostly waited for, is asked for several."""
+    if source.local:
+        yield from (_read(source, path, policy) for path in paths)
+        return
+    with ThreadPoolExecutor(_REMOTE_READS) as pool:
+        for first in range(0, len(paths), _REMOTE_READS):  # no more than these wait in memory to be decoded
+            yield from pool.map(lambda path: _read(source, path, policy), paths[first : first + _REMOTE_READS])
+
+
 def _read(source: Source, path: str, policy: Policy) -> bytes | str | DataError:
     """Return a file's bytes, or why it cannot be read, or that the source does not answer any more."""
     try:
-        return source.read(path, max_bytes=policy.max_pixels * _BYTES_A_PIXEL)
+        return source.read(path, max_bytes=policy.max_pixels * _BYTES_A_PIXEL + _METADATA_BYTES)
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
     except BadImageError as error:
         return str(error)
     except DataError as error:
         return error
+    except MemoryError:
+        return "cannot be read (there is too little memory for it)"
 
 
 def _quiet() -> None:

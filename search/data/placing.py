@@ -7,7 +7,9 @@ an epoch can be repeated exactly.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import ray
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.errors import DataError
 from leukmodels.pixels import Blocks, Pixels, Streamed
-from leukmodels.shards import Shard, image_bytes, read_shard, write_shard
+from leukmodels.shards import Shard, image_bytes, read_contents, read_shard, write_shard
 from search.data.cache import PixelCache
 from search.data.housekeeping import writing
 from search.data.prepare import Part, Prepared
@@ -28,6 +30,7 @@ Progress = Callable[[int, int], None]
 _BLOCK_BYTES = 64 * 2**20
 _GATHERED_BYTES = 2**30  # of streamed shards in the driver at once: the fewer, the more often the cache is read
 _SHARDS_A_WINDOW = 8
+_READ_AHEAD = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,42 +110,37 @@ def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Prog
     """Write the pixels as shards to stream, ``window`` images being shuffled among themselves; keep what is there."""
     train, validation = (_order(prepared, part, cache, window) for part in (prepared.train, prepared.validation))
     done = 0
-    for ordered in (train, validation):
-        if ordered.missing:
-            shards, places = _locate(prepared, cache, ordered.sha256)
-            at_once = max(1, _GATHERED_BYTES // (ordered.images_a_shard * image_bytes(prepared.policy.image_px)))
-            gathered = _gather(shards, places, prepared.policy.image_px, ordered.images_a_shard, at_once)
-            first = 0
-            for path, images in zip(ordered.paths, gathered, strict=True):
-                with writing(cache.folder):
-                    write_shard(path, Shard(sha256=ordered.sha256[first : first + len(images)], images=images))
-                first += len(images)
-                if progress:
-                    progress(done + first, prepared.image_count)
-        done += len(ordered.sha256)
-        cache.touch(ordered.paths)
+    total = sum(len(contents) for part in (train, validation) for contents in part.missing.values())
+    for part in (train, validation):
+        shards, places = _locate(prepared, cache, [sha256 for contents in part.missing.values() for sha256 in contents])
+        at_once = max(1, _GATHERED_BYTES // (part.images_a_shard * image_bytes(prepared.policy.image_px)))
+        # All but the last shard of a part are full, and so are all but the last of those that are missing.
+        gathered = _gather(shards, places, prepared.policy.image_px, part.images_a_shard, at_once)
+        for (path, contents), images in zip(part.missing.items(), gathered, strict=True):
+            with writing(cache.folder):
+                write_shard(path, Shard(sha256=contents, images=images))
+            done += len(contents)
+            if progress:
+                progress(done, total)
+        cache.touch(part.paths)
     return _placed(prepared, train.in_shards(prepared.policy.image_px), validation.in_shards(prepared.policy.image_px))
 
 
 def missing_stream_bytes(prepared: Prepared, cache: PixelCache, *, window: int) -> int:
     """Return the bytes that ``stream`` would write."""
     parts = (_order(prepared, part, cache, window) for part in (prepared.train, prepared.validation))
-    return sum(len(part.sha256) for part in parts if part.missing) * image_bytes(prepared.policy.image_px)
+    count = sum(len(contents) for part in parts for contents in part.missing.values())
+    return count * image_bytes(prepared.policy.image_px)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Ordered:
-    """A part as it is streamed: its contents by hash, where each row went, and the shards they belong in."""
+    """A part as it is streamed: where each row went, its shards, and of those that are not there the contents."""
 
-    sha256: Sequence[str]
     where: npt.NDArray[np.int64]
     images_a_shard: int
     paths: tuple[Path, ...]
-
-    @property
-    def missing(self) -> bool:
-        """Whether a shard is not there."""
-        return not all(path.is_file() for path in self.paths)
+    missing: Mapping[Path, Sequence[str]]
 
     def in_shards(self, image_px: int) -> InShards:
         """Return what travels to the trials."""
@@ -163,8 +161,19 @@ def _order(prepared: Prepared, part: Part, cache: PixelCache, window: int) -> _O
     images_a_shard = max(1, window // _SHARDS_A_WINDOW)
     digest = hashlib.sha256(f"{prepared.policy.name} {images_a_shard}\n{''.join(sha256)}".encode())
     folder = cache.stream_folder(digest.hexdigest()[:32])
-    paths = tuple(folder / f"{first:09d}.parquet" for first in range(0, len(sha256), images_a_shard))
-    return _Ordered(sha256=sha256, where=_inverse(order), images_a_shard=images_a_shard, paths=paths)
+    shards = {
+        folder / f"{first:09d}.parquet": sha256[first : first + images_a_shard]
+        for first in range(0, len(sha256), images_a_shard)
+    }
+    missing = {path: contents for path, contents in shards.items() if not _holds(path, contents)}
+    return _Ordered(where=_inverse(order), images_a_shard=images_a_shard, paths=tuple(shards), missing=missing)
+
+
+def _holds(path: Path, contents: Sequence[str]) -> bool:
+    try:
+        return list(read_contents(path)) == contents
+    except (DataError, OSError):
+        return False
 
 
 def _placed(prepared: Prepared, train: InStore | InShards, validation: InStore | InShards) -> Placed:
@@ -181,7 +190,13 @@ def _locate(
 ) -> tuple[Sequence[Path], npt.NDArray[np.int64]]:
     """Return the cache's shards, and shard and row of each content, shape (n, 2)."""
     known = cache.prepared(prepared.policy)
-    places = np.array([known.place[sha256] for sha256 in contents], dtype=np.int64).reshape(-1, 2)
+    try:
+        places = np.array([known.place[sha256] for sha256 in contents], dtype=np.int64).reshape(-1, 2)
+    except KeyError:
+        raise DataError(
+            f"The cache in {cache.folder} has lost images that were just prepared.",
+            ["Run the same command again, which prepares them anew; and see that nobody else removes files there."],
+        ) from None
     cache.touch([known.shards[number] for number in np.unique(places[:, 0])])
     return known.shards, places
 
@@ -191,20 +206,36 @@ def _gather(
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield blocks of images, uint8 (images_a_block or fewer, px, px, 3), in the order of ``places``.
 
-    Every shard is read once for as many blocks as are gathered at once.
+    Every shard is read once for as many blocks as are gathered at once. A block lasts until the next is asked for.
     """
-    at_once = images_a_block * blocks_at_once
-    last: tuple[int, Shard] | None = None
-    for first in range(0, len(places), at_once):
-        wanted = places[first : first + at_once]
-        images = np.empty((len(wanted), image_px, image_px, 3), dtype=np.uint8)
-        for number in np.unique(wanted[:, 0]).tolist():
-            if last is None or last[0] != number:
-                last = (number, _read(shards[number]))
-            rows = np.flatnonzero(wanted[:, 0] == number)
-            images[rows] = last[1].images[wanted[rows, 1]]
-        for start in range(0, len(images), images_a_block):
-            yield images[start : start + images_a_block]
+    at_once = min(images_a_block * blocks_at_once, len(places))
+    buffer = np.empty((at_once, image_px, image_px, 3), dtype=np.uint8)  # one, as new memory costs more than the copy
+    groups = [places[first : first + at_once] for first in range(0, len(places), max(at_once, 1))]
+    needed = [np.unique(group[:, 0]).tolist() for group in groups]
+    with ThreadPoolExecutor(_READ_AHEAD) as pool:
+        read = _ahead(pool, [shards[number] for numbers in needed for number in numbers])
+        for group, numbers in zip(groups, needed, strict=True):
+            images = buffer[: len(group)]
+            for number, shard in zip(numbers, read, strict=False):
+                rows = np.flatnonzero(group[:, 0] == number)
+                first, last = int(rows[0]), int(rows[-1])
+                if last - first + 1 == len(rows):
+                    np.take(shard.images, group[rows, 1], axis=0, out=images[first : last + 1], mode="clip")
+                else:
+                    images[rows] = shard.images[group[rows, 1]]
+            for start in range(0, len(images), images_a_block):
+                yield images[start : start + images_a_block]
+
+
+def _ahead(pool: ThreadPoolExecutor, paths: Sequence[Path]) -> Iterator[Shard]:
+    """Yield the shards in order, a few of them being read meanwhile."""
+    waiting = deque[Future[Shard]]()
+    for path in paths:
+        waiting.append(pool.submit(_read, path))
+        if len(waiting) > _READ_AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _read(path: Path) -> Shard:

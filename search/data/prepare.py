@@ -1,9 +1,9 @@
 """From a collection of images to what the trials may see, with an account of every file.
 
 found = used + duplicates + quarantined, whatever the collection holds. All classes of the collection are read and
-hashed, also those that the task leaves out: patients joined by a shared image are joined for every task, so that the
-split is the same for all of them. Only the task's images are decoded, and only training and validation cells are handed
-on. A file that the cache knows is not opened.
+decoded, also those that the task leaves out: patients joined by a shared image that can be used are joined for every
+task, so that the split is the same for all of them, whatever was searched before. Only training and validation cells
+are handed on. A file that the cache knows is not opened.
 """
 
 import csv
@@ -86,20 +86,18 @@ def prepare(
     task.select(listing.cells)  # a class that is missing is said before any file is opened
     found = listing.cells
     policy = Policy(image_px=config.image_px, crop_px=listing.crop_px, max_pixels=config.max_pixels)
-    in_task = pc.is_in(found["class_name"], pa.array([*task.disease, *task.control]))
-    hashes, reasons = _contents(
-        found["path"].to_pylist(), in_task.to_numpy(), source, cache, policy, cores, admit, progress
-    )
+    hashes, reasons, damaged = _contents(found["path"].to_pylist(), source, cache, policy, cores, admit, progress)
     found = found.append_column("sha256", pa.array(hashes, pa.string()))
     found = found.append_column("reason", pa.array(reasons, pa.string()))
     quarantined = found.filter(pc.not_equal(found["reason"], ""))
-    _refuse_too_many_bad(quarantined, found.num_rows, config.max_bad, source.root)
+    bad = task_rows(quarantined, task)
+    in_task = task_rows(found, task).num_rows
+    _refuse_too_many_bad(bad, in_task, config.max_bad, source.root)
 
     joined = join_duplicates(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
     split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control))
     cells = split.assign(task.select(joined.cells))
     removed = task_rows(joined.removed, task)
-    bad = task_rows(quarantined, task)
     report = DataReport(
         root=source.root,
         synthetic=synthetic,
@@ -108,13 +106,13 @@ def prepare(
         crop_px=listing.crop_px,
         black_background=listing.black_background,
         patient_level=listing.patient_level,
-        found=int(pc.sum(in_task).as_py()),
+        found=in_task,
         used=cells.num_rows,
         duplicates=removed.num_rows,
         quarantined=bad.num_rows,
         cells={part: _part(cells, part).num_rows for part in PARTS},
         patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS},
-        notes=(*listing.notes, *([joined.words()] if joined.words() else [])),
+        notes=(*listing.notes, *([joined.words()] if joined.words() else []), *damaged),
     )
     return Prepared(
         train=_cells(cells, "train", source.root),
@@ -144,30 +142,32 @@ def task_rows(table: pa.Table, task: Task) -> pa.Table:
 
 def _contents(
     paths: list[str],
-    in_task: npt.NDArray[np.bool_],
     source: Source,
     cache: PixelCache,
     policy: Policy,
     cores: int,
     admit: Callable[[int], None],
     progress: Progress | None,
-) -> tuple[list[str], list[str]]:
-    """Return the content of each file and why it cannot be used ("" where it can), reading those not known yet."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the content of each file and why it cannot be used ("" where it can), reading those not known yet.
+
+    And notes of what was damaged in the cache.
+    """
     sizes, mtimes_ns = source.stamps(paths)
     hashes = cache.contents(paths, sizes, mtimes_ns)
     known = cache.prepared(policy)
-    missing = np.array(
+    rows = np.array(
         [
-            not sha256 or (wanted and sha256 not in known.place and sha256 not in known.reasons)
-            for sha256, wanted in zip(hashes, in_task.tolist(), strict=True)
+            row
+            for row, sha256 in enumerate(hashes)
+            if not sha256 or (sha256 not in known.place and sha256 not in known.reasons)
         ],
-        dtype=bool,
+        dtype=np.int64,
     )
     reasons = [known.reasons.get(sha256, "") for sha256 in hashes]
-    rows = np.flatnonzero(missing)
-    admit(int((missing & in_task).sum()))
+    admit(len(rows))
     read = ingest(
-        Files(paths=[paths[row] for row in rows], sizes=sizes[rows], mtimes_ns=mtimes_ns[rows], wanted=in_task[rows]),
+        Files(paths=[paths[row] for row in rows], sizes=sizes[rows], mtimes_ns=mtimes_ns[rows]),
         source,
         cache,
         policy,
@@ -176,7 +176,8 @@ def _contents(
     )
     for row, sha256, problem in zip(rows.tolist(), read.sha256, read.problems, strict=True):
         hashes[row], reasons[row] = sha256, problem
-    return hashes, reasons
+    notes = [f"{path} was damaged and is removed; its images were read again." for path in known.damaged]
+    return hashes, reasons, notes
 
 
 def _refuse_too_many_bad(quarantined: pa.Table, found: int, max_bad: float, root: str) -> None:
@@ -185,8 +186,13 @@ def _refuse_too_many_bad(quarantined: pa.Table, found: int, max_bad: float, root
     raise DataError(
         f"{quarantined.num_rows} of {found} images in {root} cannot be used, more than --max-bad allows "
         f"({max_bad:.1%}). Mend or remove them, or raise --max-bad:",
-        [f"{row['path']}: {row['reason']}" for row in quarantined.select(["path", "reason"]).to_pylist()],
+        [f"{_printable(row['path'])}: {row['reason']}" for row in quarantined.select(["path", "reason"]).to_pylist()],
     )
+
+
+def _printable(path: str) -> str:
+    """Return a path as it is, or quoted where it would break the line."""
+    return path if path.isprintable() else repr(path)
 
 
 def _part(cells: pa.Table, part: str) -> pa.Table:

@@ -61,9 +61,8 @@ def cold(root: Path, paths: list[str], image_px: int) -> float:
         start = time.perf_counter()
         source = open_source(root)
         sizes, mtimes_ns = source.stamps(paths)
-        wanted = np.ones(len(paths), dtype=np.bool_)
         read = ingest(
-            Files(paths=paths, sizes=sizes, mtimes_ns=mtimes_ns, wanted=wanted),
+            Files(paths=paths, sizes=sizes, mtimes_ns=mtimes_ns),
             source,
             PixelCache(Path(folder)),
             Policy(image_px=image_px, crop_px=None, max_pixels=64_000_000),
@@ -81,7 +80,7 @@ def warm(root: Path, cache: PixelCache, image_px: int) -> tuple[float, float]:
     prepared = prepare(open_source(root), find_task("aml"), config, cache, synthetic=True, cores=CORES)
     placed = share(prepared, cache)
     taken = time.perf_counter() - start
-    ray.internal.free([*placed.train.pixels.blocks])
+    del placed  # and its blocks with it
     return taken, prepared.image_count * image_bytes(image_px)
 
 

@@ -22,8 +22,8 @@ COUNTED = (
     "themselves took than alone on one thread. Every system trains the same configurations for the same epochs on the "
     "same arrays, drawn for this. `ours` also writes a checkpoint after each epoch, the journal, model and scores of "
     "each trial, and after the front a report with pictures; the others write what they do by default, and no model. "
-    "Reading images is not counted, nor is MLflow (`ours-mlflow`, where it is asked for). `bare-processes` is no tuner: a warm "
-    "one-thread process a core that takes trials from a queue, which shows what the machine can give."
+    "Reading images is not counted, nor is MLflow (`ours-mlflow`, where it is asked for). `bare-processes` is no "
+    "tuner: a warm one-thread process a core that takes trials from a queue, which shows what the machine can give."
 )
 
 
