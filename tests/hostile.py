@@ -270,7 +270,7 @@ PLACES: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "dead link": (lambda path: path.symlink_to("nowhere"), r"cannot be read \(No such file or directory\)"),
     "link to itself": (lambda path: path.symlink_to(path), r"cannot be read \(Too many levels of symbolic links\)"),
     "link to an image": (_linked, None),
-    "1.1 GB of nothing": (_sparse, "it has 1,100,000,000 bytes, more than the 1,024,000,000 allowed"),
+    "1.1 GB of nothing": (_sparse, "it has 1,100,000,000 bytes, more than the 272,000,000 allowed"),
     **({} if os.geteuid() == 0 else {"unreadable": (_unreadable, r"cannot be read \(Permission denied\)")}),
 }
 """What no bytes can say: how to make each, and the reason as for `contents`."""
