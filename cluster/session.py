@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -44,8 +45,9 @@ def open_session(*, dashboard: bool = True, cpus: int | None = None) -> Iterator
     """
     address = os.environ.get("RAY_ADDRESS")
     _quiet_ray()
-    options = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"env_vars": dict(_FOR_WORKERS)}}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
+        options["runtime_env"] = {"env_vars": dict(_FOR_WORKERS)}
         try:
             _knock(address)
             context = ray.init(address=address, **options)
@@ -55,6 +57,8 @@ def open_session(*, dashboard: bool = True, cpus: int | None = None) -> Iterator
                 "Start one with `ray start --head`, or unset RAY_ADDRESS to run on this machine alone."
             ) from None
     else:
+        # Inherited: the workers that Ray starts ahead would not fit a runtime environment, and seconds be lost.
+        os.environ.update(_FOR_WORKERS)
         context = ray.init(
             address="local", num_cpus=cpus, include_dashboard=dashboard, dashboard_host="127.0.0.1", **options
         )

@@ -130,7 +130,7 @@ def test_the_command_refuses_above_max_bad_before_training_and_names_every_file(
     assert done.returncode == 2
     assert "more than --max-bad allows (20.0%)" in done.stderr
     # Quoted, as the folder's name would break the lines.
-    assert [file.kind for file in account.placed if file.reason and f"{file.path!r}: " not in done.stderr] == []
+    assert [file.kind for file in account.placed if file.reason and f"{str(file.path)!r}: " not in done.stderr] == []
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("trials"))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import ray
 
 from leukmodels.cells import Cells, TrainingData
@@ -102,6 +103,7 @@ def share(prepared: Prepared, cache: PixelCache) -> Placed:
     images_a_block = max(1, _BLOCK_BYTES // image_bytes(prepared.policy.image_px))
     gathered = _gather(shards, places[order], prepared.policy.image_px, images_a_block)
     blocks = tuple(ray.put(block) for block in gathered)
+    pa.default_memory_pool().release_unused()  # what shards were read into: a hundred megabytes
     train, validation = np.split(_inverse(order), [len(prepared.train.sha256)])
     return _placed(prepared, InStore(blocks=blocks, where=train), InStore(blocks=blocks, where=validation))
 
@@ -123,6 +125,7 @@ def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Prog
             if progress:
                 progress(done, total)
         cache.touch(part.paths)
+    pa.default_memory_pool().release_unused()
     return _placed(prepared, train.in_shards(prepared.policy.image_px), validation.in_shards(prepared.policy.image_px))
 
 
