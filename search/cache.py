@@ -6,7 +6,6 @@ python -m search.cache [--cache DIR] [--prune [DAYS]] [--json]
 import argparse
 import datetime
 import json
-import math
 import shlex
 import sys
 import time
@@ -18,7 +17,7 @@ from rich import box
 from rich.table import Table
 
 from leukmodels.command import run_verb
-from search.cli import add_cache, add_storage, default_storage, find_cache
+from search.cli import add_cache, add_storage, default_storage, find_cache, number
 from search.data.cache import PixelCache
 from search.data.housekeeping import Entry, Kind
 from search.display.tables import terminal
@@ -146,23 +145,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--prune",
         nargs="?",
-        type=_days,
+        type=number(0, sys.float_info.max, "number of days from 0"),
         default=argparse.SUPPRESS,
         metavar="DAYS",
         help="free what no search has used for so many days (without DAYS: all)",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     return parser
-
-
-def _days(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days from 0")
-    return value
 
 
 def _options(given: argparse.Namespace) -> list[str]:

@@ -1,7 +1,9 @@
 """What the commands share: how a study, the storage folder and the cache are named."""
 
 import argparse
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from search.folder import StudyFolder
@@ -46,6 +48,21 @@ def add_cache(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None
 def find_cache(cache: Path | None, storage: Path) -> Path:
     """Return the folder of the cache that the user named, or else the one of the storage folder; absolute."""
     return (cache or storage / _CACHE).expanduser().resolve()
+
+
+def number(low: float, high: float, words: str) -> Callable[[str], float]:
+    """Return an argument's type: a number from ``low`` to ``high``; ``words`` say that in the refusal of any other."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {words}")
+        return value
+
+    return parse
 
 
 def find_study(study: str, storage: Path) -> StudyFolder:

@@ -4,7 +4,6 @@ python -m search.export STUDY [--prefer recall|accuracy|balanced | --min-recall 
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, get_args
 
 from leukmodels.command import run_verb
 from search.bundle import Bundle, Choice, check_out, choose_trial, default_out, write_bundle
-from search.cli import add_study, find_study
+from search.cli import add_study, find_study, number
 from search.display.tables import front_table, terminal
 from search.display.wording import differences, metric_words
 from search.standing import Preference
@@ -65,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     which.add_argument(
         "--min-recall",
-        type=_share,
+        type=number(0, 1, "number from 0 to 1"),
         metavar="X",
         help="instead: the most accurate member with at least this recall on validation cells, 0 to 1",
     )
@@ -77,16 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be exported, write nothing")
     return parser
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
-    return value
 
 
 def _tell(chosen: Choice) -> None:

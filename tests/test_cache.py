@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pickle
 import random
 import signal
 import subprocess
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 
+from cluster.session import Session
 from leukmodels.shards import Shard
 from search.data.cache import PixelCache, Policy
 from toy_cache import POLICIES, POLICY, STAMPS, USABLE, content, image, images, keep, kept, known, shard
@@ -36,8 +37,8 @@ def test_an_empty_cache_knows_nothing_and_makes_nothing(cache: PixelCache) -> No
     assert not cache.folder.exists()
 
 
-def test_what_was_kept_is_known_to_the_next_process(cache: PixelCache) -> None:
-    pickle.loads(pickle.dumps(cache)).keep_shard(POLICY, shard(POLICY, USABLE))
+def test_what_a_worker_keeps_is_known_to_the_next_process(cache: PixelCache, session: Session) -> None:
+    ray.get(ray.put(cache)).keep_shard(POLICY, shard(POLICY, USABLE))
     assert set(images(PixelCache(cache.folder))) == set(USABLE)
 
 

@@ -196,7 +196,9 @@ def test_an_address_that_cannot_be_opened_says_what_can(address: str, words: str
         open_source(address)
 
 
-def test_workers_get_a_source_without_its_listing_or_any_credentials(object_store: ObjectStore) -> None:
+def test_workers_get_a_source_without_its_listing_or_any_credentials(
+    object_store: ObjectStore, session: Session
+) -> None:
     object_store.put("many", {f"A/p/{number}.png": b"1" for number in range(30)})
     source = open_source(f"s3://many{object_store.query}")
     small = len(pickle.dumps(source))
@@ -204,7 +206,7 @@ def test_workers_get_a_source_without_its_listing_or_any_credentials(object_stor
     sent = pickle.dumps(source)
     assert len(sent) == small
     assert os.environ["AWS_SECRET_ACCESS_KEY"].encode() not in sent
-    assert pickle.loads(sent).read("s3://many/A/p/7.png", max_bytes=MANY) == b"1"
+    assert ray.get(ray.put(source)).read("s3://many/A/p/7.png", max_bytes=MANY) == b"1"
 
 
 @pytest.mark.ray

@@ -1,15 +1,16 @@
 """Local folders: every kind of thing that may lie in one, and none that can hang or end a reader."""
 
 import os
-import pickle
 import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster.session import Session
 from leukmodels.errors import BadImageError, DataError
 from leukmodels.readers import read
 from leukmodels.readers.listing import walk
@@ -110,10 +111,10 @@ def test_a_file_that_says_it_is_empty_and_is_not_is_read_up_to_the_limit() -> No
 
 @settings(deadline=None)
 @given(st.binary(max_size=300_000))
-def test_bytes_come_back_as_they_are(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_bytes_come_back_as_they_are(session: Session, tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("one") / "a b#%.tif"
     path.write_bytes(data)
-    source = pickle.loads(pickle.dumps(open_source(path.parent)))
+    source = ray.get(ray.put(open_source(path.parent)))
     assert source.read(str(path), max_bytes=len(data)) == data
     sizes, mtimes = source.stamps([str(path)])
     assert sizes.tolist() == [len(data)]
