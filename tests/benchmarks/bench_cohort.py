@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from publishing import publish
 
 from leukmodels.cohort import draw_cohort
 from leukmodels.cohort.celltypes import TYPES
 from leukmodels.cohort.image import draw_image
 from leukmodels.cohort.slide import draw_slide
 
-RESULT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "cohort.md"
 IMAGES = 600
 
 
@@ -81,10 +81,7 @@ def main() -> None:
     for name, measure in rows:
         rates = [measure() for _ in range(runs)]
         lines.append(f"| {name} | {statistics.median(rates):.0f} | {min(rates):.0f} | {max(rates):.0f} |")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(text, encoding="utf-8")
+    publish("cohort", lines)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from publishing import publish
 
 from leukmodels import readers, runtime
 from leukmodels.cells import Cells, TrainingData
@@ -22,7 +23,6 @@ from leukmodels.pixels import Blocks
 from leukmodels.split import split_patients
 from leukmodels.tasks import Task, find_task
 
-RESULT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "cohort-difficulty.md"
 IMAGE_PX, EPOCHS = 48, 6
 
 
@@ -108,10 +108,7 @@ def main() -> None:
         "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *rows,
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(text, encoding="utf-8")
+    publish("cohort-difficulty", lines)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import PIL
 import pyarrow as pa
 import ray
 from PIL import Image
+from publishing import publish
 
 from cluster.session import open_session
 from leukmodels.cohort import draw_cohort
@@ -36,7 +37,6 @@ from search.data.ingest import Files, ingest
 from search.data.placing import share
 from search.data.prepare import prepare
 
-RESULT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "ingest.md"
 CORES = len(os.sched_getaffinity(0))
 BMP_PX, BMP_SHARE = 450, 5  # as C-NMC has them; one for so many TIFFs
 
@@ -154,10 +154,7 @@ def main() -> None:
                     f"| {sizes[0] / middle / 1e9:.2f} |"
                 )
                 print(lines[-1], flush=True)
-    text = "\n".join(lines) + "\n"
-    print(text)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(text, encoding="utf-8")
+    publish("ingest", lines)
 
 
 if __name__ == "__main__":

@@ -27,11 +27,11 @@ import ray
 from footprint import Footprint, settled
 from matplotlib.figure import Figure
 from memory_study import COPIED, CPUS, NOTHING, SHARED, STREAMED
+from publishing import publish
 
 from leukmodels.cohort import draw_cohort
 from leukmodels.shards import image_bytes
 
-RESULT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "memory.md"
 AT_ONCE = (1, 2, 4)
 
 
@@ -151,12 +151,10 @@ def main() -> None:
         "",
         *table(studies, pixel_bytes),
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if not options.dry:
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(text, encoding="utf-8")
-        draw(studies, pixel_bytes, RESULT.with_suffix(".png"))
+    write = not options.dry
+    result = publish("memory", lines, write=write)
+    if write:
+        draw(studies, pixel_bytes, result.with_suffix(".png"))
 
 
 if __name__ == "__main__":

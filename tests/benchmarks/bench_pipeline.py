@@ -19,6 +19,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from publishing import publish
 
 from leukmodels import runtime, training
 from leukmodels.cells import Cells, TrainingData
@@ -28,7 +29,6 @@ from leukmodels.model import build
 from leukmodels.pixels import Blocks, Images, Pixels, Streamed
 from leukmodels.shards import Shard, write_shard
 
-RESULT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "pipeline.md"
 BLOCKS, SHARDS, WINDOW_SHARDS = 7, 24, 4
 VALIDATION_SHARE = 0.2
 PLAIN, SHARED, STREAMED, AUGMENTED = (
@@ -218,11 +218,7 @@ def main() -> None:
         "| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
         *rows,
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if not options.dry:
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(text, encoding="utf-8")
+    publish("pipeline", lines, write=not options.dry)
 
 
 if __name__ == "__main__":

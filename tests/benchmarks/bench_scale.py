@@ -26,6 +26,7 @@ import PIL
 import pyarrow as pa
 import ray
 from footprint import Footprint, peak
+from publishing import publish
 
 from cluster.session import open_session
 from leukmodels.cohort import draw_cohort
@@ -37,7 +38,6 @@ from search.data.cache import PixelCache
 from search.data.placing import Placed, share, stream
 from search.data.prepare import prepare
 
-RESULT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "scale.md"
 CORES = len(os.sched_getaffinity(0))
 COLD, WARM, STREAMED = "cold", "warm", "streamed"
 BATCH = 32
@@ -188,11 +188,7 @@ def main() -> None:
         "",
         *disk,
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if not options.dry:
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(text, encoding="utf-8")
+    publish("scale", lines, write=not options.dry)
 
 
 if __name__ == "__main__":
