@@ -34,6 +34,7 @@ class Checkpoint:
     variables   of the model, in its order: weights, statistics, random states
     optimizer   the optimizer's variables, in its order
     best        the model's weights after its best epoch, empty where that is the last one: variables holds them then
+    scores      of the validation cells after the best epoch, shape (n,)
     """
 
     trial: Mapping[str, Any]
@@ -41,10 +42,16 @@ class Checkpoint:
     variables: Arrays
     optimizer: Arrays
     best: Arrays
+    scores: npt.NDArray[np.float64]
 
 
 def take(
-    model: "keras.Model", *, trial: Mapping[str, Any], history: Sequence[Mapping[str, float]], best: Arrays
+    model: "keras.Model",
+    *,
+    trial: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
+    best: Arrays,
+    scores: npt.NDArray[np.float64],
 ) -> Checkpoint:
     """Return the present state of a compiled model that has trained."""
     return Checkpoint(
@@ -53,13 +60,14 @@ def take(
         variables=[variable.numpy() for variable in model.variables],
         optimizer=[variable.numpy() for variable in model.optimizer.variables],
         best=best,
+        scores=scores,
     )
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint aside and rename it over the one before."""
     record = json.dumps({"trial": checkpoint.trial, "history": checkpoint.history}).encode()
-    arrays = {"record": np.frombuffer(record, dtype=np.uint8)}
+    arrays = {"record": np.frombuffer(record, dtype=np.uint8), "scores": checkpoint.scores}
     for part in _PARTS:
         arrays |= {f"{part}/{i:04d}": array for i, array in enumerate(getattr(checkpoint, part))}
     with written_aside(path) as aside:
@@ -72,8 +80,9 @@ def load(path: Path) -> Checkpoint | None:
         # numpy leaves the file open when it is no archive, so it is opened here.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             record = json.loads(archive["record"].tobytes())
+            scores = archive["scores"]
             parts = {part: [archive[n] for n in sorted(archive.files) if n.startswith(f"{part}/")] for part in _PARTS}
-        return Checkpoint(trial=record["trial"], history=record["history"], **parts)
+        return Checkpoint(trial=record["trial"], history=record["history"], scores=scores, **parts)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
 

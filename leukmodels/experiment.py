@@ -11,7 +11,7 @@ import keras
 from leukmodels import checkpoint
 from leukmodels.atomic import written_aside
 from leukmodels.cells import TrainingData
-from leukmodels.evaluation import predict, write_scores
+from leukmodels.evaluation import write_scores
 from leukmodels.hparams import HyperParams
 from leukmodels.metrics import Metrics, score
 from leukmodels.model import build
@@ -71,16 +71,15 @@ def run(
         seed_everything(seed)
         model = build(hparams, image_px=data.train.image_px, black_background=data.black_background)
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
-        scores = predict(model, data.validation.pixels)
         outcome = Outcome(
-            metrics=score(data.validation.labels, scores),
+            metrics=score(data.validation.labels, fitted.scores),
             best_epoch=fitted.best_epoch,
             epochs=len(fitted.history),
             parameters=model.count_params(),
             seconds=fitted.seconds,
             images_per_s=fitted.images_per_s,
         )
-        write_scores(folder / SCORES_FILE, data.validation, scores)
+        write_scores(folder / SCORES_FILE, data.validation, fitted.scores)
         _save_model(model, folder / MODEL_FILE)
         with written_aside(folder / OUTCOME_FILE) as aside:  # last: it says that the rest is there
             aside.write_text(json.dumps({"trial": trial, "outcome": outcome.to_dict()}, indent=2))

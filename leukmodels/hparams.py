@@ -3,7 +3,7 @@
 The defaults are the CNN that the published work on these images used (64, 64 and 128 filters, each block followed by
 batch normalisation and max pooling, then a dense layer of 128); it is the first trial of every study. Its layers are
 the published ones; how batch normalisation keeps its statistics is not (model.BATCH_NORM_MOMENTUM, and
-training.settle_normalisation).
+normalisation.settle).
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 Rescaling and augmentation are layers of the model, so that training and serving cannot differ and every batch is
 augmented anew; augmentation layers pass images through outside training. The default has the layers of the published
 CNN; only its batch normalisation differs, with a momentum of 0.9 and statistics that are estimated again after each
-epoch (training.settle_normalisation).
+epoch (normalisation.settle).
 """
 
 import math

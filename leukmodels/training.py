@@ -1,4 +1,4 @@
-"""Trains one model: an epoch, a look at the validation cells, a checkpoint, a report; and again.
+"""Trains one model: an epoch, a look at the validation cells, a report; its state to disk now and then; and again.
 
 Every random draw of an epoch depends on the seed and the epoch alone or is kept in the checkpoint, so a trial that was
 killed and goes on ends where an uninterrupted one does, as long as its pixels lie where they lay (in memory, or in the
@@ -8,9 +8,9 @@ same shards).
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
@@ -26,20 +26,25 @@ from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import predict
 from leukmodels.hparams import HyperParams
 from leukmodels.metrics import score
-
-SETTLING_IMAGES = 256
+from leukmodels.normalisation import SETTLING_IMAGES, Settling, compiled_settling, settle
 
 Report = Callable[[int, dict[str, float]], None]
 Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, tf.Tensor]]
-Settling = Callable[[npt.NDArray[np.uint8], np.float32], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How long a trial may train: epochs at most, and epochs without a better validation log loss before it ends."""
+    """How long a trial may train, and what of it may be lost.
+
+    epochs               at most
+    patience             epochs without a better validation log loss before it ends
+    checkpoint_every_s   a trial that was killed trains this and an epoch again; the state of a short epoch would take
+                         up to a tenth of its time to write
+    """
 
     epochs: int
     patience: int
+    checkpoint_every_s: float = 10.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.patience < 1:
@@ -48,9 +53,14 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """What fit did. history holds for each epoch, from 1, the numbers that were reported."""
+    """What fit did.
+
+    history   for each epoch, from 1, the numbers that were reported
+    scores    of the validation cells after the best epoch, shape (n,)
+    """
 
     history: tuple[Mapping[str, float], ...]
+    scores: npt.NDArray[np.float64]
 
     @property
     def best_epoch(self) -> int:
@@ -90,29 +100,35 @@ def fit(
 ) -> Fitted:
     """Train a model and leave it with the weights of its best epoch.
 
-    After each epoch the state goes to folder/checkpoint.npz and then report(epoch, numbers) is called, epoch from 1,
-    numbers being those of Metrics on the validation cells, loss (of training, penalties included), seconds (of training
-    and validation) and images_per_s (of training). A folder with a checkpoint of this trial continues it; its epochs
-    are reported again, as the receiver may have died before it kept the last one; it drops those it has.
-    Whatever report raises ends the training and leaves the checkpoint to continue from.
+    After each epoch report(epoch, numbers) is called, epoch from 1, numbers being those of Metrics on the validation
+    cells, loss (of training, penalties included), seconds (of training and validation) and images_per_s (of training).
+    Before that the state goes to folder/checkpoint.npz, where that is due. A folder with a checkpoint of this trial
+    continues it; its epochs are reported again, as the receiver may have died before it kept the last one; it drops
+    those it has. Whatever report raises ends the training and leaves the checkpoint to continue from.
 
     Raises TrainingDivergedError when the loss or a score is not a finite number.
     """
     compile_model(model, hparams)
-    step, settling = _compiled_step(model), _compiled_settling(model)
+    step, settling = _compiled_step(model), compiled_settling(model)
     trial = trial_identity(hparams, data, seed)
     path = folder / checkpoint.FILE_NAME
     fitted, best = _resume(model, path, trial)
     for epoch, numbers in enumerate(fitted.history, start=1):
         report(epoch, dict(numbers))
+    kept = time.monotonic()
     while not fitted.is_over(budget):
         epoch = len(fitted.history) + 1
-        numbers = _epoch(model, step, settling, data, hparams, seed=seed, epoch=epoch)
-        fitted = Fitted(history=(*fitted.history, numbers))
+        numbers, scores = _epoch(model, step, settling, data, hparams, seed=seed, epoch=epoch)
+        fitted = Fitted(history=(*fitted.history, numbers), scores=fitted.scores)
         if fitted.best_epoch == epoch:
-            best = model.get_weights()
-        earlier = [] if fitted.best_epoch == epoch else best
-        checkpoint.save(path, checkpoint.take(model, trial=trial, history=fitted.history, best=earlier))
+            best, fitted = model.get_weights(), replace(fitted, scores=scores)
+        if time.monotonic() - kept >= budget.checkpoint_every_s:
+            earlier = [] if fitted.best_epoch == epoch else best
+            checkpoint.save(
+                path,
+                checkpoint.take(model, trial=trial, history=fitted.history, best=earlier, scores=fitted.scores),
+            )
+            kept = time.monotonic()
         report(epoch, dict(numbers))
     model.set_weights(best)
     return fitted
@@ -172,8 +188,8 @@ def _epoch(
     *,
     seed: int,
     epoch: int,
-) -> dict[str, float]:
-    """Train one epoch, score the validation cells and return the numbers to report."""
+) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
+    """Train one epoch and return the numbers to report and the scores of the validation cells."""
     start = time.perf_counter()
     order = epoch_order(data.train, class_balance=hparams.class_balance, seed=seed, epoch=epoch)
     weights = _class_weights(data.train.labels, hparams.class_balance)
@@ -190,7 +206,7 @@ def _epoch(
                 kept.append(images)
     loss = float(logs["loss"])
     if settling:
-        settle_normalisation(settling, kept)
+        settle(settling, kept)
     trained_s = time.perf_counter() - start
     scores = predict(model, data.validation.pixels)
     if not (math.isfinite(loss) and np.isfinite(scores).all()):
@@ -198,23 +214,13 @@ def _epoch(
             f"Training diverged in epoch {epoch}: the loss is {loss:g} (learning_rate {hparams.learning_rate:g}, "
             f"optimizer {hparams.optimizer}, normalisation {hparams.normalisation})."
         )
-    return {
+    numbers = {
         **score(data.validation.labels, scores).to_dict(),
         "loss": loss,
         "seconds": time.perf_counter() - start,
         "images_per_s": len(order) / trained_s,
     }
-
-
-def settle_normalisation(settling: Settling, batches: Iterable[npt.NDArray[np.uint8]]) -> None:
-    """Set the statistics of batch normalisation to their means over batches of images under the present weights.
-
-    The moving averages lag behind weights that change with every step: in the first epochs the validation accuracy of
-    the default model jumped between .46 and .81 while its AUROC stood still. (Wu and Johnson 2021, arXiv:2105.07576.)
-    """
-    for count, images in enumerate(batches):
-        share = np.float32(count / (count + 1))  # makes the moving averages plain means over the batches so far
-        settling(images, share)
+    return numbers, scores
 
 
 def _compiled_step(model: keras.Model) -> Step:
@@ -234,34 +240,12 @@ def _compiled_step(model: keras.Model) -> Step:
     return step
 
 
-def _compiled_settling(model: keras.Model) -> Settling | None:
-    """Return one graph that looks at a batch with a momentum of batch normalisation, None for a model without any.
-
-    A graph skips what the statistics do not need: eagerly, settling a small model took as long as training it.
-    """
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    if not layers:
-        return None
-
-    def look(images: tf.Tensor, momentum: tf.Tensor) -> None:
-        kept = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.momentum = momentum
-        model(images, training=True)
-        for layer, its_own in zip(layers, kept, strict=True):
-            layer.momentum = its_own
-
-    signature = [tf.TensorSpec(model.input_shape, tf.uint8), tf.TensorSpec((), tf.float32)]
-    settling: Settling = tf.function(look, signature, autograph=False)
-    return settling
-
-
 def _resume(model: keras.Model, path: Path, trial: Mapping[str, Any]) -> tuple[Fitted, checkpoint.Arrays]:
     """Return history and best weights of this trial's checkpoint, the model restored; empty ones without it."""
     found = checkpoint.load(path)
     if found is None or found.trial != trial or not checkpoint.restore(model, found):
-        return Fitted(history=()), []
-    return Fitted(history=tuple(found.history)), found.best or model.get_weights()
+        return Fitted(history=(), scores=np.empty(0)), []
+    return Fitted(history=tuple(found.history), scores=found.scores), found.best or model.get_weights()
 
 
 def _class_weights(labels: npt.NDArray[np.uint8], class_balance: str) -> npt.NDArray[np.float32]:

@@ -63,7 +63,7 @@ def test_five_kills_at_random_moments_lose_and_repeat_nothing(tmp_path):
 
 
 @pytest.mark.timeout(300)
-def test_a_training_that_is_interrupted_and_then_killed_goes_on_from_its_checkpoint(tmp_path):
+def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_known(tmp_path):
     command = ["-m", "search.run", "--storage", tmp_path, "--no-dashboard", "--out", tmp_path / "exported"]
     small = ["--preset", "smoke", "--trials", 2, "--epochs", 8, "--patience", 8, "--image-px", 16]
     new = [*command, "--task", "runx1", "--name", "study", "--cells-per-patient", 3, *small]

@@ -16,7 +16,7 @@ runtime.start(threads=1)
 pytestmark = pytest.mark.keras
 
 DATA = training_data()
-BUDGET = Budget(epochs=3, patience=3)
+BUDGET = Budget(epochs=3, patience=3, checkpoint_every_s=0)
 Finished = tuple[Path, Outcome]
 
 

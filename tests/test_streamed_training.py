@@ -46,7 +46,7 @@ def train(data: TrainingData, folder: Path, *, seed: int = 7, epochs: int = 2, s
     hparams = tiny(**choice)
     runtime.seed_everything(seed)
     model = build(hparams, image_px=8, black_background=False)
-    budget = Budget(epochs=epochs, patience=epochs)
+    budget = Budget(epochs=epochs, patience=epochs, checkpoint_every_s=0)
     try:
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
     except SystemExit:

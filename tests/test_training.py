@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukmodels import checkpoint, metrics, runtime, training
+from leukmodels import checkpoint, metrics, normalisation, runtime, training
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import predict
@@ -48,7 +48,7 @@ def train(
 
     runtime.seed_everything(seed)
     model = build(hparams, image_px=8, black_background=False)
-    budget = Budget(epochs=epochs, patience=epochs)
+    budget = Budget(epochs=epochs, patience=epochs, checkpoint_every_s=0)
     try:
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
     except SystemExit:
@@ -96,6 +96,15 @@ def test_a_stopped_trial_goes_on_to_the_end_of_an_uninterrupted_one(choice: dict
         assert numbers == pytest.approx(wanted, rel=1e-5)
     for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_state_that_is_not_due_is_not_written(tmp_path: Path) -> None:
+    def report(epoch: int, numbers: dict[str, float]) -> None:
+        assert not [*tmp_path.iterdir()]
+
+    model = build(tiny(), image_px=8, black_background=False)
+    budget = Budget(epochs=2, patience=2, checkpoint_every_s=3600)
+    assert len(fit(model, DATA, tiny(), budget=budget, seed=7, folder=tmp_path, report=report).history) == 2
 
 
 def test_epochs_of_the_checkpoint_are_reported_again(tmp_path: Path) -> None:
@@ -176,7 +185,7 @@ def test_the_model_is_left_with_the_weights_of_its_best_epoch(tmp_path: Path) ->
     ],
 )
 def test_patience_counts_epochs_since_the_best_log_loss(losses: list[float], patience: int, over: bool) -> None:
-    fitted = Fitted(history=tuple({"log_loss": loss} for loss in losses))
+    fitted = Fitted(history=tuple({"log_loss": loss} for loss in losses), scores=np.empty(0))
     assert fitted.is_over(Budget(epochs=4, patience=patience)) is over
 
 
@@ -255,9 +264,9 @@ def test_settled_statistics_are_plain_means_over_the_batches_under_frozen_weight
     frozen = [variable.numpy() for variable in model.trainable_variables]
     images = images_of(cells(n=37))
     batches = [images[start : start + 16] for start in (0, 16, 32)]
-    settling = training._compiled_settling(model)
+    settling = normalisation.compiled_settling(model)
     assert settling
-    training.settle_normalisation(settling, batches)
+    normalisation.settle(settling, batches)
     into = keras.Model(model.input, first.input)
     maps = [np.asarray(into(batch)) for batch in batches]
     means = [batch.mean(axis=(0, 1, 2)) for batch in maps]
@@ -275,7 +284,7 @@ def test_settling_looks_at_the_last_full_batches_of_an_epoch(
 ) -> None:
     trained, settled = [], []
     monkeypatch.setattr(training, "_compiled_step", lambda _: lambda *batch: trained.append(batch[0]) or {"loss": 0.5})
-    monkeypatch.setattr(training, "_compiled_settling", lambda _: lambda images, share: settled.append(images))
+    monkeypatch.setattr(training, "compiled_settling", lambda _: lambda images, share: settled.append(images))
     train(tmp_path, tiny(), epochs=1, data=training_data(train=cells(n=n, prefix="T")))
     assert [len(images) for images in settled] == looks
     full = [images for images in trained if len(images) == looks[0]]
@@ -283,7 +292,8 @@ def test_settling_looks_at_the_last_full_batches_of_an_epoch(
 
 
 def test_a_model_without_batch_normalisation_has_nothing_to_settle() -> None:
-    assert training._compiled_settling(build(tiny(normalisation="layer"), image_px=8, black_background=False)) is None
+    model = build(tiny(normalisation="layer"), image_px=8, black_background=False)
+    assert normalisation.compiled_settling(model) is None
 
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:

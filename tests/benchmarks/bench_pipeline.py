@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from publishing import publish
 
-from leukmodels import runtime, training
+from leukmodels import normalisation, runtime, training
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.hparams import HyperParams
 from leukmodels.metrics import score
@@ -57,7 +57,7 @@ class Model:
             keras=model,
             hparams=hparams,
             step=training._compiled_step(model),
-            settling=training._compiled_settling(model),
+            settling=normalisation.compiled_settling(model),
         )
         images = np.zeros((2 * hparams.batch_size, image_px, image_px, 3), np.uint8)
         through_pipeline(made, as_data(Blocks.of(images), Blocks.of(images)), 0)
@@ -125,7 +125,7 @@ def on_an_array(model: Model, train: Images, validation: Images, data: TrainingD
         labels = data.train.labels[batch]
         logs = model.step(train[batch], labels.astype(np.float32)[:, None], np.ones(len(batch), np.float32))
     float(logs["loss"])
-    settled = order[: training.SETTLING_IMAGES]
+    settled = order[: normalisation.SETTLING_IMAGES]
     for count, first in enumerate(range(0, len(settled), size)):
         model.settling(train[settled[first : first + size]], np.float32(count / (count + 1)))
     scores = [

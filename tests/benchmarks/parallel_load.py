@@ -104,7 +104,7 @@ def train(load: Load, number: int, data: TrainingData, report: Report | None = N
     """
     import keras
 
-    from leukmodels import runtime, training
+    from leukmodels import normalisation, runtime, training
     from leukmodels.model import build
 
     hparams = load.hparams[number]
@@ -112,11 +112,11 @@ def train(load: Load, number: int, data: TrainingData, report: Report | None = N
         runtime.seed_everything(number)
         model = build(hparams, image_px=IMAGE_PX, black_background=False)
         training.compile_model(model, hparams)
-        # The steps of training.fit, which would also write a checkpoint after each epoch.
-        step, settling = training._compiled_step(model), training._compiled_settling(model)
+        # The steps of training.fit, which would also write checkpoints.
+        step, settling = training._compiled_step(model), normalisation.compiled_settling(model)
         numbers: dict[str, float] = {}
         for epoch in range(1, load.epochs + 1):
-            numbers = training._epoch(model, step, settling, data, hparams, seed=number, epoch=epoch)
+            numbers, _ = training._epoch(model, step, settling, data, hparams, seed=number, epoch=epoch)
             if report:
                 report(epoch, numbers)
         keras.utils.clear_session()

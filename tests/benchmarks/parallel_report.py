@@ -20,7 +20,7 @@ COUNTED = (
     "from the call of the search, before workers start, to the front; `process` from the start of Python to its end. "
     "`W over ours` is how many times as long as `ours` a system took, `trials over T1` how much longer the trials "
     "themselves took than alone on one thread. Every system trains the same configurations for the same epochs on the "
-    "same arrays, drawn for this. `ours` also writes a checkpoint after each epoch, the journal, model and scores of "
+    "same arrays, drawn for this. `ours` also writes a checkpoint every ten seconds, the journal, model and scores of "
     "each trial, and after the front a report with pictures; the others write what they do by default, and no model. "
     "Reading images is not counted, nor is MLflow (`ours-mlflow`, where it is asked for). `bare-processes` is no "
     "tuner: a warm one-thread process a core that takes trials from a queue, which shows what the machine can give."
