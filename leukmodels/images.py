@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffTags, UnidentifiedImageError
 
+from leukmodels import bmp, tiff
 from leukmodels.errors import BadImageError
-from leukmodels.tiff import open_plain
 
 FORMATS = ("TIFF", "BMP", "PNG", "JPEG")
 MAX_PIXELS = 64_000_000
@@ -56,7 +56,7 @@ def decode(data: bytes, *, image_px: int, crop_px: int | None, max_pixels: int =
     if not data:
         raise BadImageError("the file is empty")
     try:
-        if plain := open_plain(data):
+        if plain := tiff.open_plain(data) or bmp.open_plain(data):
             _check_size(plain.width, plain.height, max_pixels)
             pixels = _pixels(plain, image_px, crop_px)
         else:

@@ -202,5 +202,5 @@ def test_what_was_read_before_a_server_died_is_kept(session, object_store, tmp_p
             prepared(f"s3://dying?endpoint_override={address}&scheme=http", cache)
         way.shutdown()
     result, files_read = prepared(f"s3://dying{object_store.query}", cache)
-    assert 13 <= files_read <= 29  # of three blocks at least one was done, and one was not
+    assert 13 <= files_read <= 29  # of three tasks at least one was done, and one was not
     assert result.report.used == 30

@@ -16,7 +16,7 @@ from leukmodels import images
 from leukmodels.errors import BadImageError
 from leukmodels.readers.source import open_source
 from search.data.cache import PixelCache, Policy
-from search.data.ingest import read_batch
+from search.data.ingest import read_shard
 from toy_cache import images as kept_images
 
 POLICY = Policy(image_px=16, crop_px=None, max_pixels=1_000_000)
@@ -154,7 +154,7 @@ def test_the_good_files_of_a_block_are_read_whatever_lies_between_them(tmp_path_
     source, cache = open_source(folder), PixelCache(folder / "cache")
     sizes, mtimes_ns = source.stamps(paths)
     table = pa.table({"row": np.arange(len(data)), "path": paths, "size": sizes, "mtime_ns": mtimes_ns})
-    read = read_batch(table, source=source, cache=cache, policy=POLICY).to_pydict()
+    read = read_shard(table, source=source, cache=cache, policy=POLICY).to_pydict()
     hashes = [hashlib.sha256(content).hexdigest() for content in data]
     assert read["sha256"] == hashes == cache.contents(paths, sizes, mtimes_ns)
     assert read["lost"] == [""] * len(data)

@@ -1,13 +1,14 @@
 """Files to prepared pixels: Ray Data reads, hashes and decodes every file once, in parallel on all nodes.
 
-The only file that knows Ray Data. The workers write what they decode into the cache themselves, a shard a block of
-files, so that pixels do not travel and an interrupted ingest has lost the blocks in flight only. A file that cannot be
+The only file that knows Ray Data. The workers write what they decode into the cache themselves, a shard at a time, so
+that pixels do not travel and an interrupted ingest has lost the shards in flight only. A file that cannot be
 decoded becomes a reason, never an exception: one bad image would fail the whole dataset, or silently take its
 neighbours along (ray.data's max_errored_blocks drops blocks).
 """
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import ray
+from ray.data._internal.execution.backpressure_policy import (  # the pinned Ray has no public name for it
+    ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY,
+    ConcurrencyCapBackpressurePolicy,
+)
 
 from leukmodels import images
 from leukmodels.errors import BadImageError, DataError, UserError
@@ -25,8 +30,12 @@ from search.data.cache import PixelCache, Policy
 
 Progress = Callable[[int, int], None]
 
-_FILES_A_BLOCK = (16, 256)  # the fewest and the most
-_BLOCKS_A_CORE = 4
+_SHARD_FILES = 256
+# A finished task is followed by the next within a tenth of a second, so they are few and long; as nobody knows how
+# long, each round of them is this share of what is left.
+_TASK_FILES = (16, 16 * _SHARD_FILES)  # the fewest, and the most that a lost worker costs
+_ROUND = 0.7
+_OUTPUT_BYTES = 64_000  # told at once, of some hundred files
 _REMOTE_READS = 8  # at a time in each task
 # No image file that can be used is larger: four channels of 8 bits, and some megabytes of metadata.
 _BYTES_A_PIXEL, _METADATA_BYTES = 4, 16_000_000
@@ -75,18 +84,16 @@ def ingest(
             "mtime_ns": files.mtimes_ns,
         }
     )
-    fewest, most = _FILES_A_BLOCK
-    files_a_block = min(max(n // (cores * _BLOCKS_A_CORE), fewest), most)
-    _quiet()
+    _prepare_context()
     # Not from_arrow: it starts tasks that wait for a CPU, and the trials' workers may hold all of them (see warmup.py).
-    blocks = [table.slice(first, files_a_block) for first in range(0, n, files_a_block)]
+    blocks = [table.slice(first, size) for first, size in shares(n, cores)]
     dataset = ray.data.from_blocks(blocks).map_batches(
-        read_batch,
+        read_files,
         batch_format="pyarrow",
         batch_size=None,
         zero_copy_batch=True,
         fn_kwargs={"source": source, "cache": cache, "policy": policy},
-        compute=ray.data.TaskPoolStrategy(size=cores),
+        compute=ray.data.TaskPoolStrategy(size=min(cores, len(blocks))),
         num_cpus=0,
     )
     done = 0
@@ -102,8 +109,26 @@ def ingest(
     return read
 
 
-def read_batch(table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy) -> pa.Table:
-    """Read a block of files into the cache; return of each row, sha256, problem, and "lost": why to give it all up."""
+def shares(n: int, cores: int) -> Iterator[tuple[int, int]]:
+    """Yield the first file and the number of files of each task."""
+    fewest, most = _TASK_FILES
+    first = 0
+    while first < n:
+        size = min(max(math.ceil((n - first) * _ROUND / cores), fewest), most)
+        for _ in range(cores):
+            if first < n:
+                yield first, min(size, n - first)
+                first += size
+
+
+def read_files(table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy) -> Iterator[pa.Table]:
+    """Read a task's files into the cache, a shard at a time."""
+    for first in range(0, table.num_rows, _SHARD_FILES):
+        yield read_shard(table.slice(first, _SHARD_FILES), source=source, cache=cache, policy=policy)
+
+
+def read_shard(table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy) -> pa.Table:
+    """Read files into a shard of the cache; return of each row, sha256, problem, and "lost": why to give it all up."""
     paths = table["path"].to_pylist()
     stamps = np.stack([table[name].to_numpy() for name in ("size", "mtime_ns")])
     hashes, problems, lost = ([""] * len(paths) for _ in range(3))
@@ -166,10 +191,17 @@ def _read(source: Source, path: str, policy: Policy) -> bytes | str | DataError:
         return "cannot be read (there is too little memory for it)"
 
 
-def _quiet() -> None:
+def _prepare_context() -> None:
+    """Tell Ray Data to be quiet, and to run as many tasks as were asked for.
+
+    Of what holds tasks back only the cap on their number stays. What comes out of these is small, and the policies that
+    watch the object store wait seconds for an actor to say how much of it there is: until then one task runs at a time.
+    """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.verbose_stats_logs = False
+    context.target_max_block_size = _OUTPUT_BYTES
+    context.set_config(ENABLED_BACKPRESSURE_POLICIES_CONFIG_KEY, [ConcurrencyCapBackpressurePolicy])
     for name in ("ray.data", "ray.data._internal.execution.streaming_executor"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -38,7 +38,7 @@ from search.data.placing import share
 from search.data.prepare import prepare
 
 CORES = len(os.sched_getaffinity(0))
-BMP_PX, BMP_SHARE = 450, 5  # as C-NMC has them; one for so many TIFFs
+BMP_PX, BMP_SHARE = 450, 2  # as C-NMC has them; one for so many TIFFs
 
 
 def decode(path: str, image_px: int) -> None:
@@ -85,7 +85,7 @@ def warm(root: Path, cache: PixelCache, image_px: int) -> tuple[float, float]:
 
 
 def write_bmps(root: Path, tiffs: list[str]) -> list[str]:
-    """Write every fifth cell as a BMP of C-NMC's size, and return the paths."""
+    """Write every second cell as a BMP of C-NMC's size, and return the paths."""
     root.mkdir()
     paths = []
     for number, tiff in enumerate(tiffs[::BMP_SHARE]):
