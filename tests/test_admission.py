@@ -164,20 +164,20 @@ def sizes(least, most):
     return st.integers(int(least * GB), int(most * GB))
 
 
-FOLDERS = st.builds(folder, sizes(1, 20), file_system=st.integers(1, 2))
+FOLDERS = st.builds(folder, sizes(4, 40), file_system=st.integers(1, 2))
 
 
 @st.composite
 def described(draw):
-    memory = draw(sizes(4, 64))
+    memory = draw(sizes(8, 64))
     return node(
-        cpus=draw(st.integers(1, 8)),
-        gpus=draw(st.sampled_from([0.0, 1.0, 2.0])),
+        cpus=draw(st.integers(2, 8)),
+        gpus=draw(st.sampled_from([1.0, 0.0, 2.0])),
         name=draw(st.sampled_from(["alpha", "beta"])),
-        cores=draw(st.integers(1, 16)),
+        cores=draw(st.integers(2, 16)),
         memory=memory,
         free_memory=draw(st.integers(memory // 2, memory)),
-        told_memory=draw(sizes(2, 64)),
+        told_memory=draw(sizes(4, 64)),
         object_store=draw(sizes(0, 20)),
         folders={STORAGE: draw(FOLDERS), CACHE: draw(FOLDERS)},
     )
@@ -188,7 +188,7 @@ DEMANDS = st.builds(
     demand,
     concurrency=st.none() | st.integers(1, 6),
     cpus=st.integers(1, 2),
-    gpus=st.sampled_from([0.0, 0.0, 0.5, 1.0]),
+    gpus=st.sampled_from([0.0, 0.0, 0.0, 0.5, 1.0]),
     image_px=st.sampled_from([16, 64, 144]),
     pixels=st.sampled_from(["auto", "auto", "shared", "streamed"]),
     prepare_bytes=sizes(0, 2),
