@@ -13,7 +13,6 @@ from leukmodels.atomic import written_aside
 from leukmodels.cells import TrainingData
 from leukmodels.evaluation import write_scores
 from leukmodels.hparams import HyperParams
-from leukmodels.metrics import Metrics, score
 from leukmodels.model import build
 from leukmodels.runtime import seed_everything
 from leukmodels.training import Budget, Report, fit, trial_identity
@@ -25,7 +24,8 @@ MODEL_FILE, SCORES_FILE, OUTCOME_FILE = "model.keras", "scores.parquet", "outcom
 class Outcome:
     """The result of a finished trial.
 
-    metrics        of the best epoch's weights on the validation cells, threshold 0.5
+    metrics        of the best epoch on the validation cells, threshold 0.5: all that training.fit reports but its loss
+                   and its times
     best_epoch     from 1
     epochs         trained in all
     parameters     of the model
@@ -33,7 +33,7 @@ class Outcome:
     images_per_s   training speed
     """
 
-    metrics: Metrics
+    metrics: Mapping[str, float]
     best_epoch: int
     epochs: int
     parameters: int
@@ -47,7 +47,7 @@ class Outcome:
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> "Outcome":
         """Return the outcome that to_dict described."""
-        return cls(**{**mapping, "metrics": Metrics(**mapping["metrics"])})
+        return cls(**mapping)
 
 
 def run(
@@ -72,7 +72,7 @@ def run(
         model = build(hparams, image_px=data.train.image_px, black_background=data.black_background)
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
         outcome = Outcome(
-            metrics=score(data.validation.labels, fitted.scores),
+            metrics=fitted.best,
             best_epoch=fitted.best_epoch,
             epochs=len(fitted.history),
             parameters=model.count_params(),

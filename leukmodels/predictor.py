@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,11 @@ class Predictor:
 
     def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the probability of the disease of prepared images (n, image_px, image_px, 3), shape (n,)."""
-        return evaluation.predict(self.model, Blocks.of(images))
+        return evaluation.predict(self._scoring, Blocks.of(images))
+
+    @cached_property
+    def _scoring(self) -> evaluation.Scoring:
+        return evaluation.scoring(self.model)
 
     def classify(self, paths: Sequence[Path]) -> list[Answer]:
         """Return an answer for each image file, in order; a file that cannot be used gets an error, never a class."""

@@ -4,9 +4,10 @@ They know no sampler: a searcher translates them, and a configuration is checked
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from numbers import Integral, Real
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Value: TypeAlias = int | float | str
 
@@ -94,6 +95,21 @@ class Choice:
 
 
 Dimension: TypeAlias = Int | Float | Choice
+
+_KINDS: dict[str, type[Int] | type[Float] | type[Choice]] = {"int": Int, "float": Float, "choice": Choice}
+
+
+def to_dict(dimension: Dimension) -> dict[str, Any]:
+    """Return a dimension as plain values, ready for JSON."""
+    return {"kind": type(dimension).__name__.lower(), **asdict(dimension)}
+
+
+def from_dict(mapping: Mapping[str, Any]) -> Dimension:
+    """Return the dimension that to_dict described."""
+    told: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in mapping.items() if name != "kind"
+    }
+    return _KINDS[mapping["kind"]](**told)
 
 
 def _scale(log: bool) -> str:

@@ -8,28 +8,32 @@ same shards).
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import harmonic_mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from leukmodels import checkpoint
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.errors import TrainingDivergedError
-from leukmodels.evaluation import predict
+from leukmodels.evaluation import latency_ms, predict
+from leukmodels.graphs import Graphs, compile_model
 from leukmodels.hparams import HyperParams
-from leukmodels.metrics import score
-from leukmodels.normalisation import SETTLING_IMAGES, Settling, compiled_settling, settle
+from leukmodels.intervals import lower_bounds
+from leukmodels.metrics import score, tuned
+from leukmodels.normalisation import SETTLING_IMAGES, settle
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Report = Callable[[int, dict[str, float]], None]
-Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, tf.Tensor]]
+_OF_TRAINING = ("loss", "seconds", "images_per_s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,12 @@ class Fitted:
         return losses.index(min(losses)) + 1
 
     @property
+    def best(self) -> Mapping[str, float]:
+        """What was measured of the best epoch, without the loss and the times of training."""
+        best = self.history[self.best_epoch - 1]
+        return {name: value for name, value in best.items() if name not in _OF_TRAINING}
+
+    @property
     def seconds(self) -> float:
         """Time of training and validation over all epochs, those before an interruption included."""
         return math.fsum(epoch["seconds"] for epoch in self.history)
@@ -101,7 +111,8 @@ def fit(
     """Train a model and leave it with the weights of its best epoch.
 
     After each epoch report(epoch, numbers) is called, epoch from 1, numbers being those of Metrics on the validation
-    cells, loss (of training, penalties included), seconds (of training and validation) and images_per_s (of training).
+    cells, those of ``tuned`` and of ``lower_bounds``, latency_ms (of one image alone) and parameters of the model,
+    loss (of training, penalties included), seconds (of training and validation) and images_per_s (of training).
     Before that the state goes to folder/checkpoint.npz, where that is due. A folder with a checkpoint of this trial
     continues it; its epochs are reported again, as the receiver may have died before it kept the last one; it drops
     those it has. Whatever report raises ends the training and leaves the checkpoint to continue from.
@@ -109,16 +120,18 @@ def fit(
     Raises TrainingDivergedError when the loss or a score is not a finite number.
     """
     compile_model(model, hparams)
-    step, settling = _compiled_step(model), compiled_settling(model)
+    graphs = Graphs.of(model)
     trial = trial_identity(hparams, data, seed)
     path = folder / checkpoint.FILE_NAME
     fitted, best = _resume(model, path, trial)
     for epoch, numbers in enumerate(fitted.history, start=1):
         report(epoch, dict(numbers))
+    costs = _costs(model, graphs, fitted.history)
     kept = time.monotonic()
     while not fitted.is_over(budget):
         epoch = len(fitted.history) + 1
-        numbers, scores = _epoch(model, step, settling, data, hparams, seed=seed, epoch=epoch)
+        numbers, scores = train_epoch(model, graphs, data, hparams, seed=seed, epoch=epoch)
+        numbers |= costs
         fitted = Fitted(history=(*fitted.history, numbers), scores=fitted.scores)
         if fitted.best_epoch == epoch:
             best, fitted = model.get_weights(), replace(fitted, scores=scores)
@@ -142,17 +155,6 @@ def trial_identity(hparams: HyperParams, data: TrainingData, seed: int) -> dict[
         "split": data.split_fingerprint,
         "images": [len(data.train), len(data.validation), data.train.image_px],
     }
-
-
-def compile_model(model: keras.Model, hparams: HyperParams) -> None:
-    """Give a model its optimizer and binary cross-entropy. XLA stays off: it halved the speed on a processor.
-
-    The optimizer's variables are made here, not in the first step: TensorFlow traces a function that makes variables
-    twice, which cost every trial about a second.
-    """
-    optimizer = _OPTIMIZERS[hparams.optimizer](hparams)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, loss="binary_crossentropy", jit_compile=False)
 
 
 def epoch_order(cells: Cells, *, class_balance: str, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -179,36 +181,35 @@ def _drawn(cells: Cells, class_balance: str, rng: np.random.Generator) -> npt.ND
     return rng.choice(n, size=n, p=1 / (len(patients) * patients[cells.labels] * images[group]))
 
 
-def _epoch(
+def train_epoch(
     model: keras.Model,
-    step: Step,
-    settling: Settling | None,
+    graphs: Graphs,
     data: TrainingData,
     hparams: HyperParams,
     *,
     seed: int,
     epoch: int,
 ) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-    """Train one epoch and return the numbers to report and the scores of the validation cells."""
+    """Train one epoch; return what was measured of it, and the scores of the validation cells."""
     start = time.perf_counter()
     order = epoch_order(data.train, class_balance=hparams.class_balance, seed=seed, epoch=epoch)
     weights = _class_weights(data.train.labels, hparams.class_balance)
     size = hparams.batch_size
     # A last batch that is shorter is not kept: a handful of images would weigh as much as a full one.
-    kept: deque[npt.NDArray[np.uint8]] = deque(maxlen=SETTLING_IMAGES // size if settling else 0)
+    kept: deque[npt.NDArray[np.uint8]] = deque(maxlen=SETTLING_IMAGES // size if graphs.settling else 0)
     model.reset_metrics()
     logs: Mapping[str, tf.Tensor] = {}
     with closing(data.train.pixels.batches(order, size)) as batches:
         for first, images in zip(range(0, len(order), size), batches, strict=True):
             labels = data.train.labels[order[first : first + size]]
-            logs = step(images, labels.astype(np.float32)[:, None], weights[labels])
+            logs = graphs.step(images, labels.astype(np.float32)[:, None], weights[labels])
             if len(images) == size or not kept:
                 kept.append(images)
     loss = float(logs["loss"])
-    if settling:
-        settle(settling, kept)
+    if graphs.settling:
+        settle(graphs.settling, kept)
     trained_s = time.perf_counter() - start
-    scores = predict(model, data.validation.pixels)
+    scores = predict(graphs.scoring, data.validation.pixels)
     if not (math.isfinite(loss) and np.isfinite(scores).all()):
         raise TrainingDivergedError(
             f"Training diverged in epoch {epoch}: the loss is {loss:g} (learning_rate {hparams.learning_rate:g}, "
@@ -216,6 +217,8 @@ def _epoch(
         )
     numbers = {
         **score(data.validation.labels, scores).to_dict(),
+        **tuned(data.validation.labels, scores),
+        **lower_bounds(data.validation.labels, scores, data.validation.patients),
         "loss": loss,
         "seconds": time.perf_counter() - start,
         "images_per_s": len(order) / trained_s,
@@ -223,21 +226,11 @@ def _epoch(
     return numbers, scores
 
 
-def _compiled_step(model: keras.Model) -> Step:
-    """Return the model's training step as one graph for batches of any length.
-
-    In the long run as fast as fit or train_on_batch; but these trace again for the last, shorter batch of an epoch,
-    and every trial would pay for it.
-    """
-    signature = [
-        tf.TensorSpec(model.input_shape, tf.uint8),
-        tf.TensorSpec((None, 1), tf.float32),
-        tf.TensorSpec((None,), tf.float32),
-    ]
-    step: Step = tf.function(
-        lambda images, labels, weights: model.train_step((images, labels, weights)), signature, autograph=False
-    )
-    return step
+def _costs(model: keras.Model, graphs: Graphs, history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return what using the model costs, measured once a trial."""
+    if history:
+        return {name: history[0][name] for name in ("latency_ms", "parameters")}
+    return {"latency_ms": latency_ms(graphs.scoring, model.input_shape[1]), "parameters": model.count_params()}
 
 
 def _resume(model: keras.Model, path: Path, trial: Mapping[str, Any]) -> tuple[Fitted, checkpoint.Arrays]:
@@ -253,17 +246,3 @@ def _class_weights(labels: npt.NDArray[np.uint8], class_balance: str) -> npt.NDA
     if class_balance != "weights":
         return np.ones(2, dtype=np.float32)
     return (len(labels) / (2 * np.bincount(labels, minlength=2))).astype(np.float32)
-
-
-def _adamw(hparams: HyperParams) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.AdamW(hparams.learning_rate, weight_decay=hparams.l2)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    return optimizer
-
-
-_OPTIMIZERS: dict[str, Callable[[HyperParams], keras.optimizers.Optimizer]] = {
-    "adam": lambda hparams: keras.optimizers.Adam(hparams.learning_rate),
-    "adamw": _adamw,
-    "sgd": lambda hparams: keras.optimizers.SGD(hparams.learning_rate, momentum=0.9, nesterov=True),
-    "rmsprop": lambda hparams: keras.optimizers.RMSprop(hparams.learning_rate),
-}

@@ -27,12 +27,13 @@ from cluster.jobs import inside_job
 from leukmodels.errors import BadImageError, DataError, StudyError
 from leukmodels.readers.place import is_uri
 from leukmodels.readers.source import open_source
+from search.aims import Aims
 from search.folder import StudyFolder, write_whole
 from search.journal import read
 from search.manifest import config_of
 from search.model_note import model_note
 from search.records import StudyRecord, TrialRecord, fold
-from search.standing import Floors, Preference, Standing, choose, stand
+from search.standing import Preference, Standing, choose, stand
 
 if TYPE_CHECKING:
     from leukmodels.predictor import Predictor
@@ -79,7 +80,7 @@ def choose_trial(folder: StudyFolder, *, prefer: Preference = "recall", min_reca
     """Return the member of the study's front that the user prefers (see ``standing.choose``); needs no TensorFlow."""
     manifest = folder.read_manifest()
     record = fold(read(folder.journal))
-    standing = stand(record, Floors(**manifest["floors"]))
+    standing = stand(record, Aims(**manifest["aims"]))
     preference = prefer if min_recall is None else f"recall of at least {min_recall:g}, then accuracy"
     trial = choose(standing, prefer=prefer, min_recall=min_recall)
     return Choice(trial=trial, preference=preference, standing=standing, record=record)
@@ -288,7 +289,7 @@ def _write_front(folder: Path, manifest: Mapping[str, Any], chosen: Choice) -> N
         folder / "front.png",
         title=f"{manifest['task']['name']}: {manifest['name']}",
         synthetic=bool(manifest["data"]["synthetic"]),
-        floors=Floors(**manifest["floors"]),
+        aims=Aims(**manifest["aims"]),
     )
 
 

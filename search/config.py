@@ -25,6 +25,8 @@ RESUMABLE = frozenset(
         "data",
         "trials",
         "time_budget",
+        "plateau",
+        "tolerance",
         "concurrency",
         "cpus_per_trial",
         "gpus_per_trial",
@@ -51,6 +53,21 @@ class SearchConfig(BaseModel):
     patience: int = Field(
         default=3, ge=1, le=10_000, description="epochs without a better validation log loss that end a trial"
     )
+    scheduler: Literal["asha", "none"] = Field(
+        default="asha",
+        description="who is stopped early: at each rung asha lets the best 1/eta train on, by recall and accuracy; "
+        "none: nobody",
+    )
+    eta: int = Field(default=3, ge=2, le=100, description="of how many trials on a rung one trains on")
+    grace: int = Field(default=2, ge=1, le=10_000, description="epochs that every trial may train: the first rung")
+    sampler: Literal["tpe", "nsga2", "nsga3", "random"] = Field(
+        default="tpe", description="how configurations are chosen; all but random learn from the trials before"
+    )
+    warm_start: str | None = Field(
+        default=None,
+        description="another study (its folder, or its name below --storage), perhaps of another leukemia: its front "
+        "is tried first, and the sampler learns from its trials",
+    )
     time_budget: float | None = Field(
         default=None,
         gt=0,
@@ -58,11 +75,36 @@ class SearchConfig(BaseModel):
         description="seconds of training after which running trials are stopped for good and the study ends; "
         "counted anew by each resume",
     )
+    plateau: int = Field(
+        default=20,
+        ge=0,
+        le=100_000,
+        description="complete trials within the bounds that together raise the hypervolume by less than --tolerance "
+        "end the study; 0: never",
+    )
+    tolerance: float = Field(default=0.001, ge=0, le=1, description="hypervolume that is no gain, see --plateau")
     image_px: int = Field(default=48, ge=8, le=1024, description="side of the images the models see, in pixels")
     min_specificity: float = Field(
         default=0.5, ge=0, le=1, description="specificity below which a trial cannot be on the front"
     )
     min_recall: float = Field(default=0.0, ge=0, le=1, description="recall below which a trial cannot be on the front")
+    max_latency_ms: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="ms an image above which a trial cannot be on the front",
+    )
+    max_parameters: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="weights of a model above which it cannot be on the front"
+    )
+    bounds: Literal["estimates", "patients"] = Field(
+        default="estimates",
+        description="what the least recall and specificity must be kept by: the estimates, or their lower bounds (95 "
+        "percent, resampling patients), which few patients make hard",
+    )
+    objectives: Literal["recall,accuracy", "recall,accuracy,latency_ms", "recall,accuracy,parameters"] = Field(
+        default="recall,accuracy", description="what is searched for; the third, a cost, as low as possible"
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of the search and of every trial")
     split_seed: int = Field(
         default=0, ge=0, lt=2**31, description="seed of the patient split; equal seeds split every task alike"

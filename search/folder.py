@@ -25,6 +25,8 @@ from typing import IO, Any
 from leukmodels.atomic import written_aside
 from leukmodels.errors import StudyError
 
+SCHEMA = 2  # of study.json
+
 
 @dataclass(frozen=True)
 class StudyFolder:
@@ -99,6 +101,11 @@ class StudyFolder:
                 "--storage; `python -m search.status` lists them."
             )
         manifest: dict[str, Any] = json.loads(self.manifest.read_text(encoding="utf-8"))
+        if manifest["schema"] != SCHEMA:
+            raise StudyError(
+                f"{self.path} was begun by another version of this software (schema {manifest['schema']}, where this "
+                f"one has {SCHEMA}); read it with that version, or start a new study."
+            )
         return manifest
 
     @contextlib.contextmanager

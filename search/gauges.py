@@ -2,18 +2,19 @@
 
 from ray.util.metrics import Gauge
 
+from search.aims import Aims
 from search.journal import Event
 from search.records import StudyRecord, TrialState
-from search.standing import Floors, advance, stand
+from search.standing import advance, stand
 
 
 class Gauges:
     """Sets trials by state, images/s of the running trials and the hypervolume of ``study`` after every event."""
 
-    def __init__(self, study: str, floors: Floors) -> None:
-        self._floors = floors
+    def __init__(self, study: str, aims: Aims) -> None:
+        self._aims = aims
         self._seen: set[int] = set()
-        self._standing = stand(StudyRecord(), floors)
+        self._standing = stand(StudyRecord(), aims)
         tags = {"study": study}
         self._trials = Gauge("leukemia_search_trials", "Trials by state.", ("study", "state"))
         self._hypervolume = Gauge("leukemia_search_hypervolume", "Hypervolume of the front, 0 to 1.", ("study",))
@@ -30,5 +31,5 @@ class Gauges:
                 self._trials.set(record.count(state), {"state": state.value})
             newcomers = [trial for trial in record.by_state(TrialState.COMPLETE) if trial.number not in self._seen]
             self._seen.update(trial.number for trial in newcomers)
-            self._standing = advance(self._standing, newcomers, self._floors)
+            self._standing = advance(self._standing, newcomers, self._aims)
             self._hypervolume.set(self._standing.hypervolume)

@@ -25,7 +25,9 @@ from typing import Any, Literal, Self
 from leukmodels.errors import StudyError
 
 Event = dict[str, Any]
-EventKind = Literal["trial_started", "epoch", "trial_finished", "study_resumed", "study_interrupted", "study_finished"]
+EventKind = Literal[
+    "trial_started", "epoch", "rung", "trial_finished", "study_resumed", "study_interrupted", "study_finished"
+]
 
 # Losing the epoch in flight to a power cut costs an epoch; losing one of these would repeat or lose a trial.
 _DURABLE = frozenset({"trial_finished", "study_resumed", "study_interrupted", "study_finished"})

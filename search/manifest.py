@@ -6,18 +6,20 @@ import json
 import platform
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from leukmodels import hparams
 from leukmodels.errors import StudyError
-from leukmodels.space import Dimension
+from leukmodels.space import Dimension, Value, from_dict, to_dict
 from leukmodels.split import PARTS, Split
 from leukmodels.tasks import Task
+from search.aims import OBJECTIVES, Aims
 from search.config import SearchConfig
-from search.folder import StudyFolder, write_whole
+from search.folder import SCHEMA, StudyFolder, write_whole
+from search.prior import Prior
 from search.records import StudyRecord
-from search.standing import OBJECTIVES, Floors
+from search.rungs import Ladder
 
 _VERSIONED = ("ray", "tensorflow", "keras", "optuna", "mlflow", "numpy", "pillow")
 
@@ -56,14 +58,38 @@ class DataReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What is searched: the dimensions by name, and the configuration that is tried first."""
+    """What is searched.
+
+    dimensions   by name
+    default      the configuration that is tried first
+    given        a dimension -> others declared before it, and the values of each that it has an effect under
+    """
 
     dimensions: Mapping[str, Dimension]
     default: Mapping[str, Any]
+    given: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
 
-    def describe(self) -> dict[str, str]:
-        """Return each dimension in words, as ``study.json`` keeps it."""
-        return {name: dimension.describe() for name, dimension in self.dimensions.items()}
+    def matters(self, name: str, params: Mapping[str, Value]) -> bool:
+        """Return whether dimension ``name`` has an effect beside the ``params`` chosen before it."""
+        return all(other in params and params[other] in values for other, values in self.given.get(name, {}).items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the space as ``study.json`` keeps it."""
+        return {
+            "dimensions": {name: to_dict(dimension) for name, dimension in self.dimensions.items()},
+            "default": dict(self.default),
+            "given": {name: {other: list(values) for other, values in on.items()} for name, on in self.given.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> "Space":
+        """Return the space that to_dict described."""
+        given = mapping["given"].items()
+        return cls(
+            dimensions={name: from_dict(told) for name, told in mapping["dimensions"].items()},
+            default=mapping["default"],
+            given={name: {other: tuple(values) for other, values in on.items()} for name, on in given},
+        )
 
 
 def keras_space() -> Space:
@@ -72,31 +98,45 @@ def keras_space() -> Space:
 
 
 def begin(
-    folder: StudyFolder, *, config: SearchConfig, task: Task, data: DataReport, split: Split, space: Space, command: str
+    folder: StudyFolder,
+    *,
+    config: SearchConfig,
+    task: Task,
+    data: DataReport,
+    split: Split,
+    space: Space,
+    command: str,
+    prior: Prior | None = None,
 ) -> None:
     """Write what a new study is about; StudyError where one of this name exists already."""
     refuse_existing(folder)
     manifest = {
-        "schema": 1,
+        "schema": SCHEMA,
         "name": folder.name,
         "study_id": uuid.uuid4().hex,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "task": asdict(task),
         "config": config.model_dump(mode="json"),
-        "objectives": OBJECTIVES,
-        "floors": asdict(floors(config)),
-        "space": space.describe(),
+        "objectives": aims_of(config).objectives,
+        "aims": asdict(aims_of(config)),
+        "space": space.to_dict(),
         "seed": config.seed,
         "data": data.to_dict(),
         "split": {"fingerprint": split.fingerprint, "seed": config.split_seed},
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _VERSIONED},
         "command": command,
+        "prior": prior.to_dict() if prior else None,
     }
     folder.trials.mkdir(parents=True, exist_ok=True)
     split.save(folder.split)
     # Last: a folder without study.json is no study, so one that was begun and lost can be begun again.
     write_whole(folder.manifest, json.dumps(manifest, indent=2) + "\n")
+
+
+def prior_of(manifest: Mapping[str, Any]) -> Prior | None:
+    """Return what the study was begun with of another, None where nothing."""
+    return Prior(**manifest["prior"]) if manifest["prior"] else None
 
 
 def refuse_existing(folder: StudyFolder) -> None:
@@ -108,9 +148,22 @@ def refuse_existing(folder: StudyFolder) -> None:
         )
 
 
-def floors(config: SearchConfig) -> Floors:
-    """Return the floors that ``config`` asks for."""
-    return Floors(specificity=config.min_specificity, recall=config.min_recall)
+def aims_of(config: SearchConfig) -> Aims:
+    """Return what ``config`` asks for."""
+    return Aims(
+        cost="".join(config.objectives.split(",")[len(OBJECTIVES) :]),
+        min_recall=config.min_recall,
+        min_specificity=config.min_specificity,
+        max_latency_ms=config.max_latency_ms,
+        max_parameters=config.max_parameters,
+        sure=config.bounds == "patients",
+    )
+
+
+def ladder_of(config: SearchConfig) -> Ladder:
+    """Return where ``config`` has trials compared; a ladder without rungs where nobody is to be stopped."""
+    grace = config.grace if config.scheduler == "asha" else config.epochs
+    return Ladder(eta=config.eta, grace=grace, epochs=config.epochs)
 
 
 def task_of(manifest: Mapping[str, Any]) -> Task:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from search.display.wording import metric_name, number
+from search.display.wording import measured, metric_name
 
 _SYNTHETIC = (
     "\n**SYNTHETIC DATA.** The cells were drawn by a program. The numbers below exercise the software; "
@@ -17,7 +17,8 @@ _NO_PATIENTS = (
 
 def model_note(config: Mapping[str, Any]) -> str:
     """Return README.md of a bundle, Markdown, from its config.yaml."""
-    measured = "\n".join(f"| {metric_name(name)} | {number(value)} |" for name, value in config["validation"].items())
+    validation = config["validation"]
+    rows = "\n".join(f"| {metric_name(name)} | {measured(validation, name)} |" for name in validation)
     cells, patients = config["cells"]["validation"], config["patients"]["validation"]
     disease, control = ", ".join(config["disease"]), ", ".join(config["control"])
     checked = config["verification"]
@@ -31,7 +32,7 @@ preference: {config["preference"]}.
 
 | {cells:,} validation cells of {patients:,} patients | threshold {config["threshold"]:g} |
 | --- | --- |
-{measured}
+{rows}
 
 - The winner of many trials is partly luck: expect less on new patients. The test patients were not opened.
 - A label is the patient's (genotype or diagnosis), not the cell's: a patient's healthy cells count as {disease}.

@@ -13,6 +13,8 @@ _DESCRIPTION = """\
 Search for the best classifier of leukemic against healthy white blood cells: a study per task, its Pareto front of
 recall and accuracy tracked in MLflow, the preferred configuration exported."""
 
+_METAVARS = {"data": "DIR|URI", "warm_start": "STUDY"}
+
 _EXAMPLES = """\
 examples:
   python -m search.run --task runx1                         a drawn cohort, about five minutes on two cores
@@ -84,7 +86,7 @@ def _add_field(group: argparse._ArgumentGroup, name: str) -> None:
         type=kind,
         default=argparse.SUPPRESS,
         choices=choices,
-        metavar=None if choices else "DIR|URI" if name == "data" else {int: "N", float: "X", str: "URI"}[kind],
+        metavar=None if choices else _METAVARS.get(name, {int: "N", float: "X", str: "URI"}[kind]),
         help=f"{field.description}{f' ({shown})' if shown else ''}",
     )
 

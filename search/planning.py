@@ -13,9 +13,11 @@ from leukmodels.readers.source import open_source
 from leukmodels.tasks import TASKS, Task, find_task
 from search import journal
 from search.bundle import check_out, default_out
+from search.cli import find_study
 from search.config import SearchConfig, configure, reconfigure
 from search.folder import StudyFolder
-from search.manifest import config_of, keras_space, refuse_existing, task_of
+from search.manifest import Space, config_of, keras_space, prior_of, refuse_existing, task_of
+from search.prior import Prior, read_prior
 from search.records import fold
 from search.tracking.tracker import default_uri
 
@@ -34,6 +36,7 @@ class Plan:
     command: str
     out: Path
     cache: Path
+    prior: Prior | None = None
 
     @property
     def uri(self) -> str:
@@ -60,7 +63,10 @@ def plan_new(
     _check_classes(task, config)
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
     check_out(out)
-    return Plan(folder=folder, task=task, config=config, changes=None, command=command, out=out, cache=cache)
+    prior = _prior(config.warm_start, storage) if config.warm_start else None
+    return Plan(
+        folder=folder, task=task, config=config, changes=None, command=command, out=out, cache=cache, prior=prior
+    )
 
 
 def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | None, cache: Path, command: str) -> Plan:
@@ -68,14 +74,23 @@ def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | No
     manifest = folder.read_manifest()
     config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
     task = task_of(manifest)
-    if manifest["space"] != keras_space().describe():
+    if Space.from_dict(manifest["space"]) != keras_space():
         raise StudyError(
             f"{folder.name} was begun with another search space than this version has; "
             "resume it with the version that began it, or start a new study."
         )
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
     check_out(out)
-    return Plan(folder=folder, task=task, config=config, changes=changes, command=command, out=out, cache=cache)
+    return Plan(
+        folder=folder,
+        task=task,
+        config=config,
+        changes=changes,
+        command=command,
+        out=out,
+        cache=cache,
+        prior=prior_of(manifest),
+    )
 
 
 def refuse_collisions(plans: Sequence[Plan]) -> None:
@@ -104,6 +119,16 @@ def tasks_of(data: str | None) -> list[str]:
             return answered
         reasons.append(f"{reader}: only the classes {', '.join(sorted(present))} are here, and no task has just those.")
     raise DataError(f"No built-in task can be answered from {source.root}:", reasons)
+
+
+def _prior(study: str, storage: Path) -> Prior:
+    """Return what the study named gives; StudyError where it gives nothing, or searched another space."""
+    folder = find_study(study, storage)
+    if Space.from_dict(folder.read_manifest()["space"]) != keras_space():
+        raise StudyError(
+            f"{folder.name} searched another space than this version does, so nothing can be begun with from it."
+        )
+    return read_prior(folder)
 
 
 def _checked_name(name: str | None, task: Task) -> str:

@@ -1,10 +1,11 @@
 """The one writer of a running study's journal: an event is on disk before anyone acts on it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from search.journal import Event, EventKind, Journal
-from search.records import StudyRecord, TrialRecord, TrialState
+from search.records import StudyRecord, TrialRecord, TrialState, Verdict
 
 Listener = Callable[[StudyRecord, Event], None]
 
@@ -30,6 +31,10 @@ class Recorder:
         trial = self.record.trials[number]
         if trial.state is TrialState.RUNNING and epoch == len(trial.epochs) + 1:
             self._append("epoch", trial=number, epoch=epoch, metrics=dict(metrics))
+
+    def rung(self, number: int, verdict: Verdict) -> None:
+        """A trial was compared with those that reached the same epoch."""
+        self._append("rung", trial=number, **asdict(verdict))
 
     def trial_finished(
         self, number: int, state: TrialState, *, outcome: Mapping[str, Any] | None = None, reason: str = ""

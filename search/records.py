@@ -22,18 +22,42 @@ class TrialState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How a trial stood at a rung, the epoch ``rung``: ``rank`` (from 1) of ``size``, of whom ``quota`` train on."""
+
+    rung: int
+    rank: int
+    size: int
+    quota: int
+
+    @property
+    def stops(self) -> bool:
+        """Whether the trial ends here."""
+        return self.rank > self.quota
+
+    def words(self) -> str:
+        """Return the verdict as the reason of a stop."""
+        return f"rank {self.rank} of {self.size} at epoch {self.rung}, where the best {self.quota} train on"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One trial: ``metrics`` of the epochs 1, 2, ... in order, and the outcome once it is complete."""
+    """One trial: ``metrics`` of the epochs 1, 2, ... in order, how it stood at rungs, its outcome once complete."""
 
     number: int
     params: Mapping[str, Any]
     source: str
     state: TrialState = TrialState.RUNNING
     epochs: tuple[Mapping[str, float], ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
     outcome: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     started: float = 0.0
     finished: float | None = None
+
+    def verdict(self, rung: int) -> Verdict | None:
+        """Return how the trial stood at a rung, None where it was not judged there."""
+        return next((verdict for verdict in self.verdicts if verdict.rung == rung), None)
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -64,6 +88,10 @@ class StudyRecord:
             case "epoch":
                 trial = self.trials[event["trial"]]
                 self.trials[trial.number] = replace(trial, epochs=(*trial.epochs, event["metrics"]))
+            case "rung":
+                trial = self.trials[event["trial"]]
+                verdict = Verdict(**{name: event[name] for name in ("rung", "rank", "size", "quota")})
+                self.trials[trial.number] = replace(trial, verdicts=(*trial.verdicts, verdict))
             case "trial_finished":
                 trial = self.trials[event["trial"]]
                 self.trials[trial.number] = replace(

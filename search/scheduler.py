@@ -1,7 +1,7 @@
 """Whom to stop: the first of Ray Tune's parts to see a report, so the one that puts it into the journal.
 
 Tune asks the scheduler before it tells the searcher or any callback, which makes this the place where "written before
-acted upon" can hold. Trials run to their own end here (patience inside the trial); nobody is stopped against another.
+acted upon" can hold. Tune's own schedulers know one metric; who is stopped here follows from ``rungs``.
 """
 
 import json
@@ -14,17 +14,18 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.recorder import Recorder
 from search.records import TrialState
+from search.rungs import Rungs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class JournalingScheduler(FIFOScheduler):
-    """Runs trials in order and records every report of ``trial.run``; a warm-up has no number, and only fails."""
+    """Records every report of ``trial.run`` and stops whom ``rungs`` stops; a warm-up has no number, and only fails."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, rungs: Rungs) -> None:
         super().__init__()
-        self._recorder = recorder
+        self._recorder, self._rungs = recorder, rungs
         self.on_warm_up_failure: Callable[[str], None] = lambda reason: None
 
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
@@ -34,12 +35,29 @@ class JournalingScheduler(FIFOScheduler):
             if "failure" in result:
                 self.on_warm_up_failure(result["failure"])
         elif "outcome" in result:
-            self._recorder.trial_finished(number, TrialState.COMPLETE, outcome=json.loads(result["outcome"]))
+            outcome = json.loads(result["outcome"])
+            self._rungs.take(self._recorder.trial_finished(number, TrialState.COMPLETE, outcome=outcome))
         elif "failure" in result:
             self._recorder.trial_finished(number, TrialState.FAILED, reason=result["failure"])
         else:
             self._recorder.epoch(number, result["epoch"], json.loads(result["metrics"]))
+            if self._stops(number, result["epoch"]):
+                return str(TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
+
+    def _stops(self, number: int, epoch: int) -> bool:
+        """Judge a trial that has come to a rung, once; a resumed one reports epochs again that were judged before."""
+        trial = self._recorder.record.trials[number]
+        if epoch not in self._rungs.ladder.rungs or trial.state is not TrialState.RUNNING:
+            return False
+        verdict = trial.verdict(epoch)
+        if verdict is None:
+            self._rungs.take(trial)
+            verdict = self._rungs.judge(number, epoch)
+            self._recorder.rung(number, verdict)
+        if verdict.stops:
+            self._recorder.trial_finished(number, TrialState.STOPPED, reason=verdict.words())
+        return verdict.stops
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         """Record the failure of a trial that Tune gives up: its workers were lost, or never came to run it.

@@ -6,12 +6,16 @@ journal's fold, and each trial is told as what the journal says it is.
 
     journal    Optuna
     complete   COMPLETE with its values and constraints
-    stopped    PRUNED without values: a truncated value is not an outcome
+    stopped    PRUNED without values: a truncated value is not an outcome. TPE counts it among the worse
     failed     FAIL
     unfinished enqueued again under its own number, with its own parameters
+
+A hyperparameter without effect under the others (the groups of a normalisation that is off) is not drawn at all, so no
+sampler learns from its noise.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import optuna
@@ -21,9 +25,13 @@ from optuna.trial import create_trial
 from ray.tune.search import Searcher
 
 from leukmodels.space import Choice, Dimension, Float, Int
+from search.aims import Aims
+from search.manifest import Space
+from search.prior import Prior
 from search.recorder import Recorder
-from search.records import TrialRecord, TrialState
-from search.standing import OBJECTIVES, Floors, values
+from search.records import StudyRecord, TrialRecord, TrialState
+
+WARM = "warm start"  # the source of a trial that another study's front gave
 
 _STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -33,61 +41,51 @@ _STATES = {
 
 
 class OptunaSearcher(Searcher):
-    """Suggests up to ``trials`` configurations of ``space``, ``default`` first; numbers are those of the journal.
+    """Suggests up to ``trials`` configurations of ``space``, its default first; numbers are those of the journal.
 
-    ``suggest`` returns ``{"number": ..., "params": {...}}``.
+    ``suggest`` returns ``{"number": ..., "params": {...}}``. ``sampler`` is one of SAMPLERS.
     """
 
     def __init__(
         self,
         recorder: Recorder,
         *,
-        space: Mapping[str, Dimension],
-        default: Mapping[str, Any],
-        floors: Floors,
+        space: Space,
+        aims: Aims,
         trials: int,
         seed: int,
+        sampler: str = "tpe",
+        prior: Prior | None = None,
     ) -> None:
         # Without metric and mode Tune neither compares results nor refuses one that lacks an objective.
         super().__init__(metric=None, mode=None)
         self._recorder = recorder
-        self._distributions = {name: distribution(dimension) for name, dimension in space.items()}
-        self._floors = floors
+        self._space = space
+        self._aims = aims
         self._trials = trials
-        sampler = optuna.samplers.TPESampler(
-            # Another seed for every session: a resumed sampler must not repeat the first one's draws.
-            seed=seed + recorder.record.sessions - 1,
-            multivariate=True,
-            # Optuna's ten random trials would be nearly all of a small study.
-            n_startup_trials=min(10, max(3, trials // 4)),
-        )
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
+        # Another seed for every session: a resumed sampler must not repeat the first one's draws.
+        drawing = _sampler(sampler, seed + recorder.record.sessions - 1, trials)
+        self.study = told(recorder.record, space, aims, drawing)
+        self._prior = prior
         self._numbers: dict[str, int] = {}
         self._asked: dict[int, optuna.Trial] = {}
         self._unfinished = len(recorder.record.by_state(TrialState.RUNNING))  # of earlier sessions, not yet handed out
-        self._replay(default)
+        if not recorder.record.trials:
+            self.study.enqueue_trial(dict(space.default), user_attrs={"source": "default"})
+        if prior:
+            begun = sum(trial.source == WARM for trial in recorder.record.trials.values())
+            for params in prior.front[begun:]:
+                self.study.enqueue_trial(dict(params), user_attrs={"source": WARM})
+            self._learn_from_prior()
 
-    def _replay(self, default: Mapping[str, Any]) -> None:
-        trials = self._recorder.record.trials
-        for number in sorted(trials):
-            trial = trials[number]
-            if trial.state is TrialState.RUNNING:
-                self.study.enqueue_trial(dict(trial.params))
-            else:
-                self.study.add_trial(self._as_told(trial))
-        if not trials:
-            self.study.enqueue_trial(dict(default))
-
-    def _as_told(self, trial: TrialRecord) -> optuna.trial.FrozenTrial:
-        complete = trial.state is TrialState.COMPLETE
-        return create_trial(
-            state=_STATES[trial.state],
-            params=dict(trial.params),
-            distributions=self._distributions,
-            values=values(trial) if complete else None,
-            constraints=self._floors.violations(trial.metrics) if complete else None,
-        )
+    def _learn_from_prior(self) -> None:
+        """Give the other study's trials to the sampler, once the default has shown how the two tasks differ."""
+        defaults = (trial for trial in self._recorder.record.by_state(TrialState.COMPLETE) if trial.source == "default")
+        if self._prior and (default := next(defaults, None)):
+            for params, metrics in self._prior.moved(default.metrics, self._aims):
+                self.study.add_trial(_complete(params, metrics, self._space, self._aims))
+            self._prior = None
 
     @property
     def has_more(self) -> bool:
@@ -104,22 +102,28 @@ class OptunaSearcher(Searcher):
         if not self.has_more:
             return cast("dict[str, Any]", Searcher.FINISHED)  # Tune's sentinel is a plain string
         self._unfinished = max(self._unfinished - 1, 0)
-        asked = self.study.ask(self._distributions)
-        if asked.number not in self._recorder.record.trials:
-            source = "default" if asked.number == 0 else "sampled"
-            self._recorder.trial_started(asked.number, asked.params, source)
-        self._numbers[trial_id] = asked.number
-        self._asked[asked.number] = asked
-        return {"number": asked.number, "params": asked.params}
+        asked = self.study.ask()
+        params: dict[str, Any] = {}
+        for name, dimension in self._space.dimensions.items():
+            if self._space.matters(name, params):
+                params[name] = _draw(asked, name, dimension)
+        number = asked.user_attrs.get("number")
+        if number is None:
+            number = len(self._recorder.record.trials)
+            self._recorder.trial_started(number, params, asked.user_attrs.get("source", "sampled"))
+        self._numbers[trial_id] = number
+        self._asked[number] = asked
+        return {"number": number, "params": params}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna what the journal says of the trial."""
         trial = self._recorder.record.trials[self._numbers[trial_id]]
         asked = self._asked.pop(trial.number)
         if trial.state is TrialState.COMPLETE:
-            for name, violation in self._floors.violations(trial.metrics).items():
+            for name, violation in self._aims.violations(trial.metrics).items():
                 asked.set_constraint(name, violation)
-            self.study.tell(asked, values(trial))
+            self.study.tell(asked, self._aims.values(trial.metrics))
+            self._learn_from_prior()
         else:
             self.study.tell(asked, state=_STATES[trial.state])
 
@@ -137,6 +141,39 @@ class OptunaSearcher(Searcher):
         raise NotImplementedError("a study is resumed from its journal, not from Tune's state")
 
 
+def told(
+    record: StudyRecord, space: Space, aims: Aims, sampler: optuna.samplers.BaseSampler | None = None
+) -> optuna.Study:
+    """Return an Optuna study that knows what the journal's fold says of every trial; unfinished ones are enqueued."""
+    study = optuna.create_study(directions=aims.directions, sampler=sampler)
+    for number in sorted(record.trials):
+        trial = record.trials[number]
+        if trial.state is TrialState.RUNNING:
+            study.enqueue_trial(dict(trial.params), user_attrs={"number": number})
+        else:
+            study.add_trial(_as_told(trial, space, aims))
+    return study
+
+
+def _as_told(trial: TrialRecord, space: Space, aims: Aims) -> optuna.trial.FrozenTrial:
+    if trial.state is TrialState.COMPLETE:
+        return _complete(trial.params, trial.metrics, space, aims)
+    distributions = {name: distribution(space.dimensions[name]) for name in trial.params}
+    return create_trial(state=_STATES[trial.state], params=dict(trial.params), distributions=distributions)
+
+
+def _complete(
+    params: Mapping[str, Any], metrics: Mapping[str, float], space: Space, aims: Aims
+) -> optuna.trial.FrozenTrial:
+    return create_trial(
+        state=OptunaState.COMPLETE,
+        params=dict(params),
+        distributions={name: distribution(space.dimensions[name]) for name in params},
+        values=aims.values(metrics),
+        constraints=aims.violations(metrics),
+    )
+
+
 def distribution(dimension: Dimension) -> BaseDistribution:
     """Return Optuna's distribution of ``dimension``; both ends of a range are included on both sides."""
     match dimension:
@@ -146,3 +183,44 @@ def distribution(dimension: Dimension) -> BaseDistribution:
             return FloatDistribution(low, high, log=log)
         case Choice(options=options):
             return CategoricalDistribution(options)
+
+
+def _draw(asked: optuna.Trial, name: str, dimension: Dimension) -> Any:
+    match dimension:
+        case Int(low=low, high=high, log=log, step=step):
+            return asked.suggest_int(name, low, high, log=log, step=step)
+        case Float(low=low, high=high, log=log):
+            return asked.suggest_float(name, low, high, log=log)
+        case Choice(options=options):
+            return asked.suggest_categorical(name, options)
+
+
+def _first_random(trials: int) -> int:
+    """Return how many trials are drawn at random first: Optuna's ten would be nearly all of a small study."""
+    return min(10, max(3, trials // 4))
+
+
+def _sampler(name: str, seed: int, trials: int) -> optuna.samplers.BaseSampler:
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        return SAMPLERS[name](seed, trials)
+
+
+def _tpe(seed: int, trials: int) -> optuna.samplers.BaseSampler:
+    # In groups, as not every trial has every hyperparameter; running trials count as bad ones, so that those that run
+    # at the same time differ.
+    return optuna.samplers.TPESampler(
+        seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=_first_random(trials)
+    )
+
+
+def _population(trials: int) -> int:
+    """Return the size of a generation: Optuna's 50, or fewer where there would not be five of them."""
+    return min(50, max(4, trials // 5))
+
+
+SAMPLERS: Mapping[str, Callable[[int, int], optuna.samplers.BaseSampler]] = {
+    "tpe": _tpe,
+    "nsga2": lambda seed, trials: optuna.samplers.NSGAIISampler(seed=seed, population_size=_population(trials)),
+    "nsga3": lambda seed, trials: optuna.samplers.NSGAIIISampler(seed=seed, population_size=_population(trials)),
+    "random": lambda seed, trials: optuna.samplers.RandomSampler(seed=seed),
+}

@@ -1,10 +1,9 @@
 """Where a study stands: who is feasible, who is on the front, how much they dominate, and whom to choose.
 
-Recall and accuracy stay two numbers. The front is made of the feasible complete trials; a trial below the specificity
-floor ("everything is leukemia") is kept, shown and told to the sampler, but is on no front.
+The front is made of the complete trials that keep the study's bounds (see ``aims``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,26 +11,10 @@ import numpy as np
 
 from leukmodels.errors import StudyError
 from search import front
+from search.aims import Aims
 from search.records import StudyRecord, TrialRecord, TrialState
 
-OBJECTIVES = ("recall", "accuracy")
 Preference = Literal["recall", "accuracy", "balanced"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Floors:
-    """The least specificity and recall that a trial must reach to be feasible, each in [0, 1]."""
-
-    specificity: float = 0.0
-    recall: float = 0.0
-
-    def violations(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Return floor minus value of each floor: the constraints, feasible at zero or less."""
-        return {"specificity": self.specificity - metrics["specificity"], "recall": self.recall - metrics["recall"]}
-
-    def admit(self, metrics: Mapping[str, float]) -> bool:
-        """Say whether ``metrics`` reach every floor."""
-        return all(value <= 0 for value in self.violations(metrics).values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,41 +27,39 @@ class Standing:
     hypervolume: float
 
 
-def values(trial: TrialRecord) -> tuple[float, ...]:
-    """Return the objectives of a complete trial, higher is better."""
-    return tuple(float(trial.metrics[name]) for name in OBJECTIVES)
+def stand(record: StudyRecord, aims: Aims) -> Standing:
+    """Return where the study stands; the hypervolume is measured from recall 0 and accuracy 0, so it lies in [0, 1].
 
-
-def stand(record: StudyRecord, floors: Floors) -> Standing:
-    """Return where the study stands; the hypervolume is measured from recall 0 and accuracy 0, so it lies in [0, 1]."""
+    That of a third objective is measured from its ceiling, see ``aims.COSTS``.
+    """
     complete = record.by_state(TrialState.COMPLETE)
-    feasible = [trial for trial in complete if floors.admit(trial.metrics)]
-    losses = _losses(feasible)
+    feasible = [trial for trial in complete if aims.admit(trial.metrics)]
+    losses = np.array([aims.losses(trial.metrics) for trial in feasible]).reshape(-1, len(aims.objectives))
     mask = front.pareto_mask(losses)
     members = [trial for trial, on_front in zip(feasible, mask, strict=True) if on_front]
     return Standing(
-        front=tuple(sorted(members, key=lambda trial: (*(-value for value in values(trial)), trial.number))),
+        front=tuple(sorted(members, key=lambda trial: (*aims.losses(trial.metrics), trial.number))),
         dominated=tuple(trial for trial, on_front in zip(feasible, mask, strict=True) if not on_front),
-        infeasible=tuple(trial for trial in complete if not floors.admit(trial.metrics)),
-        hypervolume=front.hypervolume(losses, np.ones(len(OBJECTIVES))),
+        infeasible=tuple(trial for trial in complete if not aims.admit(trial.metrics)),
+        hypervolume=front.hypervolume(losses, np.ones(len(aims.objectives))),
     )
 
 
-def advance(standing: Standing, finished: Iterable[TrialRecord], floors: Floors) -> Standing:
+def advance(standing: Standing, finished: Iterable[TrialRecord], aims: Aims) -> Standing:
     """Return the standing of the front so far and the newcomers.
 
     Front and hypervolume are those of all trials, for the price of a front; ``dominated`` and ``infeasible`` hold only
     who has come or gone just now.
     """
-    return stand(StudyRecord(trials={trial.number: trial for trial in (*standing.front, *finished)}), floors)
+    return stand(StudyRecord(trials={trial.number: trial for trial in (*standing.front, *finished)}), aims)
 
 
-def hypervolumes(record: StudyRecord, floors: Floors) -> list[tuple[int, float]]:
+def hypervolumes(record: StudyRecord, aims: Aims) -> list[tuple[int, float]]:
     """Return (trial number, hypervolume once it had finished) over the complete trials in order of finishing."""
-    standing = stand(StudyRecord(), floors)
+    standing = stand(StudyRecord(), aims)
     reached: list[tuple[int, float]] = []
     for trial in sorted(record.by_state(TrialState.COMPLETE), key=lambda trial: (trial.finished or 0.0, trial.number)):
-        standing = advance(standing, [trial], floors)
+        standing = advance(standing, [trial], aims)
         reached.append((trial.number, standing.hypervolume))
     return reached
 
@@ -93,8 +74,8 @@ def choose(standing: Standing, *, prefer: Preference = "recall", min_recall: flo
     if not members:
         if standing.infeasible:
             raise StudyError(
-                f"No trial is on the front: all {len(standing.infeasible)} complete trials are below the floors. "
-                "Resume the study with more --trials, or start one with a lower --min-specificity."
+                f"No trial is on the front: all {len(standing.infeasible)} complete trials break a bound. "
+                "Resume the study with more --trials, or start one with wider bounds (a lower --min-specificity)."
             )
         raise StudyError("No trial is on the front: none is complete. Resume the study, or give it more time.")
     if min_recall is not None:
@@ -104,15 +85,15 @@ def choose(standing: Standing, *, prefer: Preference = "recall", min_recall: flo
                 f"No trial reaches a recall of {min_recall:g}; the front's highest is "
                 f"{members[0].metrics['recall']:.3f}. Ask for less, or resume the study with more trials."
             )
-        return max(reaching, key=lambda trial: values(trial)[::-1])
+        return max(reaching, key=lambda trial: _merits(trial)[::-1])
     match prefer:
         case "recall":
-            return max(members, key=values)
+            return max(members, key=_merits)
         case "accuracy":
-            return max(members, key=lambda trial: values(trial)[::-1])
+            return max(members, key=lambda trial: _merits(trial)[::-1])
         case "balanced":
-            return max(members, key=lambda trial: (min(values(trial)), values(trial)))
+            return max(members, key=lambda trial: (min(_merits(trial)), _merits(trial)))
 
 
-def _losses(trials: Sequence[TrialRecord]) -> front.Points:
-    return 1.0 - np.array([values(trial) for trial in trials], dtype=np.float64).reshape(-1, len(OBJECTIVES))
+def _merits(trial: TrialRecord) -> tuple[float, float]:
+    return trial.metrics["recall"], trial.metrics["accuracy"]

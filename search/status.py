@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from leukmodels.command import run_verb
 from leukmodels.errors import StudyError
+from search.aims import OBJECTIVES, Aims
 from search.cli import add_storage, find_study
 from search.display.tables import front_table, studies_table, terminal
 from search.display.wording import duration, no_front, number, plural
@@ -23,7 +24,7 @@ from search.folder import StudyFolder
 from search.journal import read
 from search.manifest import config_of
 from search.records import StudyRecord, TrialRecord, TrialState, fold
-from search.standing import OBJECTIVES, Floors, Preference, Standing, choose, stand
+from search.standing import Preference, Standing, choose, stand
 
 _EXAMPLES = """examples:
   python -m search.status                   the studies of the storage folder
@@ -64,7 +65,7 @@ def look(folder: StudyFolder) -> Status:
     """Return the study's status; StudyError where the folder holds none."""
     manifest = folder.read_manifest()
     record = fold(read(folder.journal))
-    standing = stand(record, Floors(**manifest["floors"]))
+    standing = stand(record, Aims(**manifest["aims"]))
     return Status(folder=folder, manifest=manifest, record=record, standing=standing, driver=driver(folder))
 
 
@@ -95,7 +96,8 @@ def as_json(status: Status) -> dict[str, Any]:
         "sessions": record.sessions,
         "trials": {"planned": status.planned} | {str(state): record.count(state) for state in TrialState},
         "epochs": record.epochs,
-        "floors": status.manifest["floors"],
+        "objectives": status.manifest["objectives"],
+        "aims": status.manifest["aims"],
         "hypervolume": standing.hypervolume,
         "best": {name: choose(standing, prefer=name).number for name in get_args(Preference)} if standing.front else {},
         "front": [_trial(trial) for trial in standing.front],
@@ -118,7 +120,7 @@ def show(status: Status) -> None:
         out.print(line, soft_wrap=True)
     if standing.front:
         out.print(f"front on validation cells at threshold 0.5, hypervolume {standing.hypervolume:.3f}:\n")
-        out.print(front_table(standing.front))
+        out.print(front_table(standing.front, cost=manifest["aims"]["cost"]))
     else:
         out.print(no_front(standing, len(record.trials)))
 

@@ -10,12 +10,14 @@ from search.config import SearchConfig
 from search.data.placing import Placed
 from search.folder import StudyFolder
 from search.interruption import Interrupted, interruptible
-from search.manifest import Space, floors
+from search.manifest import Space, aims_of, ladder_of
+from search.prior import Prior
 from search.recorder import Listener, Recorder
 from search.records import StudyRecord, TrialState, fold
+from search.rungs import Rungs
 from search.scheduler import JournalingScheduler
 from search.searcher import OptunaSearcher
-from search.stopping import TimeBudget
+from search.stopping import Ending, Plateau
 from search.trial import Experiment, KerasExperiment, TrialPlan
 from search.tuning import Resources, run_trials
 
@@ -30,15 +32,19 @@ def drive(
     listeners: Sequence[Listener] = (),
     changes: Mapping[str, Any] | None = None,
     experiment: Experiment | None = None,
+    prior: Prior | None = None,
 ) -> StudyRecord:
     """Run the study to its end, from wherever its journal stands, and return its record; the caller holds its lock.
 
-    ``ready`` is called once, while the workers start: it begins the study on disk where it is new, and returns the data
-    of the trials. What it raises is raised. ``changes`` is what a resume set anew (None: not a resume). Interrupted
-    leaves a study that can be resumed. ``experiment`` stands in for the Keras training (see ``trial.Experiment``).
+    ``ready`` is called once, while the workers start, unless nothing is left to train: it begins the study on disk
+    where it is new, and returns the data of the trials. What it raises is raised. ``changes`` is what a resume set anew
+    (None: not a resume). Interrupted leaves a study that can be resumed. ``experiment`` stands in for the Keras
+    training (see ``trial.Experiment``); ``prior`` is what another study gives.
     """
     with journal.Journal(folder.journal) as written:
-        recorder = Recorder(written, fold(journal.read(folder.journal)), listeners)
+        aims, record = aims_of(config), fold(journal.read(folder.journal))
+        plateau = Plateau(record, aims, window=config.plateau, tolerance=config.tolerance)
+        recorder = Recorder(written, record, (*listeners, plateau))
         plan = TrialPlan(
             study=folder,
             epochs=config.epochs,
@@ -49,16 +55,17 @@ def drive(
         )
         searcher = OptunaSearcher(
             recorder,
-            space=space.dimensions,
-            default=space.default,
-            floors=floors(config),
+            space=space,
+            sampler=config.sampler,
+            aims=aims,
             trials=config.trials,
             seed=config.seed,
+            prior=prior,
         )
         begun = changes is not None
         try:
             with interruptible() as check:
-                budget = TimeBudget(config.time_budget, check=check)
+                ending = Ending(config.time_budget, plateau, check=check)
 
                 def begin() -> Placed | None:
                     nonlocal begun
@@ -73,18 +80,20 @@ def drive(
                         folder,
                         begin,
                         searcher=searcher,
-                        scheduler=JournalingScheduler(recorder),
-                        stopper=budget,
+                        scheduler=JournalingScheduler(recorder, Rungs(ladder_of(config), aims, recorder.record)),
+                        stopper=ending,
                         plan=plan,
                         experiment=experiment or KerasExperiment(),
                         resources=replace(resources, concurrency=min(resources.concurrency, searcher.left)),
-                        first_trial=budget.begin,
+                        first_trial=ending.begin,
                     )
-                else:
-                    begin()
+                elif changes is not None:  # nothing to train, so no images to prepare
+                    recorder.study_resumed(changes)
                 for trial in recorder.record.by_state(TrialState.RUNNING):
-                    recorder.trial_finished(trial.number, TrialState.STOPPED, reason="the time was up")
-                recorder.study_finished("time budget" if budget.spent else "all trials done")
+                    recorder.trial_finished(
+                        trial.number, TrialState.STOPPED, reason=f"the study ended: {ending.reason}"
+                    )
+                recorder.study_finished(ending.reason or "all trials done")
         except Interrupted as interruption:
             if begun:
                 with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster.nodes import NodeState
 from cluster.session import Session, gpus_per_trial, probe
 from leukmodels import checkpoint
-from leukmodels.cohort import draw_cohort
+from leukmodels.cohort import cohort_bytes, draw_cohort
 from leukmodels.errors import StudyError
 from leukmodels.readers.source import Source, open_source
 from leukmodels.shards import image_bytes
@@ -18,13 +18,13 @@ from search.data.cache import PixelCache
 from search.data.demand import Demand
 from search.data.prepare import Prepared, prepare, write_listing
 from search.display.console import Console
-from search.display.figures import write_report
 from search.folder import StudyFolder
 from search.gauges import Gauges
 from search.interruption import Interrupted
-from search.manifest import begin, floors, keras_space
+from search.manifest import aims_of, begin, keras_space
 from search.planning import Plan
 from search.records import StudyRecord, TrialState
+from search.report import write_report
 from search.standing import stand
 from search.study import drive
 from search.tracking.tracker import Tracker, watch_command
@@ -40,7 +40,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
     console = Console(
         planned_trials=config.trials,
         epochs=config.epochs,
-        floors=floors(config),
+        aims=aims_of(config),
         synthetic=config.data is None,
         time_budget_s=config.time_budget,
     )
@@ -54,12 +54,21 @@ def carry_out(plan: Plan, session: Session) -> bool:
             storage=folder.path.parent,
             cache=plan.cache,
             data=Path(source.root) if source and source.local else None,
+            drawn_bytes=0 if source or _cohort_place(plan).exists() else cohort_bytes(config.cells_per_patient),
         )
         states = probe(session, written=[demand.storage, demand.cache], read=[demand.data] if demand.data else [])
         admitted = admission.admit(states, demand)
         for note in admitted.notes:
             console.say(note)
-        tracker = Tracker(folder, uri=plan.uri)
+        if plan.prior:
+            console.say(plan.prior.words())
+        tracker, followed = Tracker(folder, uri=plan.uri), False
+
+        def follow() -> None:
+            nonlocal followed
+            if not followed:
+                followed = True
+                tracker.start()
 
         def ready() -> placing.Placed:
             images = source or _drawn_cohort(plan, console)
@@ -69,7 +78,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
             placed = _place(prepared, cache, states, asked, admitted.concurrency, console)
             if plan.changes is None:
                 _begin(plan, prepared)
-            tracker.start()
+            follow()
             console.link("Study", str(folder.path))
             console.link("MLflow", watch_command(plan.uri))
             if session.dashboard:
@@ -88,14 +97,16 @@ def carry_out(plan: Plan, session: Session) -> bool:
                     gpus=gpus,
                     memory=admitted.trial_bytes,
                 ),
-                listeners=(console.show, Gauges(folder.name, floors(config))),
+                listeners=(console.show, Gauges(folder.name, aims_of(config))),
                 changes=plan.changes,
+                prior=plan.prior,
             )
         except BaseException as end:
             tracker.release()
             if isinstance(end, Interrupted):
                 console.say(_interrupted(plan, end))
             raise
+        follow()  # a study that had nothing left to train
         return _finish(plan, record, console, tracker)
 
 
@@ -119,6 +130,7 @@ def _begin(plan: Plan, prepared: Prepared) -> None:
         split=prepared.split,
         space=keras_space(),
         command=plan.command,
+        prior=plan.prior,
     )
 
 
@@ -126,15 +138,12 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     """Write the pictures and the export, tell MLflow the rest, and say it all; whether a trial succeeded."""
     folder = plan.folder
     study = shlex.quote(str(folder.path))
-    standing = stand(record, floors(plan.config))
+    standing = stand(record, aims_of(plan.config))
     for trial in record.by_state(TrialState.STOPPED, TrialState.FAILED):
         checkpoint.remove(folder.trial(trial.number))
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
-        write_report(folder, record, folder.read_manifest())
-        written["front, picture"] = folder.report / "front.png"
-        written["front, table"] = folder.report / "front.csv"
-        written["progress"] = folder.report / "progress.png"
+        written |= write_report(folder, record, folder.read_manifest())
     commands = [f"python -m search.status {study}"]
     if standing.front:
         written["exported"], command = _export(plan)
@@ -233,11 +242,15 @@ def _drawn_cohort(plan: Plan, console: Console) -> Source:
     console.say("No --data given: searching on a DRAWN cohort. Its cells are pictures of nobody; no result is medical.")
     return open_source(
         draw_cohort(
-            plan.folder.path.parent / "synthetic" / f"{cells}-cells-per-patient",
+            _cohort_place(plan),
             cells_per_patient=cells,
             progress=lambda done, total: console.progress("Drawing cells", done, total),
         )
     )
+
+
+def _cohort_place(plan: Plan) -> Path:
+    return plan.folder.path.parent / "synthetic" / f"{plan.config.cells_per_patient}-cells-per-patient"
 
 
 def _refuse_other_data(folder: StudyFolder, prepared: Prepared) -> None:

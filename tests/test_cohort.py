@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukmodels.cohort import draw_cohort
+from leukmodels.cohort import cohort_bytes, draw_cohort
 from leukmodels.cohort.__main__ import main
 from leukmodels.cohort.celltypes import TYPES
 from leukmodels.cohort.classes import CLASSES, MEAN_IMAGES
@@ -246,3 +246,9 @@ def test_the_command_says_that_the_images_are_drawn(tmp_path: Path, capsys: pyte
     )
     with pytest.raises(DataError, match="another cohort"):
         main([*command, "--seed", "5"])
+
+
+def test_the_disk_that_a_cohort_takes_is_known_before(tmp_path):
+    root = draw_cohort(tmp_path / "cohort", cells_per_patient=4)
+    taken = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    assert taken == pytest.approx(cohort_bytes(4), rel=0.15)

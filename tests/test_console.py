@@ -3,10 +3,10 @@ import io
 import pytest
 
 import studies
+from search.aims import Aims
 from search.display.console import SYNTHETIC, Console
 from search.journal import read
 from search.records import StudyRecord
-from search.standing import Floors
 
 
 class Clock:
@@ -29,7 +29,7 @@ def clock():
 
 
 def console(stream, clock, **given):
-    settings = {"planned_trials": 7, "epochs": 3, "floors": Floors(specificity=0.5), "synthetic": True}
+    settings = {"planned_trials": 7, "epochs": 3, "aims": Aims(min_specificity=0.5), "synthetic": True}
     return Console(stream, clock=clock, **(settings | given))
 
 
@@ -60,7 +60,7 @@ def test_a_log_gets_a_line_a_finished_trial(tmp_path, clock):
         "2/7 trials, about "
     )
     assert "the loss is not a number" in lines[3]
-    assert "below the floor" in lines[5]
+    assert "beyond a bound" in lines[5]
 
 
 def test_a_log_is_not_silent_for_more_than_a_minute(tmp_path, clock):

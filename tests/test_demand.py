@@ -15,3 +15,8 @@ def test_what_is_written_is_said_by_folder_and_purpose():
     study = [(STORAGE, GB, "the study"), (STORAGE, models, "the models of 3 trials")]
     assert demand().disk() == study
     assert demand(prepare_bytes=5).disk(7) == [*study, (CACHE, 5, "prepared images"), (CACHE, 7, "images to stream")]
+
+
+def test_a_cohort_that_is_still_to_be_drawn_takes_disk():
+    drawn = demand(drawn_bytes=5 * GB).disk()
+    assert [(folder, size) for folder, size, purpose in drawn if purpose == "the drawn cohort"] == [(STORAGE, 5 * GB)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leukmodels import runtime
-from leukmodels.evaluation import predict, read_scores, write_scores
+from leukmodels.evaluation import predict, read_scores, scoring, write_scores
 from leukmodels.model import build
 from toy_cells import cells, images_of, tiny
 
@@ -16,7 +16,7 @@ runtime.start(threads=1)
 def test_scores_do_not_depend_on_the_batch(batch_size: int) -> None:
     some = cells(n=20)
     model = build(tiny(), image_px=8, black_background=False)
-    scores = predict(model, some.pixels, batch_size=batch_size)
+    scores = predict(scoring(model), some.pixels, batch_size=batch_size)
     assert (scores.shape, scores.dtype) == ((20,), np.float64)
     np.testing.assert_allclose(scores, model.predict_on_batch(images_of(some))[:, 0], rtol=1e-5)
 

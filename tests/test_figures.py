@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import studies
+from search.aims import Aims
 from search.display import figures
 from search.display.labels import label_points
 from search.records import StudyRecord, TrialState
-from search.standing import Floors, stand
+from search.standing import stand
 
-FLOORS = Floors(specificity=0.5)
+AIMS = Aims(min_specificity=0.5)
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def study(tmp_path):
 def drawn(monkeypatch):
     """The figures that were saved, to look into."""
     saved = []
-    save = figures._save
-    monkeypatch.setattr(figures, "_save", lambda figure, path: (saved.append(figure), save(figure, path)))
+    save = figures.save
+    monkeypatch.setattr(figures, "save", lambda figure, path: (saved.append(figure), save(figure, path)))
     return saved
 
 
@@ -39,14 +40,14 @@ def texts(figure):
 
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_the_front_says_what_it_shows(study, drawn, tmp_path, synthetic):
-    standing = stand(studies.record(study), FLOORS)
-    figures.draw_front(standing, tmp_path / "front.png", title="runx1", synthetic=synthetic, floors=FLOORS)
+    standing = stand(studies.record(study), AIMS)
+    figures.draw_front(standing, tmp_path / "front.png", title="runx1", synthetic=synthetic, aims=AIMS)
     said = texts(drawn[0])
     assert ("SYNTHETIC DATA" in said) == synthetic
     assert {"recall (validation cells)", "accuracy (validation cells)", "runx1", "1", "2"} <= set(said)
     assert "front, by trial number (2)" in said
     assert "behind the front (1)" in said
-    assert "below a floor (1, 1 not in view)" in said
+    assert "beyond a bound (1, 1 not in view)" in said
     assert "default CNN (trial 0)" in said
     with Image.open(tmp_path / "front.png") as picture:
         assert picture.size == (1080, 810)
@@ -56,12 +57,12 @@ def test_the_front_says_what_it_shows(study, drawn, tmp_path, synthetic):
 def test_trials_on_one_spot_share_a_label(study, drawn, tmp_path):
     with studies.recording(study) as recorder:
         studies.run(recorder, 7, 0.95, 0.7)
-    figures.draw_front(stand(studies.record(study), FLOORS), tmp_path / "f.png", title="", synthetic=False)
+    figures.draw_front(stand(studies.record(study), AIMS), tmp_path / "f.png", title="", synthetic=False)
     assert "2, 7" in texts(drawn[0])
 
 
 def test_progress_names_the_front(study, drawn, tmp_path):
-    figures.draw_progress(studies.record(study), FLOORS, tmp_path / "progress.png", title="runx1", synthetic=True)
+    figures.draw_progress(studies.record(study), AIMS, tmp_path / "progress.png", title="runx1", synthetic=True)
     said = texts(drawn[0])
     assert {"SYNTHETIC DATA", "hypervolume", "trial 1", "trial 2", "other trials", "recall (validation cells)"} <= set(
         said
@@ -70,16 +71,16 @@ def test_progress_names_the_front(study, drawn, tmp_path):
 
 
 def test_a_study_without_a_complete_trial_can_be_drawn(tmp_path):
-    figures.draw_front(stand(StudyRecord(), FLOORS), tmp_path / "front.png", title="", synthetic=False)
-    figures.draw_progress(StudyRecord(), FLOORS, tmp_path / "progress.png", title="", synthetic=False)
+    figures.draw_front(stand(StudyRecord(), AIMS), tmp_path / "front.png", title="", synthetic=False)
+    figures.draw_progress(StudyRecord(), AIMS, tmp_path / "progress.png", title="", synthetic=False)
     assert (tmp_path / "front.png").stat().st_size > 1000
 
 
 def test_a_study_below_its_floors_can_be_drawn(study, tmp_path):
-    strict = Floors(specificity=0.99, recall=0.99)
+    strict = Aims(min_specificity=0.99, min_recall=0.99)
     standing = stand(studies.record(study), strict)
     assert not standing.front
-    figures.draw_front(standing, tmp_path / "front.png", title="", synthetic=False, floors=strict)
+    figures.draw_front(standing, tmp_path / "front.png", title="", synthetic=False, aims=strict)
 
 
 def test_losses_that_the_journal_holds_as_null_are_gaps(study, tmp_path):
@@ -89,7 +90,7 @@ def test_losses_that_the_journal_holds_as_null_are_gaps(study, tmp_path):
     curve = figures._curve(studies.record(study).trials[9], "log_loss")
     assert curve.shape == (1, 2)
     assert np.isnan(curve[0, 1])
-    figures.draw_progress(studies.record(study), FLOORS, tmp_path / "p.png", title="", synthetic=False)
+    figures.draw_progress(studies.record(study), AIMS, tmp_path / "p.png", title="", synthetic=False)
 
 
 def test_the_share_of_leukemic_cells_follows_from_the_metrics(study):
@@ -98,7 +99,7 @@ def test_the_share_of_leukemic_cells_follows_from_the_metrics(study):
 
 
 def test_the_front_table_round_trips(study, tmp_path):
-    standing = stand(studies.record(study), FLOORS)
+    standing = stand(studies.record(study), AIMS)
     figures.write_front_table(standing, tmp_path / "front.csv")
     with (tmp_path / "front.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -107,12 +108,6 @@ def test_the_front_table_round_trips(study, tmp_path):
         assert all(float(row[name]) == trial.metrics[name] for name in figures.TABLE_METRICS)
         assert int(row["epochs"]) == 3
         assert {name: row[name] for name in trial.params} == {k: str(v) for k, v in trial.params.items()}
-
-
-def test_the_report_leaves_nothing_but_its_files(study):
-    written = figures.write_report(study, studies.record(study), study.read_manifest())
-    assert sorted(study.report.iterdir()) == sorted(written)
-    assert [path.name for path in written] == ["front.png", "progress.png", "front.csv"]
 
 
 @settings(max_examples=20, deadline=None)

@@ -6,11 +6,12 @@ from ray.tune.search import Searcher
 
 from leukmodels import hparams
 from leukmodels.space import Choice, Float, Int
+from search.aims import Aims
 from search.journal import Journal
+from search.manifest import Space
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialState, fold
-from search.searcher import OptunaSearcher, distribution
-from search.standing import Floors
+from search.searcher import SAMPLERS, OptunaSearcher, distribution, told
 from studies import complete
 from toy import SPACE
 
@@ -22,7 +23,7 @@ def recorder(tmp_path):
 
 
 def searcher_of(recorder, trials=10, **changed):
-    arguments = {"space": SPACE.dimensions, "default": SPACE.default, "floors": Floors(specificity=0.5), "seed": 0}
+    arguments = {"space": SPACE, "aims": Aims(min_specificity=0.5), "seed": 0}
     return OptunaSearcher(recorder, trials=trials, **{**arguments, **changed})
 
 
@@ -159,3 +160,36 @@ def test_a_second_fold_of_the_journal_is_the_recorders(recorder, tmp_path):
     from search import journal
 
     assert fold(journal.read(tmp_path / "journal.jsonl")).trials == recorder.record.trials
+
+
+CONDITIONAL = Space(
+    dimensions={
+        "norm": Choice(options=("none", "group")),
+        "groups": Int(low=2, high=8),
+        "rate": Float(low=1e-4, high=1e-1, log=True),
+    },
+    default={"norm": "none", "groups": 4, "rate": 1e-2},
+    given={"groups": {"norm": ("group",)}},
+)
+
+
+@pytest.mark.parametrize("sampler", [*SAMPLERS])
+def test_a_hyperparameter_without_effect_is_not_drawn(recorder, sampler):
+    searcher = searcher_of(recorder, trials=25, space=CONDITIONAL, sampler=sampler)
+    for number in range(25):
+        params = searcher.suggest(str(number))["params"]
+        assert ("groups" in params) == (params["norm"] == "group")
+        complete(recorder, number, recall=number / 25)
+        searcher.on_trial_complete(str(number), {})
+    assert {"none", "group"} == {trial.params["norm"] for trial in recorder.record.trials.values()}
+    replayed = told(recorder.record, CONDITIONAL, Aims())
+    assert [trial.params for trial in replayed.trials] == [trial.params for trial in searcher.study.trials]
+
+
+def test_a_third_objective_is_minimised(recorder):
+    searcher = searcher_of(recorder, aims=Aims(cost="latency_ms"))
+    number = searcher.suggest("a")["number"]
+    complete(recorder, number)
+    searcher.on_trial_complete("a", {})
+    assert searcher.study.trials[0].values == [0.8, pytest.approx(0.8), 2.5]
+    assert [direction.name for direction in searcher.study.directions] == ["MAXIMIZE", "MAXIMIZE", "MINIMIZE"]

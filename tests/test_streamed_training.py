@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from leukmodels import runtime, training
+from leukmodels import graphs, runtime
 from leukmodels.cells import Cells, TrainingData
-from leukmodels.evaluation import predict
+from leukmodels.evaluation import predict, scoring
 from leukmodels.model import build
 from leukmodels.training import Budget, epoch_order, fit
 from toy_cells import cells, images_of, stream, tiny, training_data
@@ -51,7 +51,7 @@ def train(data: TrainingData, folder: Path, *, seed: int = 7, epochs: int = 2, s
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
     except SystemExit:
         return None
-    return model, [{**numbers, "seconds": 0, "images_per_s": 0} for numbers in fitted.history]
+    return model, [{**numbers, "seconds": 0, "images_per_s": 0, "latency_ms": 0} for numbers in fitted.history]
 
 
 def test_an_epoch_visits_every_image_once_with_its_own_label(
@@ -63,7 +63,7 @@ def test_an_epoch_visits_every_image_once_with_its_own_label(
         seen.extend((image.tobytes(), int(label)) for image, label in zip(images, labels[:, 0], strict=True))
         return {"loss": tf.constant(0.5)}
 
-    monkeypatch.setattr(training, "_compiled_step", lambda _: note)
+    monkeypatch.setattr(graphs, "_compiled_step", lambda _: note)
     train(data, tmp_path)
     images = images_of(both["memory"].train)
     wanted = sorted((image.tobytes(), int(label)) for image, label in zip(images, data.train.labels, strict=True))
@@ -104,7 +104,7 @@ def test_seed_and_epoch_choose_the_shards_of_a_window(both: dict[str, TrainingDa
 
 def test_scores_do_not_depend_on_where_the_pixels_lie(both: dict[str, TrainingData]) -> None:
     model = build(tiny(), image_px=8, black_background=False)
-    memory, shards = (predict(model, data.validation.pixels, batch_size=10) for data in both.values())
+    memory, shards = (predict(scoring(model), data.validation.pixels, batch_size=10) for data in both.values())
     np.testing.assert_allclose(shards, memory, rtol=1e-5)
 
 

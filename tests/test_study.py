@@ -46,7 +46,7 @@ def test_the_time_budget_stops_running_trials_as_stopped(session, tmp_path):
     assert record.count(TrialState.RUNNING) == 0
     assert record.count(TrialState.STOPPED) >= 1
     assert record.count(TrialState.FAILED) == 0
-    assert {trial.reason for trial in record.by_state(TrialState.STOPPED)} == {"the time was up"}
+    assert {trial.reason for trial in record.by_state(TrialState.STOPPED)} == {"the study ended: time budget"}
 
 
 def test_a_finished_study_can_go_on_with_more_trials(session, tmp_path):
@@ -115,3 +115,28 @@ def test_a_listener_that_raises_ends_the_study_where_the_journal_stands(session,
         run_toy(tmp_path / "study", session, trials=2, epochs=1, listeners=[explode])
     record = run_toy(tmp_path / "study", session, trials=2, epochs=1)
     assert record.count(TrialState.COMPLETE) == 2
+
+
+def test_a_resume_with_nothing_left_to_train_prepares_nothing(session, tmp_path):
+    run_toy(tmp_path / "study", session, trials=2, epochs=1)
+    prepared = []
+    record = run_toy(tmp_path / "study", session, trials=2, epochs=1, ready=lambda: prepared.append(1))
+    assert not prepared
+    assert record.sessions == 2
+    assert record.finished == "all trials done"
+
+
+def test_worse_trials_are_stopped_at_a_rung_and_the_front_grows_by_whole_ones(session, tmp_path):
+    record = run_toy(tmp_path / "study", session, trials=16, epochs=4, scheduler="asha", grace=1)
+    stopped, whole = (record.by_state(state) for state in (TrialState.STOPPED, TrialState.COMPLETE))
+    assert len(stopped) + len(whole) == 16
+    assert stopped
+    assert all(len(trial.epochs) in (1, 3) and trial.verdicts[-1].stops for trial in stopped)
+    assert all(len(trial.epochs) == 4 and trial.metrics for trial in whole)
+
+
+def test_the_plateau_ends_a_study(session, tmp_path):
+    record = run_toy(tmp_path / "study", session, trials=200, epochs=1, plateau=5, tolerance=1.0)
+    assert record.finished == "hypervolume plateau"
+    assert len(record.trials) < 20
+    assert record.count(TrialState.RUNNING) == 0

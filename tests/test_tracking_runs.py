@@ -11,9 +11,10 @@ from leukmodels.errors import StudyError
 from leukmodels.hparams import defaults
 from mlflow_view import all_that_mlflow_holds, runs_of
 from search import journal
+from search.aims import Aims
 from search.folder import StudyFolder
 from search.records import fold
-from search.standing import Floors, hypervolumes
+from search.standing import hypervolumes
 from search.tracking import follower as tracking_follower
 from search.tracking.follower import catch_up
 from search.tracking.ledger import ledger
@@ -44,7 +45,7 @@ def test_every_trial_is_told_as_the_journal_has_it(study: StudyFolder) -> None:
     assert children[0].data.tags["data"] == "synthetic"
     assert parent.data.params["config.trials"] == "3"
     assert parent.data.params["split.fingerprint"] == study.read_manifest()["split"]["fingerprint"]
-    assert parent.data.params["floors.specificity"] == "0.5"
+    assert parent.data.params["aims.min_specificity"] == "0.5"
 
 
 def test_front_and_hypervolume_are_told(study: StudyFolder) -> None:
@@ -64,7 +65,7 @@ def test_front_and_hypervolume_are_told(study: StudyFolder) -> None:
     }
     client = connect(uri)
     told = client.get_metric_history(parent.info.run_id, "hypervolume")
-    expected = dict(hypervolumes(fold(journal.read(study.journal)), Floors(specificity=0.5)))
+    expected = dict(hypervolumes(fold(journal.read(study.journal)), Aims(min_specificity=0.5)))
     complete_after = {0: 1, 1: 2, 2: 3, 3: 6}  # trial: how many had finished once it had
     assert {point.step: pytest.approx(point.value) for point in told if point.step in complete_after.values()} == {
         complete_after[number]: volume for number, volume in expected.items()

@@ -48,6 +48,7 @@ class Toy:
 
     def train(self, params, data, *, plan, seed, folder, report):
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pid").write_text(str(os.getpid()))
         checkpoint = folder / "checkpoint.json"
         history = json.loads(checkpoint.read_text()) if checkpoint.exists() else []
         for epoch, measured in enumerate(history, start=1):
@@ -93,12 +94,13 @@ def run_toy(folder: Path, session: Session, *, listeners=(), ready=lambda: None,
 def main(folder: Path, trials: int, epochs: int, seconds: float) -> None:
     """Drive a toy study with MLflow following, as ``search.run`` does."""
     storage = folder.parent
+    asked = {"trials": trials, "epochs": epochs, "scheduler": "asha", "grace": 1, "plateau": 0}
     with open_session(dashboard=False, cpus=2) as opened:
         if not StudyFolder(folder).exists:
-            begin(folder, space=SPACE, trials=trials, epochs=epochs)
+            begin(folder, space=SPACE, **asked)
         tracker = Tracker(StudyFolder(folder), uri=default_uri(storage))
         tracker.start()
-        run_toy(folder, opened, experiment=Toy(seconds=seconds), trials=trials, epochs=epochs)
+        run_toy(folder, opened, experiment=Toy(seconds=seconds), **asked)
         if not tracker.stop(60):
             sys.exit(tracker.problem or "MLflow is behind")
 

@@ -12,6 +12,6 @@
 No image is of a patient. `python -m leukmodels.cohort DIR` draws one from the command line.
 """
 
-from leukmodels.cohort.writing import draw_cohort
+from leukmodels.cohort.writing import cohort_bytes, draw_cohort
 
-__all__ = ["draw_cohort"]
+__all__ = ["cohort_bytes", "draw_cohort"]

@@ -28,6 +28,7 @@ VERSION = 1
 """Raised with every change of what is drawn, so that an older cohort is not taken for a new one."""
 
 _MARK = "cohort.json"
+_IMAGE_BYTES = 83_500  # 144 x 144 RGBA, uncompressed, and its place in the folder
 _WORTH_A_POOL = 10_000  # images, some 20 s of one core: below, starting processes saves too little
 
 Progress = Callable[[int, int], None]
@@ -55,6 +56,11 @@ class _Drawing:
 
     def patients(self) -> list[Patient]:
         return list_patients(cells_per_patient=self.cells_per_patient, seed=self.seed, classes=self.classes)
+
+
+def cohort_bytes(cells_per_patient: int) -> int:
+    """Return about how many bytes a cohort of all classes takes on disk."""
+    return cells_per_patient * sum(kind.patients for kind in CLASSES.values()) * _IMAGE_BYTES
 
 
 def draw_cohort(

@@ -36,6 +36,7 @@ class Demand:
     shuffle_window  images
     storage, cache  folders that trials and readers write to
     data            folder that holds the images; None where they come from elsewhere, or are drawn into the storage
+    drawn_bytes     of a cohort that is still to be drawn into the storage
     prepare_bytes   pixels that are still to be prepared into the cache; 0 as long as the files are not listed
     """
 
@@ -49,10 +50,13 @@ class Demand:
     storage: Path
     cache: Path
     data: Path | None
+    drawn_bytes: int = 0
     prepare_bytes: int = 0
 
     @classmethod
-    def of(cls, config: SearchConfig, *, gpus: float, storage: Path, cache: Path, data: Path | None) -> "Demand":
+    def of(
+        cls, config: SearchConfig, *, gpus: float, storage: Path, cache: Path, data: Path | None, drawn_bytes: int = 0
+    ) -> "Demand":
         """Return what a study with these options asks for; ``gpus`` is what one trial gets."""
         return cls(
             concurrency=config.concurrency,
@@ -65,6 +69,7 @@ class Demand:
             storage=storage,
             cache=cache,
             data=data,
+            drawn_bytes=drawn_bytes,
         )
 
     @property
@@ -84,6 +89,7 @@ class Demand:
         written = [
             (self.storage, _STUDY_BYTES, "the study"),
             (self.storage, models, f"the models of {self.trials:,} trials"),
+            (self.storage, self.drawn_bytes, "the drawn cohort"),
             (self.cache, self.prepare_bytes, "prepared images"),
             (self.cache, stream_bytes, "images to stream"),
         ]

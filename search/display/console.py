@@ -20,12 +20,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from search.aims import Aims
 from search.display.pace import Pace, Step
 from search.display.tables import front_table, running_table, terminal
 from search.display.wording import duration, metric_words, no_front, plural, trial_words
 from search.journal import Event
 from search.records import StudyRecord, TrialRecord, TrialState
-from search.standing import Floors, Standing, advance, stand
+from search.standing import Standing, advance, stand
 
 SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
 
@@ -68,7 +69,7 @@ class Console:
         *,
         planned_trials: int,
         epochs: int,
-        floors: Floors,
+        aims: Aims,
         synthetic: bool,
         time_budget_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -84,10 +85,10 @@ class Console:
                 refresh_per_second=1 / _LIVE_EVERY_S,
                 transient=True,
             )
-        self._planned, self._epochs, self._floors, self._synthetic = planned_trials, epochs, floors, synthetic
+        self._planned, self._epochs, self._aims, self._synthetic = planned_trials, epochs, aims, synthetic
         self._clock = clock
         self._pace = Pace(planned_trials=planned_trials, epochs=epochs, time_budget_s=time_budget_s, clock=clock)
-        self._standing = stand(StudyRecord(), floors)
+        self._standing = stand(StudyRecord(), aims)
         self._view: _View | None = None
         self._step: Step | None = None
         self._links: dict[str, str] = {}
@@ -141,7 +142,7 @@ class Console:
         finished = [trial for trial in trials if trial.state is not TrialState.RUNNING]
         self._open.difference_update(trial.number for trial in finished)
         if finished:
-            self._standing = advance(self._standing, finished, self._floors)
+            self._standing = advance(self._standing, finished, self._aims)
         now = self._clock()
         if first_look or finished or now - self._last_viewed >= _LIVE_EVERY_S:
             self._last_viewed = now
@@ -169,7 +170,7 @@ class Console:
         Ends the live display, so that nothing moves below the result.
         """
         self._stop()
-        standing = stand(record, self._floors)
+        standing = stand(record, self._aims)
         self._line()
         counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
         self._line(
@@ -179,7 +180,7 @@ class Console:
         if standing.front:
             self._line(f"The front on validation cells at threshold 0.5, hypervolume {standing.hypervolume:.3f}:")
             self._line()
-            self._terminal.print(front_table(standing.front))
+            self._terminal.print(front_table(standing.front, cost=self._aims.cost))
         else:
             self._line(no_front(standing, len(record.trials)))
         if self._synthetic:
@@ -230,7 +231,7 @@ class Console:
             if view.running:
                 parts += ["", running_table(view.running, epochs=self._epochs, limit=_LIVE_ROWS)]
             if standing.front:
-                parts += ["", _caption(standing), front_table(standing.front, limit=_LIVE_ROWS)]
+                parts += ["", _caption(standing), front_table(standing.front, cost=self._aims.cost, limit=_LIVE_ROWS)]
         if self._links:
             parts += ["", *(Text(line, style="dim", no_wrap=True) for line in _aligned(self._links))]
         if parts and self._synthetic:

@@ -5,7 +5,7 @@ Everything is told by shape and line style as well as by shade, so a black and w
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from leukmodels.atomic import written_aside
+from search.aims import OBJECTIVES, Aims
 from search.display.labels import label_points
-from search.folder import StudyFolder
+from search.front import pareto_mask
 from search.records import StudyRecord, TrialRecord
-from search.standing import Floors, Standing, hypervolumes, stand, values
+from search.standing import Standing, hypervolumes, stand
 
 INK, GREY, FAINT = "#111111", "#8a8a8a", "#c4c4c4"
 LINE_STYLES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
@@ -28,36 +29,36 @@ LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.
 TABLE_METRICS = ("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc")
 
 
-def draw_front(standing: Standing, path: Path, *, title: str, synthetic: bool, floors: Floors | None = None) -> None:
+def draw_front(standing: Standing, path: Path, *, title: str, synthetic: bool, aims: Aims | None = None) -> None:
     """Draw recall against accuracy of every complete trial, the front as a staircase with its trials' numbers.
 
-    The staircase is the best accuracy to be had at a recall of at least x. With ``floors`` given, the region that they
-    forbid is hatched.
+    The staircase is the best accuracy to be had at a recall of at least x. With ``aims`` given, the region that their
+    floors forbid is hatched. A third objective is not in the picture: its front holds trials behind the staircase too.
     """
-    figure = Figure(figsize=(7.2, 5.4), dpi=150, layout=_layout())
+    figure = Figure(figsize=(7.2, 5.4), dpi=150, layout=layout())
     axes = figure.subplots()
     everyone = [*standing.front, *standing.dominated, *standing.infeasible]
     if everyone:
         window = _window(standing)
         axes.set(xlim=window[0], ylim=window[1])
         _draw_trials(axes, standing, window)
-        _draw_floors(axes, everyone, floors or Floors(), window)
+        _draw_floors(axes, everyone, aims or Aims(), window)
         figure.legend(loc="outside lower center", ncols=3, **LEGEND)
     else:
         axes.text(0.5, 0.5, "no trial is complete yet", ha="center", transform=axes.transAxes, color=GREY)
     axes.set(xlabel="recall (validation cells)", ylabel="accuracy (validation cells)")
-    _style(axes)
-    _title(axes, title, synthetic=synthetic)
+    style(axes)
+    title_of(axes, title, synthetic=synthetic)
     _label_front(axes, standing)
-    _save(figure, path)
+    save(figure, path)
 
 
-def draw_progress(record: StudyRecord, floors: Floors, path: Path, *, title: str, synthetic: bool) -> None:
+def draw_progress(record: StudyRecord, aims: Aims, path: Path, *, title: str, synthetic: bool) -> None:
     """Draw the hypervolume over the finished trials, and below it the validation log loss and recall per epoch."""
-    figure = Figure(figsize=(7.2, 6.6), dpi=150, layout=_layout())
+    figure = Figure(figsize=(7.2, 6.6), dpi=150, layout=layout())
     panels: dict[str, Axes] = figure.subplot_mosaic([["volume", "volume"], ["loss", "recall"]], height_ratios=[0.7, 1])
-    front = stand(record, floors).front
-    _draw_hypervolume(panels["volume"], hypervolumes(record, floors), {trial.number for trial in front})
+    front = stand(record, aims).front
+    _draw_hypervolume(panels["volume"], hypervolumes(record, aims), {trial.number for trial in front})
     _draw_curves(panels["loss"], record, front, "log_loss")
     _draw_curves(panels["recall"], record, front, "recall")
     panels["loss"].set(xlabel="epoch", ylabel="log loss (validation cells, nats)")
@@ -65,9 +66,9 @@ def draw_progress(record: StudyRecord, floors: Floors, path: Path, *, title: str
     if handles := panels["loss"].get_legend_handles_labels()[0]:
         figure.legend(handles=handles, loc="outside lower center", ncols=5, **LEGEND)
     for axes in panels.values():
-        _style(axes)
-    _title(panels["volume"], title, synthetic=synthetic)
-    _save(figure, path)
+        style(axes)
+    title_of(panels["volume"], title, synthetic=synthetic)
+    save(figure, path)
 
 
 def write_front_table(standing: Standing, path: Path) -> None:
@@ -80,21 +81,6 @@ def write_front_table(standing: Standing, path: Path) -> None:
             measured = [trial.metrics.get(metric, "") for metric in TABLE_METRICS]
             epochs = trial.outcome.get("epochs", len(trial.epochs))
             table.writerow([trial.number, *measured, epochs, *(trial.params.get(name, "") for name in names)])
-
-
-def write_report(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str, Any]) -> list[Path]:
-    """Write the study's table and pictures into its report folder; return their paths, the front's picture first."""
-    floors = Floors(**manifest["floors"])
-    standing = stand(record, floors)
-    told: dict[str, Any] = {
-        "title": f"{manifest['task']['name']}: {folder.name}",
-        "synthetic": bool(manifest["data"]["synthetic"]),
-    }
-    front, progress, table = (folder.report / name for name in ("front.png", "progress.png", "front.csv"))
-    write_front_table(standing, table)  # first: the pictures take a second
-    draw_front(standing, front, floors=floors, **told)
-    draw_progress(record, floors, progress, **told)
-    return [front, progress, table]
 
 
 Window = tuple[tuple[float, float], tuple[float, float]]
@@ -120,13 +106,14 @@ def _window(standing: Standing) -> Window:
 
 
 def _points(trials: Sequence[TrialRecord]) -> npt.NDArray[np.float64]:
-    return np.array([values(trial) for trial in trials], dtype=np.float64).reshape(-1, 2)
+    return np.array([[trial.metrics[name] for name in OBJECTIVES] for trial in trials], dtype=np.float64).reshape(-1, 2)
 
 
 def _draw_trials(axes: Axes, standing: Standing, window: Window) -> None:
     """Draw the three kinds of complete trials, the staircase and the default's ring."""
     if standing.front:
-        recall, accuracy = _points(standing.front)[::-1].T
+        points = _points(standing.front)
+        recall, accuracy = points[pareto_mask(-points)][::-1].T
         corners = np.concatenate([[window[0][0]], recall, recall[-1:]])
         heights = np.concatenate([accuracy[:1], accuracy, [window[1][0]]])
         axes.step(corners, heights, where="pre", color=INK, linewidth=1.4, zorder=3)
@@ -134,7 +121,11 @@ def _draw_trials(axes: Axes, standing: Standing, window: Window) -> None:
     looks: list[tuple[Sequence[TrialRecord], str, dict[str, Any]]] = [
         (standing.front, "front, by trial number", {"marker": "o", "color": INK, "s": 46, "zorder": 5}),
         (standing.dominated, "behind the front", {"marker": "o", "color": FAINT, "s": 26, "zorder": 2}),
-        (standing.infeasible, "below a floor", {"marker": "x", "color": GREY, "s": 30, "linewidths": 1.2, "zorder": 2}),
+        (
+            standing.infeasible,
+            "beyond a bound",
+            {"marker": "x", "color": GREY, "s": 30, "linewidths": 1.2, "zorder": 2},
+        ),
     ]
     for trials, words, look in looks:
         if trials:
@@ -159,7 +150,7 @@ def _inside(point: npt.NDArray[np.float64], window: Window) -> bool:
     return all(low <= value <= high for value, (low, high) in zip(point, window, strict=True))
 
 
-def _draw_floors(axes: Axes, trials: Sequence[TrialRecord], floors: Floors, window: Window) -> None:
+def _draw_floors(axes: Axes, trials: Sequence[TrialRecord], aims: Aims, window: Window) -> None:
     """Hatch what the floors forbid.
 
     accuracy = share * recall + (1 - share) * specificity, share being that of leukemic cells in validation; so a
@@ -167,17 +158,17 @@ def _draw_floors(axes: Axes, trials: Sequence[TrialRecord], floors: Floors, wind
     """
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": "#dddddd", "hatch": "////", "linewidth": 0, "zorder": 1}
     (left, right), (bottom, _) = window
-    if floors.recall > left:
-        axes.axvspan(left, min(floors.recall, right), **look)
-        axes.axvline(floors.recall, color=GREY, linewidth=1, linestyle=":", label=f"recall floor {floors.recall:g}")
+    if aims.min_recall > left:
+        axes.axvspan(left, min(aims.min_recall, right), **look)
+        axes.axvline(aims.min_recall, color=GREY, linewidth=1, linestyle=":", label=f"recall floor {aims.min_recall:g}")
     share = _leukemic_share(trials)
-    if share is None or floors.specificity <= 0:
+    if share is None or aims.min_specificity <= 0:
         return
     recall = np.array([left, right])
-    accuracy = share * recall + (1 - share) * floors.specificity
+    accuracy = share * recall + (1 - share) * aims.min_specificity
     if accuracy.max() > bottom:
         axes.fill_between(recall, np.minimum(accuracy, bottom), accuracy, **look)
-        words = f"specificity floor {floors.specificity:g}"
+        words = f"specificity floor {aims.min_specificity:g}"
         axes.plot(recall, accuracy, color=GREY, linewidth=1, linestyle="--", label=words, zorder=1)
 
 
@@ -192,7 +183,7 @@ def _label_front(axes: Axes, standing: Standing) -> None:
     """Write the trials' numbers beside the front; trials on the same spot share one label."""
     spots: dict[tuple[float, ...], list[int]] = {}
     for trial in standing.front:
-        spots.setdefault(values(trial), []).append(trial.number)
+        spots.setdefault(tuple(trial.metrics[name] for name in OBJECTIVES), []).append(trial.number)
     others = _points([*standing.dominated, *standing.infeasible])
     labels = [", ".join(map(str, sorted(numbers))) for numbers in spots.values()]
     label_points(axes, np.array(list(spots)).reshape(-1, 2), labels, avoid=others, color=INK)
@@ -267,24 +258,27 @@ def _curve(trial: TrialRecord, metric: str) -> npt.NDArray[np.float64]:
     ).reshape(-1, 2)
 
 
-def _layout() -> ConstrainedLayoutEngine:
+def layout() -> ConstrainedLayoutEngine:
+    """Return the layout of all pictures."""
     return ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
 
 
-def _style(axes: Axes) -> None:
+def style(axes: Axes) -> None:
+    """Give a panel the look of all pictures."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9, color=GREY)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def _title(axes: Axes, title: str, *, synthetic: bool) -> None:
+def title_of(axes: Axes, title: str, *, synthetic: bool) -> None:
     """Head the picture, and say so where its data were drawn by a program."""
     axes.set_title(title, loc="left", fontsize=11, pad=10)
     if synthetic:
         axes.set_title("SYNTHETIC DATA", loc="right", fontsize=10, weight="bold", pad=10)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, whole or not at all."""
     with written_aside(path) as aside:
         figure.savefig(aside)

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from search.display.wording import SHOWN_METRICS, differences, metric_name, number
+from search.display.wording import SHOWN_METRICS, differences, measured, metric_name, number
 from search.records import TrialRecord
 
 _LOG_WIDTH = 120  # where the stream is no terminal and says no width
@@ -28,13 +28,14 @@ def terminal(stream: TextIO) -> Console:
     return _Terminal(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
-def front_table(front: Sequence[TrialRecord], *, limit: int | None = None) -> Table:
-    """Return the front, a row a trial; beyond ``limit`` rows the last one counts the others."""
-    table = _table("trial", *map(metric_name, SHOWN_METRICS), "epochs", _DIFFERENCES)
+def front_table(front: Sequence[TrialRecord], *, cost: str = "", limit: int | None = None) -> Table:
+    """Return the front, a row a trial, with the ``cost`` that is an objective; beyond ``limit`` they are counted."""
+    shown = (*SHOWN_METRICS, cost) if cost else SHOWN_METRICS
+    table = _table("trial", *map(metric_name, shown), "epochs", _DIFFERENCES)
     for trial in front[:limit]:
-        measured = [number(trial.metrics.get(name)) for name in SHOWN_METRICS]
+        numbers = [measured(trial.metrics, name) for name in shown]
         epochs = trial.outcome.get("epochs", len(trial.epochs))
-        table.add_row(str(trial.number), *measured, str(epochs), differences(trial.params))
+        table.add_row(str(trial.number), *numbers, str(epochs), differences(trial.params))
     return _counted(table, len(front), limit)
 
 
@@ -44,9 +45,9 @@ def running_table(running: Sequence[TrialRecord], *, epochs: int, limit: int | N
     table = _table("trial", "epoch", *metrics, "images/s", _DIFFERENCES)
     for trial in running[:limit]:
         last = trial.epochs[-1] if trial.epochs else {}
-        measured = [number(last.get(name)) for name in metrics]
+        numbers = [number(last.get(name)) for name in metrics]
         speed = number(last.get("images_per_s"), 0)
-        table.add_row(str(trial.number), f"{len(trial.epochs)}/{epochs}", *measured, speed, differences(trial.params))
+        table.add_row(str(trial.number), f"{len(trial.epochs)}/{epochs}", *numbers, speed, differences(trial.params))
     return _counted(table, len(running), limit)
 
 

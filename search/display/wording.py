@@ -9,7 +9,14 @@ from search.standing import Standing
 
 # What is shown of a trial besides its number: never recall and accuracy alone, which "everything is leukemia" wins.
 SHOWN_METRICS = ("recall", "accuracy", "specificity", "f1")
-METRIC_NAMES = {"f1": "F1", "auroc": "AUROC"}
+METRIC_NAMES = {
+    "f1": "F1",
+    "auroc": "AUROC",
+    "latency_ms": "latency, ms",
+    "recall_low": "recall, lower bound",
+    "specificity_low": "specificity, lower bound",
+}
+_DIGITS = {"latency_ms": 2, "parameters": 0}
 
 
 def metric_name(metric: str) -> str:
@@ -20,6 +27,12 @@ def metric_name(metric: str) -> str:
 def number(value: object, digits: int = 3) -> str:
     """Return ``value`` with ``digits`` decimals, or a dash where there is no number."""
     return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"
+
+
+def measured(metrics: Mapping[str, Any], name: str) -> str:
+    """Return a metric with the decimals that suit it, or a dash."""
+    value = metrics.get(name)
+    return f"{value:,.{_DIGITS.get(name, 3)}f}" if isinstance(value, int | float) else "-"
 
 
 def duration(seconds: float) -> str:
@@ -70,7 +83,7 @@ def place(trial: TrialRecord, standing: Standing) -> str:
     if any(member.number == trial.number for member in standing.front):
         return "on the front"
     if any(other.number == trial.number for other in standing.infeasible):
-        return "below the floor"
+        return "beyond a bound"
     return "behind the front"
 
 
@@ -78,8 +91,8 @@ def no_front(standing: Standing, record_trials: int) -> str:
     """Return why there is no front yet."""
     if standing.infeasible:
         return (
-            f"No trial is on the front: all {len(standing.infeasible)} complete trials are below the specificity "
-            "or recall floor."
+            f"No trial is on the front: all {len(standing.infeasible)} complete trials are beyond a bound "
+            "(specificity, recall or cost)."
         )
     return "No trial is on the front: none is complete" + (f" of {record_trials} begun." if record_trials else " yet.")
 

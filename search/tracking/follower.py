@@ -122,9 +122,8 @@ class Connection:
             self._front_due = False
 
     def log_front(self) -> None:
-        """Add what is only there at the end: the front's picture and the models of its members."""
-        picture = self._folder.report / "front.png"
-        if picture.is_file():
+        """Add what is only there at the end: the pictures of the report and the models of the front's members."""
+        for picture in sorted(self._folder.report.glob("*.png")):
             self._runs.client.log_artifact(self._runs.parent.run_id, str(picture))
         log_models(self._runs, self._folder, self._runs.front())
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from search import standing
+from search.aims import Aims
 from search.journal import Event
 from search.records import StudyRecord, TrialRecord, TrialState
 from search.tracking.ledger import find_runs
@@ -25,8 +26,8 @@ METRICS_A_BATCH = 800  # a batch may hold 1000 metrics, params and tags altogeth
 FRONT_TABLE = "front.json"
 
 # What of study.json the parent shows as its parameters.
-_ASKED = ("task", "config", "objectives", "floors", "seed", "data", "split", "versions")
-_TRIAL_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.STOPPED: "KILLED", TrialState.FAILED: "FAILED"}
+_ASKED = ("task", "config", "objectives", "aims", "seed", "data", "split", "versions")
+TRIAL_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.STOPPED: "KILLED", TrialState.FAILED: "FAILED"}
 _STUDY_STATUS = {"study_finished": "FINISHED", "study_interrupted": "KILLED", "study_resumed": "RUNNING"}
 
 
@@ -51,10 +52,10 @@ class StudyRuns:
         self.client = client
         self.record = StudyRecord()
         self._manifest = manifest
-        self._floors = standing.Floors(**manifest["floors"])
+        self._aims = Aims(**manifest["aims"])
         self._status = ("RUNNING", 0.0)
         self._finished: Counter[str] = Counter()
-        self._standing = standing.stand(StudyRecord(), self._floors)
+        self._standing = standing.stand(StudyRecord(), self._aims)
         self._shown: list[int] | None = None
         self.experiment_id = _experiment(client, f"leukemia-search/{manifest['task']['name']}", artifacts)
         parents, children = find_runs(client, [self.experiment_id], manifest["study_id"])
@@ -85,7 +86,7 @@ class StudyRuns:
 
     def front(self) -> tuple[TrialRecord, ...]:
         """Return the front as far as it was told."""
-        return standing.stand(self.record, self._floors).front
+        return standing.stand(self.record, self._aims).front
 
     def show_front(self) -> None:
         """Write the front as a table beside the parent if it changed."""
@@ -117,12 +118,12 @@ class StudyRuns:
 
     def _hypervolume(self, number: int) -> float:
         """Return the volume once trial ``number`` has ended; kept from trial to trial, so a study costs O(trials)."""
-        self._standing = standing.advance(self._standing, [self.record.trials[number]], self._floors)
+        self._standing = standing.advance(self._standing, [self.record.trials[number]], self._aims)
         return self._standing.hypervolume
 
     def _tags(self) -> dict[int, dict[str, str]]:
         """Return the tags of the complete trials as the front stands now."""
-        now = standing.stand(self.record, self._floors)
+        now = standing.stand(self.record, self._aims)
         return {
             **{trial.number: {"feasible": "true", "pareto": "true"} for trial in now.front},
             **{trial.number: {"feasible": "true", "pareto": "false"} for trial in now.dominated},
@@ -138,8 +139,8 @@ class StudyRuns:
         metrics = [point for event in events for point in _event_points(event)]
         started = any(event["event"] == "trial_started" for event in events)
         self._log(child, metrics=metrics, params=trial.params if started else {}, tags=tags)
-        if trial.finished is not None and child.status != _TRIAL_STATUS[trial.state]:
-            self._set_status(child, _TRIAL_STATUS[trial.state], trial.finished)
+        if trial.finished is not None and child.status != TRIAL_STATUS[trial.state]:
+            self._set_status(child, TRIAL_STATUS[trial.state], trial.finished)
 
     def _create_parent(self) -> _Run:
         created = datetime.fromisoformat(self._manifest["created"]).timestamp()

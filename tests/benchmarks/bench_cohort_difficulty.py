@@ -42,7 +42,7 @@ def read_cells(table: pa.Table) -> Cells:
 
 def measure(task: Task, root: Path, seed: int, folder: Path) -> list[str]:
     """Train the default CNN and return a row of the table for the validation and one for the test patients."""
-    from leukmodels.evaluation import predict
+    from leukmodels.evaluation import predict, scoring
     from leukmodels.hparams import HyperParams
     from leukmodels.metrics import score
     from leukmodels.model import build
@@ -73,7 +73,7 @@ def measure(task: Task, root: Path, seed: int, folder: Path) -> list[str]:
     rows = []
     for name in ("validation", "test"):
         cells = part[name]
-        found = score(cells.labels, predict(model, cells.pixels))
+        found = score(cells.labels, predict(scoring(model), cells.pixels))
         disease = cells.labels.mean()
         sizes = f"{len(cells.present_patients)} | {len(cells)}"
         numbers = " | ".join(

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from publishing import publish
 
-from leukmodels import normalisation, runtime, training
+from leukmodels import graphs, normalisation, runtime, training
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.hparams import HyperParams
 from leukmodels.metrics import score
@@ -45,20 +45,14 @@ class Model:
 
     keras: keras.Model
     hparams: HyperParams
-    step: training.Step
-    settling: training.Settling | None
+    graphs: graphs.Graphs
 
     @classmethod
     def of(cls, hparams: HyperParams, image_px: int) -> "Model":
         """Return the model of one configuration, traced."""
         model = build(hparams, image_px=image_px, black_background=False)
-        training.compile_model(model, hparams)
-        made = cls(
-            keras=model,
-            hparams=hparams,
-            step=training._compiled_step(model),
-            settling=normalisation.compiled_settling(model),
-        )
+        graphs.compile_model(model, hparams)
+        made = cls(keras=model, hparams=hparams, graphs=graphs.Graphs.of(model))
         images = np.zeros((2 * hparams.batch_size, image_px, image_px, 3), np.uint8)
         through_pipeline(made, as_data(Blocks.of(images), Blocks.of(images)), 0)
         return made
@@ -111,7 +105,7 @@ def in_shards(images: Images, folder: Path, rng: np.random.Generator) -> Streame
 
 def through_pipeline(model: Model, data: TrainingData, epoch: int) -> None:
     """Train an epoch as a trial does."""
-    training._epoch(model.keras, model.step, model.settling, data, model.hparams, seed=0, epoch=epoch)
+    training.train_epoch(model.keras, model.graphs, data, model.hparams, seed=0, epoch=epoch)
 
 
 def on_an_array(model: Model, train: Images, validation: Images, data: TrainingData, epoch: int) -> None:
@@ -123,11 +117,11 @@ def on_an_array(model: Model, train: Images, validation: Images, data: TrainingD
     for first in range(0, len(order), size):
         batch = order[first : first + size]
         labels = data.train.labels[batch]
-        logs = model.step(train[batch], labels.astype(np.float32)[:, None], np.ones(len(batch), np.float32))
+        logs = model.graphs.step(train[batch], labels.astype(np.float32)[:, None], np.ones(len(batch), np.float32))
     float(logs["loss"])
     settled = order[: normalisation.SETTLING_IMAGES]
     for count, first in enumerate(range(0, len(settled), size)):
-        model.settling(train[settled[first : first + size]], np.float32(count / (count + 1)))
+        model.graphs.settling(train[settled[first : first + size]], np.float32(count / (count + 1)))
     scores = [
         model.keras.predict_on_batch(validation[first : first + 64])[:, 0] for first in range(0, len(validation), 64)
     ]

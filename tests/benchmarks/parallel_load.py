@@ -104,19 +104,19 @@ def train(load: Load, number: int, data: TrainingData, report: Report | None = N
     """
     import keras
 
-    from leukmodels import normalisation, runtime, training
+    from leukmodels import graphs, runtime, training
     from leukmodels.model import build
 
     hparams = load.hparams[number]
     with load.timed(number):
         runtime.seed_everything(number)
         model = build(hparams, image_px=IMAGE_PX, black_background=False)
-        training.compile_model(model, hparams)
+        graphs.compile_model(model, hparams)
         # The steps of training.fit, which would also write checkpoints.
-        step, settling = training._compiled_step(model), normalisation.compiled_settling(model)
+        compiled = graphs.Graphs.of(model)
         numbers: dict[str, float] = {}
         for epoch in range(1, load.epochs + 1):
-            numbers, _ = training._epoch(model, step, settling, data, hparams, seed=number, epoch=epoch)
+            numbers, _ = training.train_epoch(model, compiled, data, hparams, seed=number, epoch=epoch)
             if report:
                 report(epoch, numbers)
         keras.utils.clear_session()
@@ -128,15 +128,16 @@ def one_thread_and_warm(load: Load, data: TrainingData) -> None:
     from leukmodels import runtime
 
     assert runtime.start(threads=1), "TensorFlow was started already"
-    from leukmodels import training
+    from leukmodels import graphs
     from leukmodels.model import build
 
     hparams = HyperParams(filters=8, blocks=2)
     model = build(hparams, image_px=IMAGE_PX, black_background=False)
-    training.compile_model(model, hparams)
+    graphs.compile_model(model, hparams)
     images, labels = next(data.train.pixels.batches(np.arange(32), 32)), data.train.labels[:32].astype(np.float32)
-    training._compiled_step(model)(images, labels[:, None], np.ones(32, np.float32))
-    model.predict_on_batch(images)
+    compiled = graphs.Graphs.of(model)
+    compiled.step(images, labels[:, None], np.ones(32, np.float32))
+    compiled.scoring(images)
 
 
 def probed(load: Load, data: TrainingData) -> dict[str, float]:

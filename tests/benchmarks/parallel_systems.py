@@ -69,9 +69,9 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
 
     import studies
     from cluster.session import open_session
-    from search.display.figures import write_report
     from search.manifest import keras_space
     from search.records import TrialState
+    from search.report import write_report
     from search.study import drive
     from search.tracking.tracker import Tracker, default_uri
     from search.tuning import Resources

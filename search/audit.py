@@ -1,0 +1,132 @@
+"""Do the ledgers agree? The journal, Optuna and MLflow, trial by trial.
+
+python -m search.audit STUDY [--tracking-uri URI]
+
+Exit status: 0 they agree, 1 they do not, and where; 2 there is nothing to compare.
+"""
+
+import argparse
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from leukmodels.command import run_verb
+from search import cli, journal
+from search.aims import Aims
+from search.display.wording import plural
+from search.folder import StudyFolder
+from search.manifest import Space
+from search.records import StudyRecord, TrialState, fold
+from search.searcher import told
+from search.tracking.ledger import LedgerEntry, ledger
+from search.tracking.runs import TRIAL_STATUS
+from search.tracking.store import redacted
+from search.tracking.tracker import study_uri
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What was compared, and in which points the ledgers differ."""
+
+    record: StudyRecord
+    differences: tuple[str, ...]
+
+
+def audit(folder: StudyFolder, *, uri: str | None = None) -> Audit:
+    """Compare the ledgers of a study, MLflow at ``uri`` or where the study told it; StudyError where there is none."""
+    manifest = folder.read_manifest()
+    events = list(journal.read(folder.journal))
+    record = fold(events)
+    entries = ledger(uri or study_uri(folder), manifest["study_id"])
+    return Audit(
+        record=record,
+        differences=(
+            *_in_the_journal(events, record),
+            *_in_optuna(record, Space.from_dict(manifest["space"]), Aims(**manifest["aims"])),
+            *_in_mlflow(record, entries),
+        ),
+    )
+
+
+def _in_the_journal(events: Sequence[journal.Event], record: StudyRecord) -> Iterator[str]:
+    """Yield where the journal contradicts itself."""
+    counts = {kind: Counter(e["trial"] for e in events if e["event"] == kind) for kind in ("trial_started", _ENDED)}
+    for number, times in sorted((counts["trial_started"] | counts[_ENDED]).items()):
+        if times > 1:
+            yield f"trial {number} was begun or ended {times} times by the journal"
+    if sorted(record.trials) != list(range(len(record.trials))):
+        yield f"the journal's trials are not numbered without gaps: {sorted(record.trials)}"
+    if record.finished and (running := record.by_state(TrialState.RUNNING)):
+        yield f"the study ended, and trials {[trial.number for trial in running]} are running by the journal"
+    for earlier, later in pairwise(events):
+        if later["seq"] <= earlier["seq"]:
+            yield f"event {later['seq']} follows event {earlier['seq']} in the journal"
+
+
+def _in_optuna(record: StudyRecord, space: Space, aims: Aims) -> Iterator[str]:
+    """Yield where Optuna's study, as the searcher would have it, differs from the journal."""
+    trials = (record.trials[number] for number in sorted(record.trials))
+    for trial, known in zip(trials, told(record, space, aims).trials, strict=True):
+        who = f"trial {trial.number}"
+        if known.state.is_finished() != (trial.state is not TrialState.RUNNING):
+            yield f"{who} is {trial.state} by the journal, {known.state.name.lower()} by Optuna"
+        expected = list(aims.values(trial.metrics)) if trial.state is TrialState.COMPLETE else None
+        if known.values != expected:
+            yield f"{who} has {expected} by the journal, {known.values} by Optuna"
+        if trial.state is not TrialState.RUNNING and known.params != dict(trial.params):
+            yield f"{who} has other hyperparameters in Optuna than in the journal"
+
+
+def _in_mlflow(record: StudyRecord, entries: Mapping[int, LedgerEntry]) -> Iterator[str]:
+    """Yield where MLflow's runs differ from the journal."""
+    for number in sorted(record.trials.keys() | entries.keys()):
+        who = f"trial {number}"
+        if number not in entries:
+            yield f"{who} is not in MLflow"
+            continue
+        if number not in record.trials:
+            yield f"{who} is in MLflow and not in the journal"
+            continue
+        trial, entry = record.trials[number], entries[number]
+        if entry.runs != 1:
+            yield f"{who} has {entry.runs} runs in MLflow"
+        if entry.status != (status := TRIAL_STATUS.get(trial.state, "RUNNING")):
+            yield f"{who} is {trial.state} by the journal ({status}), {entry.status} by MLflow"
+        if entry.epochs != len(trial.epochs):
+            yield f"{who} has {plural(len(trial.epochs), 'epoch')} by the journal, {entry.epochs} by MLflow"
+        for name, value in trial.metrics.items():
+            if not math.isclose(entry.metrics.get(name, math.nan), value, rel_tol=1e-9, abs_tol=1e-12):
+                yield f"{who} has {name} {value} by the journal, {entry.metrics.get(name)} by MLflow"
+
+
+_ENDED = "trial_finished"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Compare, and print one line, or one for each difference; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m search.audit", description=__doc__.partition("\n")[0], epilog="exit status: 0 agree, 1 differ"
+    )
+    cli.add_study(parser)
+    parser.add_argument("--tracking-uri", metavar="URI", help="another MLflow than the study's own")
+    options = parser.parse_args(arguments)
+    folder = cli.find_study(options.study, options.storage)
+    found = audit(folder, uri=options.tracking_uri)
+    counts = ", ".join(f"{found.record.count(state)} {state}" for state in TrialState if found.record.count(state))
+    trials = f"{plural(len(found.record.trials), 'trial')} ({counts or 'none begun'})"
+    where = redacted(options.tracking_uri or study_uri(folder))
+    if not found.differences:
+        print(f"{folder.name}: journal, Optuna and MLflow ({where}) agree on {trials}.")
+        return 0
+    print(f"{folder.name}: journal, Optuna and MLflow ({where}) differ; {trials} by the journal:")
+    for difference in found.differences:
+        print(f"  {difference}")
+    if any("MLflow" in difference for difference in found.differences):
+        print(f"Tell MLflow what it does not know: python -m search.sync {folder.path}")
+    return 1
+
+
+if __name__ == "__main__":
+    run_verb(main)

@@ -1,0 +1,37 @@
+"""Which hyperparameters mattered: Optuna's PED-ANOVA of the complete trials (Watanabe 2023, arXiv:2304.10255)."""
+
+import warnings
+from collections.abc import Mapping
+
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+from search.aims import Aims
+from search.manifest import Space
+from search.records import StudyRecord, TrialState
+from search.searcher import told
+
+# Of fewer trials the best quarter is too small to say anything.
+FEWEST = 12
+_BEST = 0.25
+
+
+def importances(record: StudyRecord, space: Space, aims: Aims) -> Mapping[str, Mapping[str, float]]:
+    """Return for each objective the share of each hyperparameter in what the best quarter of the trials have in common.
+
+    Shares add up to 1 over the hyperparameters, the largest first. Empty where too few trials are complete.
+    """
+    if record.count(TrialState.COMPLETE) < FEWEST:
+        return {}
+    study = told(record, space, aims)
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=_BEST)
+    found = {}
+    with warnings.catch_warnings(action="ignore"):  # it warns that lower is taken for better, which is meant
+        for place, (name, direction) in enumerate(zip(aims.objectives, aims.directions, strict=True)):
+            sign = 1.0 if direction == "minimize" else -1.0
+
+            def loss(trial: optuna.trial.FrozenTrial, place: int = place, sign: float = sign) -> float:
+                return sign * float(trial.values[place])
+
+            found[name] = get_param_importances(study, evaluator=evaluator, target=loss)
+    return found

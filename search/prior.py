@@ -1,0 +1,85 @@
+"""What another study found out, for a search on another leukemia to begin with.
+
+Its front is tried first: what is good for one leukemia is rarely bad for the next. Its complete trials are given to the
+sampler as well, once the default has ended here: two tasks are not equally hard, so their values are moved by what the
+default differs between them, the one configuration that both have tried. They come before all others, and TPE gives
+older trials less and less weight.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from leukmodels.errors import StudyError
+from search import journal
+from search.aims import COSTS, Aims
+from search.folder import StudyFolder
+from search.ranking import spread
+from search.records import TrialState, fold
+from search.standing import stand
+
+TRIED = 5  # of the other front, spread over it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is taken from the other study, JSON-able.
+
+    study, task   its names
+    front         configurations to try first
+    params, metrics      of its complete trials
+    default       metrics of its default configuration, empty where that was not complete
+    """
+
+    study: str
+    task: str
+    front: Sequence[Mapping[str, Any]]
+    params: Sequence[Mapping[str, Any]]
+    metrics: Sequence[Mapping[str, float]]
+    default: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``study.json`` keeps it."""
+        return asdict(self)
+
+    def words(self) -> str:
+        """Return what is done with it, in a sentence."""
+        learnt = len(self.params) if self.default else 0
+        return (
+            f"Warm start from {self.study} ({self.task}): {len(self.front)} of its front are tried first, and the "
+            f"sampler learns from {learnt} of its complete trials."
+        )
+
+    def moved(self, default: Mapping[str, float], aims: Aims) -> list[tuple[Mapping[str, Any], dict[str, float]]]:
+        """Return params and metrics of each trial as they would be here, where the default has these metrics."""
+        if not self.default:
+            return []
+        names = {*aims.objectives, *aims.violations(default)} - {*COSTS}
+        names |= {f"{name}_low" for name in names if f"{name}_low" in default}
+        apart = {name: default[name] - self.default[name] for name in names}
+        return [
+            (params, {**metrics, **{name: float(np.clip(metrics[name] + by, 0, 1)) for name, by in apart.items()}})
+            for params, metrics in zip(self.params, self.metrics, strict=True)
+        ]
+
+
+def read_prior(folder: StudyFolder) -> Prior:
+    """Return what a study has to give to a search of the same space; StudyError where nothing."""
+    manifest = folder.read_manifest()
+    record, aims = fold(journal.read(folder.journal)), Aims(**manifest["aims"])
+    front = stand(record, aims).front
+    if not front:
+        raise StudyError(f"{folder.name} has no front to begin with: none of its trials is complete and within bounds.")
+    chosen = spread(np.array([aims.losses(trial.metrics) for trial in front]))[:TRIED]
+    complete = record.by_state(TrialState.COMPLETE)
+    default = next((trial.metrics for trial in complete if trial.source == "default"), {})
+    return Prior(
+        study=folder.name,
+        task=manifest["task"]["name"],
+        front=[dict(front[row].params) for row in chosen if front[row].source != "default"],
+        params=[dict(trial.params) for trial in complete if trial.source != "default"],
+        metrics=[dict(trial.metrics) for trial in complete if trial.source != "default"],
+        default=dict(default),
+    )

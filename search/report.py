@@ -1,0 +1,36 @@
+"""The report folder of a study: its front as a table and a picture, how it came about, and what it cost."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from search.aims import Aims
+from search.display.effort import draw_effort
+from search.display.figures import draw_front, draw_progress, write_front_table
+from search.folder import StudyFolder
+from search.importance import importances
+from search.manifest import Space
+from search.records import StudyRecord
+from search.standing import stand
+
+
+def write_report(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str, Any]) -> dict[str, Path]:
+    """Write the study's table and pictures into its report folder; return each path by what it is."""
+    aims = Aims(**manifest["aims"])
+    standing = stand(record, aims)
+    told: dict[str, Any] = {
+        "title": f"{manifest['task']['name']}: {folder.name}",
+        "synthetic": bool(manifest["data"]["synthetic"]),
+    }
+    written = {
+        "front, picture": folder.report / "front.png",
+        "front, table": folder.report / "front.csv",
+        "progress": folder.report / "progress.png",
+        "effort": folder.report / "effort.png",
+    }
+    write_front_table(standing, written["front, table"])  # first: the pictures take a second
+    draw_front(standing, written["front, picture"], aims=aims, **told)
+    draw_progress(record, aims, written["progress"], **told)
+    mattered = importances(record, Space.from_dict(manifest["space"]), aims)
+    draw_effort(record, aims, mattered, written["effort"], **told)
+    return written

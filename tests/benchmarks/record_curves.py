@@ -1,0 +1,77 @@
+"""Records the learning curves of random configurations, which replay.py lets studies be searched on in seconds.
+
+    PYTHONPATH=. python tests/benchmarks/record_curves.py STORAGE [--trials 324] [--epochs 27] [--image-px 32]
+
+The project's own search draws them at random and trains each to its last epoch on the drawn cohort; the study in
+STORAGE is resumed where it was interrupted. Takes about an hour on two cores. Writes
+results/benchmarks/curves.parquet, a row an epoch: the trial, its hyperparameters, and all that was measured.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from publishing import RESULTS
+
+from search.folder import StudyFolder
+from search.journal import read
+from search.records import StudyRecord, TrialState, fold
+
+CURVES = RESULTS / "curves.parquet"
+
+
+def record(storage: Path, *, trials: int, epochs: int, image_px: int) -> StudyFolder:
+    """Run the study, or what is left of it."""
+    folder = StudyFolder(storage / f"curves-{trials}x{epochs}-{image_px}px")
+    command = [sys.executable, "-m", "search.run", "--storage", storage, "--no-dashboard", "--out", storage / "export"]
+    if folder.exists:
+        command += ["--resume", folder.path]
+    else:
+        options = {
+            "task": "runx1",
+            "name": folder.name,
+            "trials": trials,
+            "epochs": epochs,
+            "patience": epochs,
+            "image-px": image_px,
+            "sampler": "random",
+            "scheduler": "none",
+            "plateau": 0,
+            "time-budget": 1e6,
+        }
+        command += [f"--{name}={value}" for name, value in options.items()]
+    subprocess.run(command, check=True)
+    return folder
+
+
+def table(study: StudyRecord) -> pa.Table:
+    """Return the rows of all complete trials; numbers as 32-bit floats."""
+    rows = [
+        {"trial": trial.number, "epoch": epoch, **trial.params, **{name: metrics[name] for name in metrics}}
+        for trial in study.by_state(TrialState.COMPLETE)
+        for epoch, metrics in enumerate(trial.epochs, start=1)
+    ]
+    wide = pa.Table.from_pylist(rows)
+    small = {pa.float64(): pa.float32(), pa.int64(): pa.int32()}
+    return wide.cast(pa.schema([field.with_type(small.get(field.type, field.type)) for field in wide.schema]))
+
+
+def main() -> None:
+    """Record and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("storage", type=Path)
+    parser.add_argument("--trials", type=int, default=324)
+    parser.add_argument("--epochs", type=int, default=27)
+    parser.add_argument("--image-px", type=int, default=32)
+    options = parser.parse_args()
+    folder = record(options.storage, trials=options.trials, epochs=options.epochs, image_px=options.image_px)
+    curves = table(fold(read(folder.journal)))
+    pq.write_table(curves, CURVES, compression="zstd")
+    print(f"{curves.num_rows:,} epochs, {CURVES.stat().st_size / 1e6:.1f} MB: {CURVES}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Whether the ledgers of a study agree, and where not."""
+
+import sqlite3
+
+import pytest
+
+from leukmodels.errors import StudyError
+from search.audit import audit, main
+from search.folder import StudyFolder
+from search.tracking.follower import catch_up
+from search.tracking.tracker import default_uri
+from studies import begin, complete, evaluate, recording, start, stop
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Return a study of three trials, two of them ended, that MLflow knows all of."""
+    folder = begin(tmp_path / "study")
+    with recording(folder) as recorder:
+        for number in range(3):
+            start(recorder, number)
+            evaluate(recorder, number, 1)
+            evaluate(recorder, number, 2)
+        complete(recorder, 0)
+        stop(recorder, 1)
+    catch_up(folder, default_uri(tmp_path))
+    return folder
+
+
+def said(capsys, folder):
+    status = main([str(folder.path)])
+    return status, capsys.readouterr().out
+
+
+def test_they_agree_in_one_line(study, capsys):
+    status, out = said(capsys, study)
+    assert status == 0
+    assert out.count("\n") == 1
+    assert "agree on 3 trials (1 running, 1 complete, 1 stopped)" in out
+
+
+def test_what_mlflow_has_not_heard_is_named(study, capsys):
+    with recording(study) as recorder:
+        evaluate(recorder, 2, 3)
+        complete(recorder, 2)
+        start(recorder, 3)
+    status, out = said(capsys, study)
+    assert status == 1
+    assert "trial 2 is complete by the journal (FINISHED), RUNNING by MLflow" in out
+    assert "trial 2 has 3 epochs by the journal, 2 by MLflow" in out
+    assert "trial 2 has recall 0.8 by the journal, None by MLflow" in out
+    assert "trial 3 is not in MLflow" in out
+    assert "python -m search.sync" in out
+    catch_up(study, default_uri(study.path.parent))
+    assert said(capsys, study)[0] == 0
+
+
+def test_a_journal_that_contradicts_itself_is_found(study):
+    text = study.journal.read_text()
+    ended = next(line for line in text.splitlines() if "trial_finished" in line)
+    study.journal.write_text(text + ended.replace('"seq": ', '"seq": 9') + "\n")
+    differences = audit(study).differences
+    assert "trial 0 was begun or ended 2 times by the journal" in differences
+
+
+def test_a_number_that_someone_changed_in_mlflow_is_found(study):
+    with sqlite3.connect(study.path.parent / "mlflow.db") as database:
+        database.execute("UPDATE latest_metrics SET value = 0.123 WHERE key = 'best.recall'")
+        database.execute("UPDATE metrics SET value = 0.123 WHERE key = 'best.recall'")
+    assert audit(study).differences == ("trial 0 has recall 0.8 by the journal, 0.123 by MLflow",)
+
+
+def test_a_study_that_mlflow_never_heard_of_is_told_so(tmp_path):
+    folder = begin(tmp_path / "study")
+    with recording(folder) as recorder:
+        start(recorder, 0)
+    assert audit(folder).differences == ("trial 0 is not in MLflow",)
+
+
+def test_no_study_is_a_users_error(tmp_path):
+    with pytest.raises(StudyError):
+        audit(StudyFolder(tmp_path / "none"))

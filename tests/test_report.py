@@ -1,0 +1,65 @@
+"""The report folder, and what mattered."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import studies
+from search.aims import Aims
+from search.importance import FEWEST, importances
+from search.manifest import Space, keras_space
+from search.records import Verdict
+from search.report import write_report
+
+
+@pytest.fixture
+def searched(study):
+    """Return a study of 16 complete trials, whose recall follows the learning rate, and 8 that rungs stopped."""
+    rng = np.random.default_rng(0)
+    with studies.recording(study) as recorder:
+        for number in range(24):
+            rate = float(10 ** rng.uniform(-5, -2))
+            studies.start(recorder, number, learning_rate=rate, dropout=float(rng.uniform(0, 0.6)))
+            studies.evaluate(recorder, number, 1)
+            stopped = number % 3 == 2
+            recorder.rung(number, Verdict(rung=1, rank=3 if stopped else 1, size=number + 1, quota=2))
+            if stopped:
+                studies.stop(recorder, number)
+            else:
+                studies.evaluate(recorder, number, 2)
+                studies.complete(recorder, number, recall=1 - abs(np.log10(rate) + 3) / 4, specificity=0.8)
+    return study
+
+
+def test_the_report_leaves_nothing_but_its_files(searched):
+    written = write_report(searched, studies.record(searched), searched.read_manifest())
+    assert sorted(searched.report.iterdir()) == sorted(written.values())
+    assert {path.name for path in written.values()} == {"front.png", "progress.png", "effort.png", "front.csv"}
+    with Image.open(written["effort"]) as picture:
+        assert np.asarray(picture.convert("L")).std() > 5
+
+
+def test_a_study_without_rungs_or_many_trials_has_its_report(study):
+    with studies.recording(study) as recorder:
+        studies.start(recorder, 0)
+        studies.complete(recorder, 0)
+    assert write_report(study, studies.record(study), study.read_manifest())["effort"].exists()
+
+
+def test_what_mattered_is_found(searched):
+    found = importances(studies.record(searched), keras_space(), Aims())
+    assert [*found] == ["recall", "accuracy"]
+    assert max(found["recall"], key=found["recall"].get) == "learning_rate"
+    assert sum(found["recall"].values()) == pytest.approx(1)
+
+
+def test_too_few_trials_say_nothing(study):
+    with studies.recording(study) as recorder:
+        for number in range(FEWEST - 1):
+            studies.start(recorder, number)
+            studies.complete(recorder, number)
+    assert importances(studies.record(study), keras_space(), Aims()) == {}
+
+
+def test_a_space_goes_through_its_manifest(study):
+    assert Space.from_dict(study.read_manifest()["space"]) == keras_space()

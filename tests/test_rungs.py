@@ -1,0 +1,174 @@
+"""Who trains on beyond a rung."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ray.tune.schedulers import TrialScheduler
+
+from search import journal
+from search.aims import Aims
+from search.journal import Journal
+from search.ranking import best_first, fronts
+from search.recorder import Recorder
+from search.records import StudyRecord, TrialState, Verdict, fold
+from search.rungs import Ladder, Rungs, judged_by
+from search.scheduler import JournalingScheduler
+from studies import TOLD, complete, metrics, start
+from tune_trials import outcome_of, report_of, trial_of
+
+AIMS = Aims(min_specificity=0.5)
+LADDER = Ladder(eta=3, grace=1, epochs=9)
+SHARES = st.integers(0, 10).map(lambda tenths: tenths / 10)  # many ties
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    with Journal(tmp_path / "journal.jsonl") as writing:
+        yield Recorder(writing, StudyRecord())
+
+
+@given(eta=st.integers(2, 5), grace=st.integers(1, 30), epochs=st.integers(1, 100))
+def test_rungs_are_epochs_before_the_last(eta, grace, epochs):
+    rungs = Ladder(eta=eta, grace=grace, epochs=epochs).rungs
+    assert all(rung < epochs for rung in rungs)
+    assert [b / a for a, b in pairwise(rungs)] == [eta] * max(len(rungs) - 1, 0)
+    assert bool(rungs) == (grace < epochs)
+
+
+def test_who_comes_first_trains_on_and_a_worse_one_after_it_does_not(recorder):
+    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    start(recorder, 0)
+    start(recorder, 1)
+    start(recorder, 2)
+    assert scheduler.on_trial_result(None, trial_of(0), report_of(1, 0.8, 0.8)) == TrialScheduler.CONTINUE
+    assert scheduler.on_trial_result(None, trial_of(1), report_of(1, 0.7, 0.7)) == TrialScheduler.STOP
+    assert scheduler.on_trial_result(None, trial_of(2), report_of(1, 0.9, 0.9)) == TrialScheduler.CONTINUE
+    stopped = recorder.record.trials[1]
+    assert stopped.state is TrialState.STOPPED
+    assert stopped.reason == "rank 2 of 2 at epoch 1, where the best 1 train on"
+    assert recorder.record.trials[2].verdicts == (Verdict(rung=1, rank=1, size=3, quota=1),)
+
+
+def test_feasible_trials_pass_before_infeasible_ones(recorder):
+    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    for number, (recall, specificity) in enumerate([(1.0, 0.0), (0.5, 0.6), (1.0, 0.4)]):
+        start(recorder, number)
+        scheduler.on_trial_result(None, trial_of(number), report_of(1, recall, specificity))
+    assert [recorder.record.trials[number].verdicts[0].rank for number in range(3)] == [1, 1, 2]
+
+
+def test_a_trial_is_judged_by_its_best_epoch_so_far(recorder):
+    start(recorder, 0)
+    for epoch, loss in enumerate([0.5, 0.3, 0.4], start=1):
+        recorder.epoch(0, epoch, metrics(epoch / 10, 0.8, log_loss=loss) | TOLD)
+    trial = recorder.record.trials[0]
+    assert [judged_by(trial, rung)["recall"] for rung in (1, 2, 3)] == [0.1, 0.2, 0.2]
+    assert judged_by(trial, 4) == {}
+
+
+def test_who_ended_by_itself_stands_on_the_rungs_above(recorder):
+    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    start(recorder, 0)
+    scheduler.on_trial_result(None, trial_of(0), report_of(1, 0.9, 0.9))
+    scheduler.on_trial_result(None, trial_of(0), outcome_of(0.9, 0.9))
+    start(recorder, 1)
+    recorder.epoch(1, 1, metrics(1.0, 1.0) | TOLD)
+    recorder.epoch(1, 2, metrics(0.5, 0.6, log_loss=0.1) | TOLD)
+    assert scheduler.on_trial_result(None, trial_of(1), report_of(3, 0.5, 0.6, log_loss=0.05)) == TrialScheduler.STOP
+
+
+def test_a_trial_that_resumes_is_not_judged_again_where_it_was(recorder):
+    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    for number, recall in enumerate([0.5, 0.9]):
+        start(recorder, number)
+        assert scheduler.on_trial_result(None, trial_of(number), report_of(1, recall, 0.8)) == TrialScheduler.CONTINUE
+    again = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    assert again.on_trial_result(None, trial_of(0), report_of(1, 0.5, 0.8)) == TrialScheduler.CONTINUE
+    assert len(recorder.record.trials[0].verdicts) == 1
+
+
+def test_a_verdict_that_was_not_acted_on_is_acted_on_after_a_resume(recorder):
+    start(recorder, 0)
+    recorder.epoch(0, 1, metrics(0.5, 0.8) | TOLD)
+    recorder.rung(0, Verdict(rung=1, rank=2, size=2, quota=1))  # and here the driver was killed
+    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    assert scheduler.on_trial_result(None, trial_of(0), report_of(1, 0.5, 0.8)) == TrialScheduler.STOP
+    assert recorder.record.trials[0].state is TrialState.STOPPED
+
+
+def test_without_rungs_nobody_is_stopped(recorder):
+    rungs = Rungs(Ladder(eta=3, grace=3, epochs=3), AIMS, recorder.record)
+    scheduler = JournalingScheduler(recorder, rungs)
+    for number, recall in enumerate([0.9, 0.1]):
+        start(recorder, number)
+        assert scheduler.on_trial_result(None, trial_of(number), report_of(1, recall, 0.8)) == TrialScheduler.CONTINUE
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 5), SHARES, SHARES, st.sampled_from(["epoch"] * 5 + ["complete", "fail"])), max_size=60
+)
+
+
+def play(recorder, steps, after=lambda scheduler: None):
+    """Let up to six trials report in any order; return each verdict with what stood on its rung then."""
+    scheduler = JournalingScheduler(recorder, rungs := Rungs(LADDER, AIMS, recorder.record))
+    judged = []
+    for number, recall, specificity, what in steps:
+        if number not in recorder.record.trials:
+            start(recorder, number)
+        trial = recorder.record.trials[number]
+        if trial.state is not TrialState.RUNNING:
+            continue
+        if what == "epoch" and len(trial.epochs) < LADDER.epochs:
+            epoch = len(trial.epochs) + 1
+            scheduler.on_trial_result(None, trial_of(number), report_of(epoch, recall, specificity))
+            if verdict := recorder.record.trials[number].verdict(epoch):
+                judged.append((number, verdict, dict(rungs.holds(epoch))))
+        elif what == "complete" and trial.epochs:
+            scheduler.on_trial_result(None, trial_of(number), outcome_of(recall, specificity))
+        elif what == "fail":
+            scheduler.on_trial_result(None, trial_of(number), {"failure": "why"})
+        after(rungs)
+    return judged
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS)
+def test_nobody_within_the_quota_is_stopped_and_a_first_front_only_where_it_alone_exceeds_it(tmp_path_factory, steps):
+    with Journal(tmp_path_factory.mktemp("rungs") / "journal.jsonl") as writing:
+        for number, verdict, standing in play(Recorder(writing, StudyRecord()), steps):
+            losses, violations = zip(*standing.values(), strict=True)
+            order = best_first(np.array(losses), violations)
+            within = [list(standing)[row] for row in order[: LADDER.quota(len(standing))]]
+            assert verdict.stops == (number not in within)
+            feasible = [row for row, violation in enumerate(violations) if violation == 0]
+            first_front = [feasible[row] for row in fronts(np.array(losses)[feasible])[0]] if feasible else []
+            if list(standing).index(number) in first_front and verdict.stops:
+                assert len(first_front) > verdict.quota
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=STEPS)
+def test_any_prefix_of_a_journal_has_the_rungs_that_the_live_run_had(tmp_path_factory, steps):
+    path = tmp_path_factory.mktemp("prefix") / "journal.jsonl"
+    with Journal(path) as writing:
+        recorder, seen = Recorder(writing, StudyRecord()), []
+        play(recorder, steps, after=lambda rungs: seen.append((recorder.record.seq, contents(rungs))))
+    events = list(journal.read(path)) if path.exists() else []
+    for seq, live in seen:
+        replayed = fold(event for event in events if event["seq"] <= seq)
+        assert contents(Rungs(LADDER, AIMS, replayed)) == live
+
+
+def contents(rungs):
+    return {rung: dict(rungs.holds(rung)) for rung in LADDER.rungs}
+
+
+def test_a_complete_trial_stands_on_every_rung_that_it_did_not_reach(recorder):
+    start(recorder, 0)
+    complete(recorder, 0)
+    rungs = Rungs(LADDER, AIMS, recorder.record)
+    assert [set(rungs.holds(rung)) for rung in LADDER.rungs] == [{0}, {0}]
