@@ -62,8 +62,11 @@ class JournalingScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         """Record the failure of a trial that Tune gives up: its workers were lost, or never came to run it.
 
-        Tune calls this before it tells the searcher, and gives the error to neither; it is in the trial's error file.
+        Tune calls this also for a trial that it is about to start again on another worker. It calls it before it tells
+        the searcher, and gives the error to neither; it is in the trial's error file.
         """
+        if trial.should_recover():
+            return
         error = Path(trial.error_file).read_text(errors="replace") if trial.error_file else ""
         lines = [line.strip() for line in error.splitlines() if line.strip()]
         cause = lines[-1] if lines else "no reason was given"

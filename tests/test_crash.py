@@ -86,7 +86,20 @@ def test_twenty_kills_at_random_moments_lose_and_repeat_nothing(ray_address, tmp
 @pytest.mark.timeout(300)
 def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_known(ray_address, tmp_path):
     command = ["-m", "search.run", "--storage", tmp_path, "--no-dashboard", "--out", tmp_path / "exported"]
-    small = ["--preset", "smoke", "--trials", 2, "--epochs", 8, "--patience", 8, "--image-px", 16]
+    small = [
+        "--preset",
+        "smoke",
+        "--scheduler",
+        "none",
+        "--trials",
+        2,
+        "--epochs",
+        8,
+        "--patience",
+        8,
+        "--image-px",
+        16,
+    ]
     new = [*command, "--task", "runx1", "--name", "study", "--cells-per-patient", 3, *small]
     folder = tmp_path / "study"
     # First while the images are still being prepared: nothing is begun, and the same command may be given again.

@@ -33,11 +33,17 @@ def test_a_failing_configuration_fails_alone_and_is_not_tried_again(session, tmp
 
 
 def test_a_worker_that_keeps_dying_costs_its_trial_alone_and_the_cause_is_kept(session, tmp_path):
-    record = run_toy(tmp_path / "study", session, trials=3, epochs=1, experiment=Toy(die=(1,)))
+    record = run_toy(tmp_path / "study", session, trials=3, epochs=1, experiment=Toy(die={1: 3}))
     assert [trial.state for trial in record.trials.values()].count(TrialState.FAILED) == 1
     assert record.count(TrialState.COMPLETE) == 2
     assert record.trials[1].reason.startswith("its worker was lost, and those that took it over: ")
     assert "died" in record.trials[1].reason
+
+
+def test_a_worker_that_is_lost_once_or_twice_costs_nothing(session, tmp_path):
+    record = run_toy(tmp_path / "study", session, trials=4, epochs=2, experiment=Toy(die={1: 1, 2: 2}))
+    assert record.count(TrialState.COMPLETE) == 4
+    assert len([*(tmp_path / "study" / "trials").glob("*/death-*")]) == 3
 
 
 def test_the_time_budget_stops_running_trials_as_stopped(session, tmp_path):

@@ -39,8 +39,9 @@ SPACE = Space(
 class Toy:
     """Pretends to learn: a checkpoint after each epoch, deterministic in the seed, resumable like the real one."""
 
-    def __init__(self, *, seconds=0.0, fail=(), die=(), cold=""):
-        self.seconds, self.fail, self.die, self.cold = seconds, fail, die, cold
+    def __init__(self, *, seconds=0.0, fail=(), die=None, cold=""):
+        """``die`` says how often the workers of a trial die, ``fail`` which trials fail by themselves."""
+        self.seconds, self.fail, self.die, self.cold = seconds, fail, die or {}, cold
 
     def warm_up(self, plan):
         if self.cold:
@@ -55,7 +56,9 @@ class Toy:
             report(epoch, measured | TOLD)
         if int(folder.name) in self.fail:
             raise ValueError("a bad configuration")
-        if int(folder.name) in self.die:
+        deaths = [*folder.glob("death-*")]
+        if len(deaths) < self.die.get(int(folder.name), 0):
+            (folder / f"death-{len(deaths)}").touch()
             os._exit(1)  # as the kernel would end it for its memory
         for epoch in range(len(history) + 1, plan.epochs + 1):
             time.sleep(self.seconds)
