@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from leukmodels.errors import ConfigError
 from leukmodels.readers.place import absolute_place
+from search.aims import COSTS, OBJECTIVES
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -102,8 +103,10 @@ class SearchConfig(BaseModel):
         description="what the least recall and specificity must be kept by: the estimates, or their lower bounds (95 "
         "percent, resampling patients), which few patients make hard",
     )
-    objectives: Literal["recall,accuracy", "recall,accuracy,latency_ms", "recall,accuracy,parameters"] = Field(
-        default="recall,accuracy", description="what is searched for; the third, a cost, as low as possible"
+    objectives: str = Field(
+        default=",".join(OBJECTIVES),
+        description=f"what is searched for: recall,accuracy, perhaps followed by a cost that is to be low, "
+        f"{' or '.join(COSTS)}",
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of the search and of every trial")
     split_seed: int = Field(
@@ -152,6 +155,14 @@ class SearchConfig(BaseModel):
     def _is_absolute(cls, data: object) -> object:
         """A study is resumed from other folders than the one it was begun in; no password is written into it."""
         return absolute_place(data) if isinstance(data, (str, Path)) else data
+
+    @field_validator("objectives")
+    @classmethod
+    def _are_known(cls, objectives: str) -> str:
+        known = [",".join([*OBJECTIVES, *cost]) for cost in ([], *([name] for name in COSTS))]
+        if objectives not in known:
+            raise ValueError(f"{objectives!r} cannot be searched for; give one of {' | '.join(known)}")
+        return objectives
 
     @field_validator("gpus_per_trial")
     @classmethod

@@ -4,6 +4,7 @@ import pytest
 
 from leukmodels.errors import ConfigError
 from search.config import PRESETS, SearchConfig, configure, reconfigure
+from search.manifest import aims_of, ladder_of
 from search.options import build_parser, parse
 
 
@@ -117,3 +118,19 @@ def test_the_help_says_what_presets_do():
     assert "--pixels {auto,shared,streamed}" in text
     assert "a decompression bomb (default: 64,000,000)" in text
     assert "what does not fit into memory (default: auto)" in text
+
+
+@pytest.mark.parametrize("objectives", ["accuracy,recall", "recall", "recall,accuracy,speed", "recall, accuracy"])
+def test_only_known_objectives_are_searched_for(objectives):
+    with pytest.raises(ConfigError, match=r"(?s)--objectives.*cannot be searched for.*recall,accuracy,latency_ms"):
+        configure("quick", {"task": "runx1", "objectives": objectives})
+
+
+def test_a_third_objective_is_a_cost():
+    config = configure("quick", {"task": "runx1", "objectives": "recall,accuracy,parameters"})
+    assert aims_of(config).objectives == ("recall", "accuracy", "parameters")
+
+
+def test_a_study_that_stops_nobody_has_no_rungs():
+    assert ladder_of(configure("thorough", {"task": "runx1"})).rungs == (2, 6, 18)
+    assert ladder_of(configure("thorough", {"task": "runx1", "scheduler": "none"})).rungs == ()

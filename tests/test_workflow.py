@@ -40,7 +40,7 @@ def check_study(storage, name, *, trials, complete_at_least=1):
     record = check_ledgers_agree(folder.path, trials=trials)
     assert record.finished == "all trials done"
     assert record.count(TrialState.COMPLETE) >= complete_at_least
-    assert {path.name for path in folder.report.iterdir()} == {"front.png", "front.csv", "progress.png"}
+    assert {path.name for path in folder.report.iterdir()} == {"front.png", "front.csv", "progress.png", "effort.png"}
     exported = storage / "exported" / name
     config = yaml.safe_load((exported / "config.yaml").read_text())
     predictor = Predictor.load(exported)
@@ -67,8 +67,17 @@ def test_a_users_own_task_on_the_real_lmu_sample_says_that_it_cannot_split_by_pa
 ):
     task = tmp_path / "blasts.toml"
     task.write_text('name = "blasts"\nreader = "folders"\ndisease = ["MYO"]\ncontrol = ["LYT", "MON", "NGS", "EOS"]\n')
-    assert workflow.carry_out(plan(task, tmp_path, data=shared_data / "aml-lmu", name="blasts"), session)
-    folder, _, _ = check_study(tmp_path, "blasts", trials=3)
+    given = {
+        "objectives": "recall,accuracy,latency_ms",
+        "bounds": "patients",
+        "max_parameters": 1e9,
+        "sampler": "nsga2",
+        "grace": 1,
+    }
+    assert workflow.carry_out(plan(task, tmp_path, data=shared_data / "aml-lmu", name="blasts", **given), session)
+    folder, config, _ = check_study(tmp_path, "blasts", trials=3)
+    assert folder.read_manifest()["objectives"] == ["recall", "accuracy", "latency_ms"]
+    assert config["validation"]["latency_ms"] > 0
     assert not folder.read_manifest()["data"]["patient_level"]
     assert "patient" in capsys.readouterr().out
 
@@ -95,7 +104,7 @@ def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session
     assert plan_resume(folder, out=out).config.trials == 2
     (root / "data" / "control" / "AAA" / "image_0.tif").unlink()
     with pytest.raises(StudyError, match="are not those that study was begun with"):
-        workflow.carry_out(plan_resume(folder, out=out), session)
+        workflow.carry_out(plan_resume(folder, out=out, trials=3), session)
     assert len(fold(journal.read(folder.journal)).trials) == 2
 
 

@@ -2,13 +2,16 @@
 
     python tests/benchmarks/bench_ingest.py [--runs 5] [--cells-per-patient 40]
 
-Cold: the files to hashed, decoded, resized and stored pixels, with an empty cache, in an open Ray session; beside it a
-multi-process loop over the same files that decodes and resizes in the same way and keeps nothing. The processes of both
-sides run already, and both find the files in the system's file cache. Warm: the same study again, to pixels in the
-object store. Prints the table and writes it to results/benchmarks/ingest.md.
+Cold: the files to hashed, decoded, resized and stored pixels, with an empty cache, in an open Ray session. Beside it a
+multi-process loop over the same files that decodes and resizes in the same way and keeps nothing, and that loop with
+the hash of each file, which an ingest needs to tell contents apart. The processes of all sides run already, and all find
+the files in the system's file cache. Warm: the same study again, to pixels in the object store. Prints the table and
+writes it to results/benchmarks/ingest.md.
 """
 
 import argparse
+import hashlib
+import io
 import multiprocessing
 import multiprocessing.pool
 import os
@@ -16,6 +19,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -47,10 +51,18 @@ def decode(path: str, image_px: int) -> None:
         np.asarray(image.convert("RGB").resize((image_px, image_px), Image.Resampling.HAMMING, reducing_gap=2.0))
 
 
-def bare(pool: multiprocessing.pool.Pool, paths: list[str], image_px: int) -> float:
-    """Return images a second of the bare loop."""
+def hash_and_decode(path: str, image_px: int) -> None:
+    """Read one file, hash it, decode and resize it with Pillow, and drop it."""
+    data = Path(path).read_bytes()
+    hashlib.sha256(data).hexdigest()
+    with Image.open(io.BytesIO(data)) as image:
+        np.asarray(image.convert("RGB").resize((image_px, image_px), Image.Resampling.HAMMING, reducing_gap=2.0))
+
+
+def bare(pool: multiprocessing.pool.Pool, paths: list[str], image_px: int, each: Callable[..., None] = decode) -> float:
+    """Return images a second of a bare loop over ``each``."""
     start = time.perf_counter()
-    for _ in pool.imap_unordered(partial(decode, image_px=image_px), paths, chunksize=32):
+    for _ in pool.imap_unordered(partial(each, image_px=image_px), paths, chunksize=32):
         pass
     return len(paths) / (time.perf_counter() - start)
 
@@ -110,10 +122,10 @@ def main() -> None:
         f"Ray {ray.__version__}.",
         "",
         "Cold, images a second (median, lowest to highest). Bare: a multi-process Pillow loop that decodes and "
-        "resizes, and stores nothing.",
+        "resizes, and stores nothing; hashing: the same with the sha256 of each file.",
         "",
-        "| files | size | bare | ingest | ingest / bare |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| files | size | bare | bare, hashing | ingest | ingest / bare | ingest / hashing |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     with tempfile.TemporaryDirectory() as folder:
         root = draw_cohort(Path(folder) / "cohort", cells_per_patient=arguments.cells_per_patient)
@@ -129,13 +141,18 @@ def main() -> None:
             cold(root, tiffs[:1000], 64)  # Ray's workers are started
             for name, paths in kinds.items():
                 for image_px in (64, 144):
-                    sides: dict[str, list[float]] = {"bare": [], "ingest": []}
+                    sides: dict[str, list[float]] = {"bare": [], "hashing": [], "ingest": []}
                     for _ in range(arguments.runs):
                         sides["bare"].append(bare(pool, paths, image_px))
+                        sides["hashing"].append(bare(pool, paths, image_px, hash_and_decode))
                         sides["ingest"].append(cold(root, paths, image_px))
-                    ratio = statistics.median(a / b for a, b in zip(sides["ingest"], sides["bare"], strict=True))
+                    ratios = [
+                        statistics.median(a / b for a, b in zip(sides["ingest"], sides[other], strict=True))
+                        for other in ("bare", "hashing")
+                    ]
                     cells = [f"{statistics.median(x):,.0f} ({min(x):,.0f} to {max(x):,.0f})" for x in sides.values()]
-                    lines.append(f"| {name} | {image_px} px | {' | '.join(cells)} | {ratio:.2f} |")
+                    shown = " | ".join([*cells, *(f"{ratio:.2f}" for ratio in ratios)])
+                    lines.append(f"| {name} | {image_px} px | {shown} |")
                     print(lines[-1], flush=True)
             lines += [
                 "",
