@@ -5,8 +5,8 @@
 Cold: the files to hashed, decoded, resized and stored pixels, with an empty cache, in an open Ray session. Beside it a
 multi-process loop over the same files that decodes and resizes in the same way and keeps nothing, and that loop with
 the hash of each file, which an ingest needs to tell contents apart. The processes of all sides run already, and all
-find the files in the cache of the system. Warm: the same study again, to pixels in the object store. Prints the table and
-writes it to results/benchmarks/ingest.md.
+find the files in the system's file cache. Warm: the same study again, to pixels in the object store. Prints the table
+and writes it to results/benchmarks/ingest.md.
 """
 
 import argparse
