@@ -15,7 +15,7 @@ from search.aims import COSTS, OBJECTIVES
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "smoke": {"trials": 3, "epochs": 3, "patience": 3, "image_px": 32, "cells_per_patient": 8},
-        "quick": {"trials": 12, "epochs": 6, "patience": 3, "image_px": 48, "time_budget": 300.0},
+        "quick": {"trials": 20, "epochs": 6, "patience": 3, "image_px": 48, "time_budget": 300.0},
         "thorough": {"trials": 100, "epochs": 40, "patience": 8, "image_px": 144, "cells_per_patient": 100},
     }
 )

@@ -9,8 +9,9 @@ from folders import draw_folder
 from ledgers import check_ledgers_agree
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.predictor import Predictor
+from leukmodels.space import Int, to_dict
 from search import journal, planning, workflow
-from search.folder import StudyFolder
+from search.folder import SCHEMA, StudyFolder
 from search.records import TrialState, fold
 
 SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_bad": 0.1}
@@ -134,8 +135,15 @@ def test_a_study_of_another_version_with_another_space_is_refused(tmp_path):
     folder.path.mkdir()
     task = {"name": "runx1", "question": "?", "reader": "mll", "disease": ["RUNX1_RUNX1T1"], "control": ["control"]}
     config = {"task": "runx1", **SMALL}
-    folder.manifest.write_text(json.dumps({"task": task, "config": config, "space": {"gone": "1 to 2"}}))
+    space = {"dimensions": {"gone": to_dict(Int(low=1, high=2))}, "default": {"gone": 1}, "given": {}}
+    manifest = {"schema": SCHEMA, "task": task, "config": config, "space": space, "prior": None}
+    folder.manifest.write_text(json.dumps(manifest))
     with pytest.raises(StudyError, match="another search space"):
+        plan_resume(folder)
+    with pytest.raises(StudyError, match="searched another space"):
+        plan("npm1", tmp_path, data=None, name="new", warm_start="study")
+    folder.manifest.write_text(json.dumps({**manifest, "schema": 1}))
+    with pytest.raises(StudyError, match="begun by another version"):
         plan_resume(folder)
 
 
