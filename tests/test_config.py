@@ -114,7 +114,7 @@ def test_the_command_line_has_every_field_and_gives_back_only_what_was_given():
 
 def test_the_help_says_what_presets_do():
     text = " ".join(build_parser().format_help().split())
-    assert "configurations to try (smoke 3, quick 12, thorough 100)" in text
+    assert "configurations to try (smoke 3, quick 20, thorough 100)" in text
     assert "--pixels {auto,shared,streamed}" in text
     assert "a decompression bomb (default: 64,000,000)" in text
     assert "what does not fit into memory (default: auto)" in text
