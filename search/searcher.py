@@ -63,7 +63,6 @@ class OptunaSearcher(Searcher):
         self._space = space
         self._aims = aims
         self._trials = trials
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         # Another seed for every session: a resumed sampler must not repeat the first one's draws.
         drawing = _sampler(sampler, seed + recorder.record.sessions - 1, trials)
         self.study = told(recorder.record, space, aims, drawing)
@@ -145,6 +144,7 @@ def told(
     record: StudyRecord, space: Space, aims: Aims, sampler: optuna.samplers.BaseSampler | None = None
 ) -> optuna.Study:
     """Return an Optuna study that knows what the journal's fold says of every trial; unfinished ones are enqueued."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(directions=aims.directions, sampler=sampler)
     for number in sorted(record.trials):
         trial = record.trials[number]

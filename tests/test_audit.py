@@ -29,7 +29,9 @@ def study(tmp_path):
 
 def said(capsys, folder):
     status = main([str(folder.path)])
-    return status, capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert not captured.err
+    return status, captured.out
 
 
 def test_they_agree_in_one_line(study, capsys):
