@@ -28,8 +28,9 @@ def lower_bounds(
     labels 0 or 1, scores in [0, 1] and patients' codes, each (n,). Percentile bootstrap over the patients of each class
     (2,000 draws, always the same), expanded for few of them (Hesterberg 2015, doi:10.1080/00031305.2015.1089789): as it
     is, 95 % would be 88 % with ten patients. Of a single patient nothing follows. Where every patient's cells are
-    answered rightly, resampling knows no doubt; the exact bound for as many successes as there are patients is taken
-    instead (Clopper and Pearson 1934).
+    answered rightly, resampling knows no doubt; the exact bound for as many successes as there are patients (Clopper
+    and Pearson 1934) is taken instead. No bound is above it, so that an error never raises one: of ten patients no bound
+    exceeds 0.74, of thirty 0.90.
     """
     right = (scores >= threshold) == (labels == 1)
     bounds = {}
@@ -38,13 +39,14 @@ def lower_bounds(
         _, codes = np.unique(patients[ours], return_inverse=True)
         cells, hits = np.bincount(codes), np.bincount(codes, weights=right[ours])
         count = len(cells)
+        exact = (1 - CONFIDENCE) ** (1 / count)
         if count == 1:
             bounds[name] = 0.0
         elif (hits == cells).all():
-            bounds[name] = float((1 - CONFIDENCE) ** (1 / count))
+            bounds[name] = exact
         else:
             drawn = _draws(count)
-            bounds[name] = float(np.quantile((drawn @ hits) / (drawn @ cells), _level(count)))
+            bounds[name] = min(float(np.quantile((drawn @ hits) / (drawn @ cells), _level(count))), exact)
     return bounds
 
 

@@ -56,13 +56,15 @@ class SearchConfig(BaseModel):
     )
     scheduler: Literal["asha", "none"] = Field(
         default="asha",
-        description="who is stopped early: at each rung asha lets the best 1/eta train on, by recall and accuracy; "
+        description="who is stopped early: at each rung asha lets the best 1/eta train on, by all objectives; "
         "none: nobody",
     )
     eta: int = Field(default=3, ge=2, le=100, description="of how many trials on a rung one trains on")
     grace: int = Field(default=2, ge=1, le=10_000, description="epochs that every trial may train: the first rung")
     sampler: Literal["tpe", "nsga2", "nsga3", "random"] = Field(
-        default="tpe", description="how configurations are chosen; all but random learn from the trials before"
+        default="tpe",
+        description="how configurations are chosen; all but random learn from the trials before, nsga2 and nsga3 "
+        "from those of one session",
     )
     warm_start: str | None = Field(
         default=None,
@@ -80,7 +82,7 @@ class SearchConfig(BaseModel):
         default=20,
         ge=0,
         le=100_000,
-        description="complete trials within the bounds that together raise the hypervolume by less than --tolerance "
+        description="complete trials within the bounds that together raise the hypervolume by no more than --tolerance "
         "end the study; 0: never",
     )
     tolerance: float = Field(default=0.001, ge=0, le=1, description="hypervolume that is no gain, see --plateau")

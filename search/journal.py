@@ -2,8 +2,9 @@
 
 Every event carries a monotone ``seq`` (from 1), the ``time`` (seconds since the epoch, UTC) and its kind in ``event``:
 
-    trial_started     trial, params, source            source: default | sampled
+    trial_started     trial, params, source            source: default | warm start | sampled
     epoch             trial, epoch, metrics            one evaluated epoch, counted from 1
+    rung              trial, rung, rank, size, quota   compared at epoch `rung` with those that came there before
     trial_finished    trial, state, outcome, reason    state: complete | stopped | failed
     study_resumed     session, changes                 a new driver took over, told these options anew
     study_interrupted signal                           a driver was told to go

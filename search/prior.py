@@ -1,9 +1,9 @@
 """What another study found out, for a search on another leukemia to begin with.
 
-Its front is tried first: what is good for one leukemia is rarely bad for the next. Its complete trials are given to the
-sampler as well, once the default has ended here: two tasks are not equally hard, so their values are moved by what the
-default differs between them, the one configuration that both have tried. They come before all others, and TPE gives
-older trials less and less weight.
+Its front is tried first: what is good for one leukemia is rarely bad for the next. Its best trials are given to TPE as
+well, once the default has ended here: two tasks are not equally hard, so their values are moved by what the default
+differs between them, the one configuration that both have tried. They are few, so that trials of this study soon weigh
+more. (Optuna's genetic samplers count trials of their own generations only.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,12 @@ from leukmodels.errors import StudyError
 from search import journal
 from search.aims import COSTS, Aims
 from search.folder import StudyFolder
-from search.ranking import spread
+from search.ranking import best_first, spread
 from search.records import TrialState, fold
 from search.standing import stand
 
 TRIED = 5  # of the other front, spread over it
+LEARNT = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Prior:
 
     study, task   its names
     front         configurations to try first
-    params, metrics      of its complete trials
+    params, metrics      of its best trials
     default       metrics of its default configuration, empty where that was not complete
     """
 
@@ -44,12 +45,12 @@ class Prior:
         """Return it as ``study.json`` keeps it."""
         return asdict(self)
 
-    def words(self) -> str:
+    def words(self, sampler: str) -> str:
         """Return what is done with it, in a sentence."""
-        learnt = len(self.params) if self.default else 0
+        learnt = len(self.params) if self.default and sampler == "tpe" else 0
         return (
             f"Warm start from {self.study} ({self.task}): {len(self.front)} of its front are tried first, and the "
-            f"sampler learns from {learnt} of its complete trials."
+            f"sampler learns from {learnt} of its trials."
         )
 
     def moved(self, default: Mapping[str, float], aims: Aims) -> list[tuple[Mapping[str, Any], dict[str, float]]]:
@@ -59,8 +60,16 @@ class Prior:
         names = {*aims.objectives, *aims.violations(default)} - {*COSTS}
         names |= {f"{name}_low" for name in names if f"{name}_low" in default}
         apart = {name: default[name] - self.default[name] for name in names}
+        times = {name: default[name] / self.default[name] for name in COSTS}  # other machines, other images
         return [
-            (params, {**metrics, **{name: float(np.clip(metrics[name] + by, 0, 1)) for name, by in apart.items()}})
+            (
+                params,
+                {
+                    **metrics,
+                    **{name: float(np.clip(metrics[name] + by, 0, 1)) for name, by in apart.items()},
+                    **{name: metrics[name] * by for name, by in times.items()},
+                },
+            )
             for params, metrics in zip(self.params, self.metrics, strict=True)
         ]
 
@@ -75,11 +84,14 @@ def read_prior(folder: StudyFolder) -> Prior:
     chosen = spread(np.array([aims.losses(trial.metrics) for trial in front]))[:TRIED]
     complete = record.by_state(TrialState.COMPLETE)
     default = next((trial.metrics for trial in complete if trial.source == "default"), {})
+    others = [trial for trial in complete if trial.source != "default"]
+    losses = np.array([aims.losses(trial.metrics) for trial in others]).reshape(-1, len(aims.objectives))
+    best = best_first(losses, [aims.violation(trial.metrics) for trial in others])[:LEARNT]
     return Prior(
         study=folder.name,
         task=manifest["task"]["name"],
         front=[dict(front[row].params) for row in chosen if front[row].source != "default"],
-        params=[dict(trial.params) for trial in complete if trial.source != "default"],
-        metrics=[dict(trial.metrics) for trial in complete if trial.source != "default"],
+        params=[dict(others[row].params) for row in best],
+        metrics=[dict(others[row].metrics) for row in best],
         default=dict(default),
     )

@@ -61,7 +61,7 @@ class Rungs:
 
     def judge(self, number: int, rung: int) -> Verdict:
         """Return where the trial stands on a rung that it is on."""
-        standing = self._standing[rung]
+        standing = dict(sorted(self._standing[rung].items()))  # equal ones by number, live and resumed
         losses, violations = zip(*standing.values(), strict=True)
         order = best_first(np.array(losses), violations)
         place = list(standing).index(number)

@@ -6,7 +6,8 @@ journal's fold, and each trial is told as what the journal says it is.
 
     journal    Optuna
     complete   COMPLETE with its values and constraints
-    stopped    PRUNED without values: a truncated value is not an outcome. TPE counts it among the worse
+    stopped    PRUNED without values: a truncated value is not an outcome; and as breaking a constraint, the less the
+               farther it came: else TPE takes the first that were stopped for good ones while few are complete
     failed     FAIL
     unfinished enqueued again under its own number, with its own parameters
 
@@ -15,7 +16,7 @@ sampler learns from its noise.
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import optuna
@@ -65,8 +66,8 @@ class OptunaSearcher(Searcher):
         self._trials = trials
         # Another seed for every session: a resumed sampler must not repeat the first one's draws.
         drawing = _sampler(sampler, seed + recorder.record.sessions - 1, trials)
-        self.study = told(recorder.record, space, aims, drawing)
         self._prior = prior
+        self.study = told(recorder.record, space, aims, drawing, learnt=self._learnt())
         self._numbers: dict[str, int] = {}
         self._asked: dict[int, optuna.Trial] = {}
         self._unfinished = len(recorder.record.by_state(TrialState.RUNNING))  # of earlier sessions, not yet handed out
@@ -76,15 +77,14 @@ class OptunaSearcher(Searcher):
             begun = sum(trial.source == WARM for trial in recorder.record.trials.values())
             for params in prior.front[begun:]:
                 self.study.enqueue_trial(dict(params), user_attrs={"source": WARM})
-            self._learn_from_prior()
 
-    def _learn_from_prior(self) -> None:
-        """Give the other study's trials to the sampler, once the default has shown how the two tasks differ."""
+    def _learnt(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the other study's trials, once the default has shown how the two tasks differ, and never again."""
         defaults = (trial for trial in self._recorder.record.by_state(TrialState.COMPLETE) if trial.source == "default")
-        if self._prior and (default := next(defaults, None)):
-            for params, metrics in self._prior.moved(default.metrics, self._aims):
-                self.study.add_trial(_complete(params, metrics, self._space, self._aims))
-            self._prior = None
+        if self._prior is None or (default := next(defaults, None)) is None:
+            return []
+        moved, self._prior = self._prior.moved(default.metrics, self._aims), None
+        return [_complete(params, metrics, self._space, self._aims) for params, metrics in moved]
 
     @property
     def has_more(self) -> bool:
@@ -118,11 +118,11 @@ class OptunaSearcher(Searcher):
         """Tell Optuna what the journal says of the trial."""
         trial = self._recorder.record.trials[self._numbers[trial_id]]
         asked = self._asked.pop(trial.number)
+        for name, violation in constraints(trial, self._aims).items():
+            asked.set_constraint(name, violation)
         if trial.state is TrialState.COMPLETE:
-            for name, violation in self._aims.violations(trial.metrics).items():
-                asked.set_constraint(name, violation)
             self.study.tell(asked, self._aims.values(trial.metrics))
-            self._learn_from_prior()
+            self.study.add_trials(self._learnt())
         else:
             self.study.tell(asked, state=_STATES[trial.state])
 
@@ -141,11 +141,20 @@ class OptunaSearcher(Searcher):
 
 
 def told(
-    record: StudyRecord, space: Space, aims: Aims, sampler: optuna.samplers.BaseSampler | None = None
+    record: StudyRecord,
+    space: Space,
+    aims: Aims,
+    sampler: optuna.samplers.BaseSampler | None = None,
+    *,
+    learnt: Sequence[optuna.trial.FrozenTrial] = (),
 ) -> optuna.Study:
-    """Return an Optuna study that knows what the journal's fold says of every trial; unfinished ones are enqueued."""
+    """Return an Optuna study that knows what the journal's fold says of every trial; unfinished ones are enqueued.
+
+    ``learnt`` are another study's trials, older than all of these.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(directions=aims.directions, sampler=sampler)
+    study.add_trials(learnt)
     for number in sorted(record.trials):
         trial = record.trials[number]
         if trial.state is TrialState.RUNNING:
@@ -155,11 +164,28 @@ def told(
     return study
 
 
+def constraints(trial: TrialRecord, aims: Aims) -> dict[str, float]:
+    """Return by how much an ended trial breaks what it should keep, as Optuna is told it."""
+    match trial.state:
+        case TrialState.COMPLETE:
+            return aims.violations(trial.metrics)
+        case TrialState.STOPPED:
+            last = trial.verdicts[-1] if trial.verdicts else None
+            place = last.rank / last.size if last else 1.0
+            return {"stopped": (1.0 + place) / (1.0 + len(trial.epochs))}
+        case _:
+            return {}
+
+
 def _as_told(trial: TrialRecord, space: Space, aims: Aims) -> optuna.trial.FrozenTrial:
     if trial.state is TrialState.COMPLETE:
         return _complete(trial.params, trial.metrics, space, aims)
-    distributions = {name: distribution(space.dimensions[name]) for name in trial.params}
-    return create_trial(state=_STATES[trial.state], params=dict(trial.params), distributions=distributions)
+    return create_trial(
+        state=_STATES[trial.state],
+        params=dict(trial.params),
+        distributions={name: distribution(space.dimensions[name]) for name in trial.params},
+        constraints=constraints(trial, aims),
+    )
 
 
 def _complete(

@@ -13,10 +13,11 @@ from search.standing import advance, stand
 
 
 class Plateau:
-    """Whether the last ``window`` complete trials within the bounds raised the hypervolume by less than ``tolerance``.
+    """Whether the last ``window`` complete trials within the bounds raised the hypervolume by ``tolerance`` at most.
 
     A recorder's listener, begun with what a study holds already: trials of earlier sessions do not count, so that a
-    study that goes on gets its chance. A window of 0 never ends anything.
+    study that goes on gets its chance. A window of 0 never ends anything, nor does a front without any volume (of which
+    every member costs more than the reference).
     """
 
     def __init__(self, record: StudyRecord, aims: Aims, *, window: int, tolerance: float) -> None:
@@ -36,9 +37,9 @@ class Plateau:
     @property
     def reached(self) -> bool:
         """Whether it is time to end."""
-        if not self._window or len(self._volumes) <= self._window:
+        if not self._window or len(self._volumes) <= self._window or not self._volumes[-1]:
             return False
-        return self._volumes[-1] - self._volumes[-1 - self._window] < self._tolerance
+        return self._volumes[-1] - self._volumes[-1 - self._window] <= self._tolerance
 
 
 class Ending(Stopper):

@@ -61,7 +61,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
         for note in admitted.notes:
             console.say(note)
         if plan.prior:
-            console.say(plan.prior.words())
+            console.say(plan.prior.words(config.sampler))
         tracker, followed = Tracker(folder, uri=plan.uri), False
 
         def follow() -> None:

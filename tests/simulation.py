@@ -54,6 +54,7 @@ class Curves:
                 {name: float(value) for name, value in row.items() if name not in self.space.dimensions}
             )
         self.epochs = len(self._epochs[0])
+        assert {len(curve) for curve in self._epochs} == {self.epochs}, "some curves are shorter than others"
         self._places = np.array([self._place(config) for config in self.configs])
         self._chosen = np.array([isinstance(self.space.dimensions[name], Choice) for name in self.space.dimensions])
 

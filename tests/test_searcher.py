@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.samplers._tpe.sampler import _split_trials
 from optuna.trial import TrialState as OptunaState
 from ray.tune.search import Searcher
 
@@ -10,9 +11,9 @@ from search.aims import Aims
 from search.journal import Journal
 from search.manifest import Space
 from search.recorder import Recorder
-from search.records import StudyRecord, TrialState, fold
+from search.records import StudyRecord, TrialState, Verdict, fold
 from search.searcher import SAMPLERS, OptunaSearcher, distribution, told
-from studies import complete
+from studies import complete, stop
 from toy import SPACE
 
 
@@ -160,6 +161,26 @@ def test_a_second_fold_of_the_journal_is_the_recorders(recorder, tmp_path):
     from search import journal
 
     assert fold(journal.read(tmp_path / "journal.jsonl")).trials == recorder.record.trials
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_no_stopped_trial_is_taken_for_a_good_one_while_others_are_complete(recorder, resumed):
+    searcher = searcher_of(recorder, trials=100)
+    for number in range(60):
+        searcher.suggest(str(number))
+        recorder.rung(number, Verdict(rung=1, rank=number + 1, size=60, quota=1))
+        if number % 20 == 19:
+            complete(recorder, number)
+        else:
+            stop(recorder, number)
+        searcher.on_trial_complete(str(number), {})
+    study = told(recorder.record, SPACE, Aims()) if resumed else searcher.study
+    ended = study.get_trials(states=[OptunaState.COMPLETE, OptunaState.PRUNED])
+    better, _ = _split_trials(study, ended, 6)
+    # The three that are complete, and then the best of the stopped ones.
+    assert [trial.number for trial in better] == [0, 1, 2, 19, 39, 59]
+    worse, _ = _split_trials(study, ended[30:], 3)
+    assert [trial.number for trial in worse] == [30, 39, 59]
 
 
 CONDITIONAL = Space(

@@ -66,6 +66,24 @@ def test_a_window_of_none_never_ends_anything(study):
     assert not never.reached
 
 
+def test_a_front_without_any_volume_is_no_plateau(study):
+    recorder, _ = study
+    slow = Plateau(StudyRecord(), Aims(cost="latency_ms", max_latency_ms=2.5), window=3, tolerance=0.01)
+    finish(recorder, *[(0.8, 0.8)] * 5)  # each at the ceiling
+    for number in range(5):
+        slow(recorder.record, {"event": "trial_finished", "state": "complete", "trial": number})
+    assert not slow.reached
+
+
+def test_no_gain_at_all_is_a_plateau_of_tolerance_0(study):
+    recorder, _ = study
+    exact = Plateau(StudyRecord(), AIMS, window=3, tolerance=0.0)
+    finish(recorder, *[(0.8, 0.8)] * 5)
+    for number in range(5):
+        exact(recorder.record, {"event": "trial_finished", "state": "complete", "trial": number})
+    assert exact.reached
+
+
 def test_the_first_reason_stays_and_checks_may_raise(study):
     recorder, plateau = study
     ending = Ending(None, plateau, check=lambda: None)

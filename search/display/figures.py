@@ -26,7 +26,10 @@ from search.standing import Standing, hypervolumes, stand
 INK, GREY, FAINT = "#111111", "#8a8a8a", "#c4c4c4"
 LINE_STYLES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.4, "handletextpad": 0.6}
-TABLE_METRICS = ("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc")
+TABLE_METRICS = (
+    *("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc"),
+    *("recall_low", "specificity_low", "latency_ms", "parameters"),
+)
 
 
 def draw_front(standing: Standing, path: Path, *, title: str, synthetic: bool, aims: Aims | None = None) -> None:

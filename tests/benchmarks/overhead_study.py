@@ -13,7 +13,6 @@ from search.searcher import distribution
 from studies import TOLD, begin, config, metrics, outcome
 
 REPORTS, CPUS = 3, 2
-MEASURED = metrics(0.8, 0.8)
 
 
 class Idle:
@@ -24,9 +23,10 @@ class Idle:
 
     def train(self, params: Any, data: Any, *, plan: Any, seed: int, folder: Path, report: Any) -> dict[str, Any]:
         """Pretend to train."""
+        measured = metrics(min(0.1 + int(folder.name) / 2000, 1.0), 0.8)  # better than all before: nobody is stopped
         for epoch in range(1, REPORTS + 1):
-            report(epoch, MEASURED | TOLD)
-        return outcome(MEASURED, REPORTS)
+            report(epoch, measured | TOLD)
+        return outcome(measured, REPORTS)
 
 
 def ours(trials: int, folder: Path) -> float:
@@ -35,7 +35,9 @@ def ours(trials: int, folder: Path) -> float:
     from search.aims import Aims
     from search.display.console import Console
     from search.gauges import Gauges
+    from search.journal import read
     from search.manifest import keras_space
+    from search.records import fold
     from search.study import drive
     from search.tracking.tracker import Tracker, default_uri
     from search.tuning import Resources
@@ -61,9 +63,11 @@ def ours(trials: int, folder: Path) -> float:
                 listeners=(console.show, Gauges("overhead", Aims())),
                 experiment=Idle(),
             )
-        taken = time.perf_counter() - starts[0]
         if not tracker.stop(300):
             sys.exit(f"MLflow is behind: {tracker.problem}")
+        taken = time.perf_counter() - starts[0]
+        record = fold(read(study.journal))
+        assert all(len(trial.epochs) == REPORTS for trial in record.trials.values())
     return taken
 
 

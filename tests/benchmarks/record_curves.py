@@ -48,7 +48,8 @@ def record(storage: Path, *, trials: int, epochs: int, image_px: int) -> StudyFo
 
 
 def table(study: StudyRecord) -> pa.Table:
-    """Return the rows of all complete trials; numbers as 32-bit floats."""
+    """Return the rows of all complete trials; what was measured as 32-bit numbers, hyperparameters as they were."""
+    params = {name for trial in study.trials.values() for name in trial.params}
     rows = [
         {"trial": trial.number, "epoch": epoch, **trial.params, **{name: metrics[name] for name in metrics}}
         for trial in study.by_state(TrialState.COMPLETE)
@@ -56,7 +57,10 @@ def table(study: StudyRecord) -> pa.Table:
     ]
     wide = pa.Table.from_pylist(rows)
     small = {pa.float64(): pa.float32(), pa.int64(): pa.int32()}
-    return wide.cast(pa.schema([field.with_type(small.get(field.type, field.type)) for field in wide.schema]))
+    fields = [
+        field if field.name in params else field.with_type(small.get(field.type, field.type)) for field in wide.schema
+    ]
+    return wide.cast(pa.schema(fields))
 
 
 def main() -> None:
@@ -68,7 +72,10 @@ def main() -> None:
     parser.add_argument("--image-px", type=int, default=32)
     options = parser.parse_args()
     folder = record(options.storage, trials=options.trials, epochs=options.epochs, image_px=options.image_px)
-    curves = table(fold(read(folder.journal)))
+    study = fold(read(folder.journal))
+    if failed := study.count(TrialState.FAILED):
+        print(f"{failed} trials failed and are left out.")
+    curves = table(study)
     pq.write_table(curves, CURVES, compression="zstd")
     print(f"{curves.num_rows:,} epochs, {CURVES.stat().st_size / 1e6:.1f} MB: {CURVES}")
 

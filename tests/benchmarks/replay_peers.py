@@ -110,6 +110,7 @@ class KerasTuner:
 
     def report(self, trial: str, epoch: int, metrics: dict[str, float]) -> bool:
         told = {f"val_{name}": metrics[name] for name in OBJECTIVES}
+        told[self._oracle.objective.name] = self._oracle.objective.get_value(told)  # as its Tuner does
         self._oracle.update_trial(self._trials[trial].trial_id, told, step=epoch)
         return True
 
