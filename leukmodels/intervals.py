@@ -29,7 +29,7 @@ def lower_bounds(
     (2,000 draws, always the same), expanded for few of them (Hesterberg 2015, doi:10.1080/00031305.2015.1089789): as it
     is, 95 % would be 88 % with ten patients. Of a single patient nothing follows. Where every patient's cells are
     answered rightly, resampling knows no doubt; the exact bound for as many successes as there are patients (Clopper
-    and Pearson 1934) is taken instead. No bound is above it, so that an error never raises one: of ten patients no bound
+    and Pearson 1934) is taken instead. No bound is above it, so that an error never raises one: of ten patients none
     exceeds 0.74, of thirty 0.90.
     """
     right = (scores >= threshold) == (labels == 1)
