@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukmodels import checkpoint, graphs, metrics, normalisation, runtime, training
+from leukmodels import checkpoint, graphs, metrics, runtime, training
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import predict, scoring
@@ -269,29 +269,6 @@ def test_each_step_trains_on_pixels_that_are_augmented_anew(monkeypatch: pytest.
     assert all(np.abs(seen[i] - seen[j]).mean() > 0.02 for i in range(3) for j in range(i))
 
 
-def test_settled_statistics_are_plain_means_over_the_batches_under_frozen_weights() -> None:
-    model = build(tiny(), image_px=8, black_background=False)
-    first, second = (layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
-    statistics = [first.moving_mean, first.moving_variance, second.moving_mean, second.moving_variance]
-    for variable in statistics:
-        variable.assign(keras.ops.full(variable.shape, 1e3))  # nothing of what was there before may stay
-    frozen = [variable.numpy() for variable in model.trainable_variables]
-    images = images_of(cells(n=37))
-    batches = [images[start : start + 16] for start in (0, 16, 32)]
-    settling = normalisation.compiled_settling(model)
-    assert settling
-    normalisation.settle(settling, batches)
-    into = keras.Model(model.input, first.input)
-    maps = [np.asarray(into(batch)) for batch in batches]
-    means = [batch.mean(axis=(0, 1, 2)) for batch in maps]
-    variances = [batch.var(axis=(0, 1, 2)) for batch in maps]
-    np.testing.assert_allclose(first.moving_mean.numpy(), np.mean(means, axis=0), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(first.moving_variance.numpy(), np.mean(variances, axis=0), rtol=1e-4, atol=1e-6)
-    assert np.abs(second.moving_mean.numpy()).max() < 100
-    assert [first.momentum, second.momentum] == [0.9, 0.9]
-    assert all((a == b.numpy()).all() for a, b in zip(frozen, model.trainable_variables, strict=True))
-
-
 @pytest.mark.parametrize(("n", "looks"), [(40, [16, 16]), (12, [12]), (600, [16] * 16)])
 def test_settling_looks_at_the_last_full_batches_of_an_epoch(
     n: int, looks: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -303,11 +280,6 @@ def test_settling_looks_at_the_last_full_batches_of_an_epoch(
     assert [len(images) for images in settled] == looks
     full = [images for images in trained if len(images) == looks[0]]
     assert all((a == b).all() for a, b in zip(settled, full[-len(looks) :], strict=True))
-
-
-def test_a_model_without_batch_normalisation_has_nothing_to_settle() -> None:
-    model = build(tiny(normalisation="layer"), image_px=8, black_background=False)
-    assert normalisation.compiled_settling(model) is None
 
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:

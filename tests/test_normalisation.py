@@ -1,0 +1,40 @@
+"""Batch normalisation's statistics after an epoch."""
+
+import keras
+import numpy as np
+import pytest
+
+from leukmodels import normalisation, runtime
+from leukmodels.model import build
+from toy_cells import cells, images_of, tiny
+
+runtime.start(threads=1)
+pytestmark = pytest.mark.keras
+
+
+def test_settled_statistics_are_plain_means_over_the_batches_under_frozen_weights() -> None:
+    model = build(tiny(), image_px=8, black_background=False)
+    first, second = (layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    statistics = [first.moving_mean, first.moving_variance, second.moving_mean, second.moving_variance]
+    for variable in statistics:
+        variable.assign(keras.ops.full(variable.shape, 1e3))  # nothing of what was there before may stay
+    frozen = [variable.numpy() for variable in model.trainable_variables]
+    images = images_of(cells(n=37))
+    batches = [images[start : start + 16] for start in (0, 16, 32)]
+    settling = normalisation.compiled_settling(model)
+    assert settling
+    normalisation.settle(settling, batches)
+    into = keras.Model(model.input, first.input)
+    maps = [np.asarray(into(batch)) for batch in batches]
+    means = [batch.mean(axis=(0, 1, 2)) for batch in maps]
+    variances = [batch.var(axis=(0, 1, 2)) for batch in maps]
+    np.testing.assert_allclose(first.moving_mean.numpy(), np.mean(means, axis=0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(first.moving_variance.numpy(), np.mean(variances, axis=0), rtol=1e-4, atol=1e-6)
+    assert np.abs(second.moving_mean.numpy()).max() < 100
+    assert [first.momentum, second.momentum] == [0.9, 0.9]
+    assert all((a == b.numpy()).all() for a, b in zip(frozen, model.trainable_variables, strict=True))
+
+
+def test_a_model_without_batch_normalisation_has_nothing_to_settle() -> None:
+    model = build(tiny(normalisation="layer"), image_px=8, black_background=False)
+    assert normalisation.compiled_settling(model) is None
