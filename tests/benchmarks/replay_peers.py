@@ -16,7 +16,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from syne_tune import config_space as syne_space
 from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
-from syne_tune.optimizer.schedulers.multiobjective import MOASHA
+from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
 from leukmodels.space import Choice, Float, Int
 from search.aims import OBJECTIVES
