@@ -1,5 +1,7 @@
 """Do the ledgers agree? The journal, Optuna and MLflow, trial by trial.
 
+Optuna keeps nothing on disk: its side is the study that a resume would be told from the journal.
+
 python -m search.audit STUDY [--tracking-uri URI]
 
 Exit status: 0 they agree, 1 they do not, and where; 2 there is nothing to compare.
