@@ -32,8 +32,9 @@ from search.folder import StudyFolder, write_whole
 from search.journal import read
 from search.manifest import config_of
 from search.model_note import model_note
+from search.preference import Preference
 from search.records import StudyRecord, TrialRecord, fold
-from search.standing import Preference, Standing, choose, stand
+from search.standing import Standing, stand
 
 if TYPE_CHECKING:
     from leukmodels.predictor import Predictor
@@ -58,7 +59,7 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which trial of the front is exported, and by what preference."""
+    """Which trial is exported, and by what preference."""
 
     trial: TrialRecord
     preference: str
@@ -76,14 +77,12 @@ class Bundle:
     verification: Verification
 
 
-def choose_trial(folder: StudyFolder, *, prefer: Preference = "recall", min_recall: float | None = None) -> Choice:
-    """Return the member of the study's front that the user prefers (see ``standing.choose``); needs no TensorFlow."""
-    manifest = folder.read_manifest()
-    record = fold(read(folder.journal))
-    standing = stand(record, Aims(**manifest["aims"]))
-    preference = prefer if min_recall is None else f"recall of at least {min_recall:g}, then accuracy"
-    trial = choose(standing, prefer=prefer, min_recall=min_recall)
-    return Choice(trial=trial, preference=preference, standing=standing, record=record)
+def choose_trial(folder: StudyFolder, preference: Preference) -> Choice:
+    """Return the trial of the study that the user prefers; needs no TensorFlow."""
+    record, aims = fold(read(folder.journal)), Aims(**folder.read_manifest()["aims"])
+    standing = stand(record, aims)
+    trial = preference.choose(standing, aims)
+    return Choice(trial=trial, preference=preference.words(), standing=standing, record=record)
 
 
 def default_out(folder: StudyFolder, *, task: str, synthetic: bool) -> Path:
@@ -105,22 +104,20 @@ def check_out(out: Path) -> str:
     return str(config["study"]["name"])
 
 
-def write_bundle(
-    folder: StudyFolder, out: Path, *, prefer: Preference = "recall", min_recall: float | None = None
-) -> Bundle:
+def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bundle:
     """Write the chosen trial's bundle to ``out``, replacing a bundle that stands there.
 
     StudyError where there is nothing to choose, the trial's files are gone, ``out`` holds something else, or the
     reloaded model does not answer as the study recorded; ``out`` is then as it was.
     """
-    chosen = choose_trial(folder, prefer=prefer, min_recall=min_recall)
+    chosen = choose_trial(folder, preference)
     manifest = folder.read_manifest()
     check_out(out)
     artefacts = {name: folder.trial(chosen.trial.number) / name for name in ("model.keras", "scores.parquet")}
     if missing := [str(path) for path in artefacts.values() if not path.is_file()]:
         raise StudyError(
             f"Trial {chosen.trial.number} cannot be exported: {' and '.join(missing)} {_are(missing)} missing. "
-            "Choose another trial of the front (--prefer, --min-recall), or resume the study."
+            "Choose another trial of the front (--trial N), or resume the study."
         )
     with _replaced(out) as aside:
         for name, path in artefacts.items():

@@ -1,25 +1,26 @@
 """Export the configuration of a study that suits best, checked by loading it again.
 
-python -m search.export STUDY [--prefer recall|accuracy|balanced | --min-recall X] [--out DIR] [--dry-run]
+python -m search.export STUDY [--prefer recall|accuracy|balanced|cost | --min-recall X | --trial N] [--out DIR]
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from leukmodels.command import run_verb
 from search.bundle import Bundle, Choice, check_out, choose_trial, default_out, write_bundle
 from search.cli import add_study, find_study, number
 from search.display.tables import front_table, terminal
 from search.display.wording import differences, metric_words
-from search.standing import Preference
+from search.preference import By, Preference
 
 _EXAMPLES = """examples:
   python -m search.export runx1-1                      the front's highest recall, into results/
   python -m search.export runx1-1 --prefer balanced    the best worse one of recall and accuracy
   python -m search.export runx1-1 --min-recall 0.95    the highest accuracy at a recall of 0.95 or more
+  python -m search.export runx1-1 --trial 11           trial 11, whatever its rank
   python -m search.export runx1-1 --dry-run            only say which trial it would be
 
 The folder holds config.yaml, model.keras, scores.parquet, the front and a README. An exported model that stands
@@ -31,8 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     """Choose a trial of the front and write its bundle."""
     given = _parser().parse_args(arguments)
     folder = find_study(given.study, given.storage)
-    wanted: dict[str, Any] = {"prefer": given.prefer, "min_recall": given.min_recall}
-    chosen = choose_trial(folder, **wanted)
+    preference = Preference(by=given.prefer, min_recall=given.min_recall, trial=given.trial)
+    chosen = choose_trial(folder, preference)
     data, task = (folder.read_manifest()[key] for key in ("data", "task"))
     usual = default_out(folder, task=task["name"], synthetic=data["synthetic"])
     out = given.out.expanduser() if given.out else usual
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if sys.stdout.isatty():
         print("Loading it again to check its answers ...", flush=True)
-    _tell_written(write_bundle(folder, out, **wanted))
+    _tell_written(write_bundle(folder, out, preference))
     return 0
 
 
@@ -58,9 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--prefer",
-        choices=get_args(Preference),
+        choices=get_args(By),
         default="recall",
-        help="which member of the front (default: %(default)s)",
+        help="which member of the front; cost: the lowest third objective (default: %(default)s)",
     )
     which.add_argument(
         "--min-recall",
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X",
         help="instead: the most accurate member with at least this recall on validation cells, 0 to 1",
     )
+    which.add_argument("--trial", type=int, metavar="N", help="instead: this trial, on the front or not")
     parser.add_argument(
         "--out",
         type=Path,

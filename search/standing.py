@@ -1,20 +1,16 @@
-"""Where a study stands: who is feasible, who is on the front, how much they dominate, and whom to choose.
+"""Where a study stands: who is feasible, who is on the front, and how much they dominate.
 
 The front is made of the complete trials that keep the study's bounds (see ``aims``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from leukmodels.errors import StudyError
 from search import front
 from search.aims import Aims
 from search.records import StudyRecord, TrialRecord, TrialState
-
-Preference = Literal["recall", "accuracy", "balanced"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +41,11 @@ def stand(record: StudyRecord, aims: Aims) -> Standing:
     )
 
 
+def complete(standing: Standing) -> tuple[TrialRecord, ...]:
+    """Return every complete trial."""
+    return (*standing.front, *standing.dominated, *standing.infeasible)
+
+
 def advance(standing: Standing, finished: Iterable[TrialRecord], aims: Aims) -> Standing:
     """Return the standing of the front so far and the newcomers.
 
@@ -62,38 +63,3 @@ def hypervolumes(record: StudyRecord, aims: Aims) -> list[tuple[int, float]]:
         standing = advance(standing, [trial], aims)
         reached.append((trial.number, standing.hypervolume))
     return reached
-
-
-def choose(standing: Standing, *, prefer: Preference = "recall", min_recall: float | None = None) -> TrialRecord:
-    """Return the member of the front that the user prefers.
-
-    ``recall``: the highest recall, accuracy among equals; ``accuracy``: the other way round; ``balanced``: the member
-    whose worse objective is best. ``min_recall`` comes first: the most accurate member that reaches it.
-    """
-    members: Sequence[TrialRecord] = standing.front
-    if not members:
-        if standing.infeasible:
-            raise StudyError(
-                f"No trial is on the front: all {len(standing.infeasible)} complete trials break a bound. "
-                "Resume the study with more --trials, or start one with wider bounds (a lower --min-specificity)."
-            )
-        raise StudyError("No trial is on the front: none is complete. Resume the study, or give it more time.")
-    if min_recall is not None:
-        reaching = [trial for trial in members if trial.metrics["recall"] >= min_recall]
-        if not reaching:
-            raise StudyError(
-                f"No trial reaches a recall of {min_recall:g}; the front's highest is "
-                f"{members[0].metrics['recall']:.3f}. Ask for less, or resume the study with more trials."
-            )
-        return max(reaching, key=lambda trial: _merits(trial)[::-1])
-    match prefer:
-        case "recall":
-            return max(members, key=_merits)
-        case "accuracy":
-            return max(members, key=lambda trial: _merits(trial)[::-1])
-        case "balanced":
-            return max(members, key=lambda trial: (min(_merits(trial)), _merits(trial)))
-
-
-def _merits(trial: TrialRecord) -> tuple[float, float]:
-    return trial.metrics["recall"], trial.metrics["accuracy"]

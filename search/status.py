@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from leukmodels.command import run_verb
 from leukmodels.errors import StudyError
@@ -23,8 +23,9 @@ from search.display.wording import duration, no_front, number, plural
 from search.folder import StudyFolder
 from search.journal import read
 from search.manifest import config_of
+from search.preference import Preference, ways
 from search.records import StudyRecord, TrialRecord, TrialState, fold
-from search.standing import Preference, Standing, choose, stand
+from search.standing import Standing, stand
 
 _EXAMPLES = """examples:
   python -m search.status                   the studies of the storage folder
@@ -84,7 +85,7 @@ def driver(folder: StudyFolder) -> str:
 
 def as_json(status: Status) -> dict[str, Any]:
     """Return the status as plain values; ``best`` names the trial that each preference would export."""
-    record, standing = status.record, status.standing
+    record, standing, aims = status.record, status.standing, Aims(**status.manifest["aims"])
     return {
         "study": status.manifest["name"],
         "path": str(status.folder.path),
@@ -99,7 +100,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "objectives": status.manifest["objectives"],
         "aims": status.manifest["aims"],
         "hypervolume": standing.hypervolume,
-        "best": {name: choose(standing, prefer=name).number for name in get_args(Preference)} if standing.front else {},
+        "best": {by: Preference(by=by).choose(standing, aims).number for by in ways(aims)} if standing.front else {},
         "front": [_trial(trial) for trial in standing.front],
     }
 

@@ -23,6 +23,7 @@ from search.gauges import Gauges
 from search.interruption import Interrupted
 from search.manifest import aims_of, begin, keras_space
 from search.planning import Plan
+from search.preference import Preference
 from search.records import StudyRecord, TrialState
 from search.report import write_report
 from search.standing import stand
@@ -161,7 +162,7 @@ def _export(plan: Plan) -> tuple[str, str]:
     """Export the preferred trial; return what became of it and the command to go on with. The result is safe anyway."""
     try:
         before = check_out(plan.out)
-        bundle = write_bundle(plan.folder, plan.out)
+        bundle = write_bundle(plan.folder, plan.out, Preference())
     except (StudyError, OSError) as error:
         again = f"python -m search.export {shlex.quote(str(plan.folder.path))} --out DIR"
         return f"nothing: {error}", again

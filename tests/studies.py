@@ -21,7 +21,7 @@ from search.folder import StudyFolder
 from search.journal import Journal, read
 from search.manifest import Space, keras_space
 from search.recorder import Recorder
-from search.records import StudyRecord, TrialState, fold
+from search.records import StudyRecord, TrialRecord, TrialState, fold
 
 PX = 16
 SHARE = 0.4  # of leukemic cells among the validation cells
@@ -176,6 +176,21 @@ def of_every_kind(folder: StudyFolder, *, finished: bool = False) -> None:
         if finished:
             stop(recorder, 6)
             recorder.study_finished("time budget")
+
+
+def of_points(*points: tuple[float, float, float], **others: float) -> StudyRecord:
+    """Return a study whose complete trials have these (recall, accuracy, specificity), and ``others`` for each."""
+    trials = {}
+    for number, (recall, accuracy, specificity) in enumerate(points):
+        trials[number] = TrialRecord(
+            number=number,
+            params={},
+            source="sampled",
+            state=TrialState.COMPLETE,
+            outcome={"metrics": metrics(recall, specificity) | {"accuracy": accuracy} | others},
+            finished=float(number),
+        )
+    return StudyRecord(trials=trials)
 
 
 def mixed(path: Path, *, finished: bool = False, **begun: Any) -> StudyFolder:

@@ -38,13 +38,14 @@ def ours(curves: Curves, seed: int, trials: int, *, sampler: str = "tpe", eta: i
 
 SEARCHES: dict[str, Make] = {
     OURS: ours,
-    "random search": lambda curves, seed, _: OptunaAlone(curves, optuna.samplers.RandomSampler(seed=seed)),
-    "Optuna TPE": lambda curves, seed, _: OptunaAlone(curves, optuna.samplers.TPESampler(seed=seed)),
-    "Optuna NSGA-II": lambda curves, seed, _: OptunaAlone(curves, optuna.samplers.NSGAIISampler(seed=seed)),
+    "random search": lambda curves, seed, _: OptunaAlone(curves, AIMS, optuna.samplers.RandomSampler(seed=seed)),
+    "Optuna TPE": lambda curves, seed, _: OptunaAlone(curves, AIMS, optuna.samplers.TPESampler(seed=seed)),
+    "Optuna NSGA-II": lambda curves, seed, _: OptunaAlone(curves, AIMS, optuna.samplers.NSGAIISampler(seed=seed)),
     "Ray Tune ASHA on recall": lambda curves, seed, _: AshaOnRecall(curves, seed=seed),
     "KerasTuner Hyperband": lambda curves, seed, trials: KerasTuner(curves, seed=seed, hyperband=True, trials=trials),
     "KerasTuner random": lambda curves, seed, trials: KerasTuner(curves, seed=seed, hyperband=False, trials=trials),
-    "Syne Tune MOASHA": lambda curves, seed, _: SyneTune(curves, seed=seed),
+    "Syne Tune MOASHA": lambda curves, seed, _: SyneTune(curves, seed=seed, mended=False),
+    "Syne Tune MOASHA, its sort mended": lambda curves, seed, _: SyneTune(curves, seed=seed, mended=True),
 }
 
 

@@ -1,4 +1,8 @@
-"""Peers of the search, as their documentation has them used, for ``simulation.replay``."""
+"""Peers of the search, as their documentation has them used, for ``simulation.replay``.
+
+Each tries the default configuration first and is told the bound on specificity where it has a means for that: Optuna
+has both, Ray Tune the first only, KerasTuner and Syne Tune neither.
+"""
 
 import random
 import tempfile
@@ -17,9 +21,11 @@ from syne_tune import config_space as syne_space
 from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
+from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import MOPriority
 
 from leukmodels.space import Choice, Float, Int
-from search.aims import OBJECTIVES
+from search.aims import OBJECTIVES, Aims
+from search.ranking import best_first
 from search.searcher import distribution
 from simulation import Curves, Suggestion
 
@@ -27,11 +33,13 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class OptunaAlone:
-    """Optuna's sampler on recall and accuracy; every trial runs to its end."""
+    """Optuna's sampler on recall and accuracy with its constraint; every trial runs to its end."""
 
-    def __init__(self, curves: Curves, sampler: optuna.samplers.BaseSampler) -> None:
+    def __init__(self, curves: Curves, aims: Aims, sampler: optuna.samplers.BaseSampler) -> None:
+        self._aims = aims
         self._distributions = {name: distribution(of) for name, of in curves.space.dimensions.items()}
         self._study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
+        self._study.enqueue_trial(dict(curves.space.default))
         self._asked: dict[str, optuna.Trial] = {}
 
     def suggest(self, trial: str) -> Suggestion:
@@ -42,7 +50,10 @@ class OptunaAlone:
         return True
 
     def end(self, trial: str, metrics: dict[str, float], *, whole: bool) -> None:
-        self._study.tell(self._asked.pop(trial), [metrics[name] for name in OBJECTIVES])
+        asked = self._asked.pop(trial)
+        for name, violation in self._aims.violations(metrics).items():
+            asked.set_constraint(name, violation)
+        self._study.tell(asked, [metrics[name] for name in OBJECTIVES])
 
 
 class AshaOnRecall:
@@ -51,6 +62,7 @@ class AshaOnRecall:
     def __init__(self, curves: Curves, *, seed: int) -> None:
         self._distributions = {name: distribution(of) for name, of in curves.space.dimensions.items()}
         self._study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        self._study.enqueue_trial(dict(curves.space.default))
         self._scheduler = AsyncHyperBandScheduler(
             metric="recall", mode="max", max_t=curves.epochs, grace_period=1, reduction_factor=3
         )
@@ -120,16 +132,24 @@ class KerasTuner:
         self._oracle.end_trial(ended)
 
 
-class SyneTune:
-    """Syne Tune's multi-objective ASHA."""
+class Places(MOPriority):
+    """Its non-dominated sort as places. Its own (0.16.0) returns the sorted rows, which its ASHA takes for places."""
 
-    def __init__(self, curves: Curves, *, seed: int) -> None:
+    def priority_unsafe(self, objectives: np.ndarray) -> np.ndarray:
+        return np.argsort(best_first(objectives, np.zeros(len(objectives))))
+
+
+class SyneTune:
+    """Syne Tune's multi-objective ASHA, as it is or with its sort ``mended``."""
+
+    def __init__(self, curves: Curves, *, seed: int, mended: bool) -> None:
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002  its spaces draw from the global generator
         self._scheduler = MOASHA(
             config_space={name: _syne_dimension(of) for name, of in curves.space.dimensions.items()},
             metrics=[*OBJECTIVES],
             do_minimize=False,
+            multiobjective_priority=Places() if mended else None,
             time_attr="epoch",
             max_t=curves.epochs,
             grace_period=1,
