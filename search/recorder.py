@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from leukmodels.errors import StudyError
 from search.journal import Event, EventKind, Journal
 from search.records import StudyRecord, TrialRecord, TrialState, Verdict
 
@@ -17,6 +18,7 @@ class Recorder:
         self._journal = journal
         self._listeners = listeners
         self.record = record
+        self.failure: StudyError | None = None  # Tune makes an error of its own of any that a scheduler raises
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything behind: Tune pickles its parts into a scratch file that nothing reads back."""
@@ -57,7 +59,14 @@ class Recorder:
         self._append("study_finished", reason=reason)
 
     def _append(self, kind: EventKind, **fields: Any) -> None:
-        event = self._journal.append(kind, **fields)
+        try:
+            event = self._journal.append(kind, **fields)
+        except OSError as error:
+            self.failure = StudyError(
+                f"The journal cannot be written ({error}). All that is in it is safe: when that is mended, go on with "
+                "--resume."
+            )
+            raise self.failure from error
         self.record.apply(event)
         for listener in self._listeners:
             listener(self.record, event)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ray.tune import TuneError
+
 from search import journal
 from search.config import SearchConfig
 from search.data.placing import Placed
@@ -94,6 +96,10 @@ def drive(
                         trial.number, TrialState.STOPPED, reason=f"the study ended: {ending.reason}"
                     )
                 recorder.study_finished(ending.reason or "all trials done")
+        except TuneError:
+            if recorder.failure:
+                raise recorder.failure from None
+            raise
         except Interrupted as interruption:
             if begun:
                 with contextlib.suppress(OSError):

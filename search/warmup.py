@@ -37,6 +37,7 @@ class WarmUps:
         self._handed_out = self._started = 0
         self._began = time.monotonic()
         self._failure = ""
+        self._broken: Exception | None = None
         self.data: ray.ObjectRef | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -56,8 +57,14 @@ class WarmUps:
         """A worker could not be warmed up: no trial could run there either."""
         self._failure = self._failure or reason
 
+    def broken(self, error: Exception) -> None:
+        """The search itself has an error, which Tune would take for the trial's."""
+        self._broken = self._broken or error
+
     def look(self) -> None:
-        """Prepare the data when it is time; SessionError when a warm-up failed."""
+        """Prepare the data when it is time; SessionError when a warm-up failed, or what the search itself raised."""
+        if self._broken:
+            raise self._broken
         if self._failure:
             raise SessionError(f"The workers cannot be started. {self._failure}")
         waited_s = time.monotonic() - self._began
@@ -89,7 +96,10 @@ class WarmSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell ``inner`` of trials."""
         if trial_id not in self._own:
-            self._inner.on_trial_complete(trial_id, result, error)
+            try:
+                self._inner.on_trial_complete(trial_id, result, error)
+            except Exception as failure:
+                self._warm_ups.broken(failure)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Tell ``inner`` of trials."""

@@ -8,6 +8,7 @@ from leukmodels.errors import DataError, SessionError, StudyError
 from search import journal
 from search.folder import StudyFolder
 from search.records import TrialState, fold
+from search.searcher import OptunaSearcher
 from toy import SPACE, Toy, run_toy
 
 
@@ -44,6 +45,30 @@ def test_a_worker_that_is_lost_once_or_twice_costs_nothing(session, tmp_path):
     record = run_toy(tmp_path / "study", session, trials=4, epochs=2, experiment=Toy(die={1: 1, 2: 2}))
     assert record.count(TrialState.COMPLETE) == 4
     assert len([*(tmp_path / "study" / "trials").glob("*/death-*")]) == 3
+
+
+def test_a_journal_that_cannot_be_written_ends_the_study_with_what_to_do(session, tmp_path, monkeypatch):
+    written = journal.Journal.append
+
+    def full(self, event, **fields):
+        if event == "epoch" and fields["trial"] == 2:
+            raise OSError(28, "No space left on device")
+        return written(self, event, **fields)
+
+    with monkeypatch.context() as patched, pytest.raises(StudyError, match=r"No space left.*--resume"):
+        patched.setattr(journal.Journal, "append", full)
+        run_toy(tmp_path / "study", session, trials=4, epochs=2)
+    record = run_toy(tmp_path / "study", session, trials=4, epochs=2)
+    assert record.count(TrialState.COMPLETE) == 4
+
+
+def test_an_error_of_the_searcher_is_not_taken_for_the_trials(session, tmp_path, monkeypatch):
+    def confused(self, trial_id, result=None, error=False):
+        raise LookupError("the searcher is confused")
+
+    monkeypatch.setattr(OptunaSearcher, "on_trial_complete", confused)
+    with pytest.raises(LookupError, match="confused"):
+        run_toy(tmp_path / "study", session, trials=4, epochs=1)
 
 
 def test_the_time_budget_stops_running_trials_as_stopped(session, tmp_path):
