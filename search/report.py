@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search.aims import Aims
+from search.comparison import cold_start
 from search.display.effort import draw_effort
 from search.display.figures import draw_front, draw_progress, write_front_table
 from search.folder import StudyFolder
@@ -32,5 +33,6 @@ def write_report(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str
     draw_front(standing, written["front, picture"], aims=aims, **told)
     draw_progress(record, aims, written["progress"], **told)
     mattered = importances(record, Space.from_dict(manifest["space"]), aims)
-    draw_effort(record, aims, mattered, written["effort"], **told)
+    cold = cold_start(folder) if manifest["prior"] else None
+    draw_effort(record, aims, mattered, written["effort"], cold=cold, **told)
     return written

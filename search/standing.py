@@ -3,8 +3,10 @@
 The front is made of the complete trials that keep the study's bounds (see ``aims``).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -63,3 +65,38 @@ def hypervolumes(record: StudyRecord, aims: Aims) -> list[tuple[int, float]]:
         standing = advance(standing, [trial], aims)
         reached.append((trial.number, standing.hypervolume))
     return reached
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What a search had reached for how much: after each ended trial the epochs of all of them, and the hypervolume."""
+
+    epochs: tuple[int, ...] = ()
+    volumes: tuple[float, ...] = ()
+
+    @property
+    def spent(self) -> int:
+        """The epochs of all trials that have ended."""
+        return self.epochs[-1] if self.epochs else 0
+
+    def volume_at(self, epochs: int) -> float:
+        """Return the hypervolume when so many epochs were spent."""
+        ended = bisect_right(self.epochs, epochs)
+        return self.volumes[ended - 1] if ended else 0.0
+
+    def epochs_to(self, volume: float) -> int | None:
+        """Return the epochs after which the hypervolume was that large, None where it never was."""
+        return next((spent for spent, had in zip(self.epochs, self.volumes, strict=True) if had >= volume), None)
+
+
+def effort(record: StudyRecord, aims: Aims) -> Effort:
+    """Return the effort of a study, its trials in order of finishing."""
+    ended = sorted(
+        (trial for trial in record.trials.values() if trial.finished is not None),
+        key=lambda trial: (trial.finished or 0.0, trial.number),
+    )
+    reached = dict(hypervolumes(record, aims))
+    return Effort(
+        epochs=tuple(accumulate(len(trial.epochs) for trial in ended)),
+        volumes=tuple(accumulate((reached.get(trial.number, 0.0) for trial in ended), max)),
+    )

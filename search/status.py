@@ -16,6 +16,7 @@ from typing import Any
 
 from leukmodels.command import run_verb
 from leukmodels.errors import StudyError
+from search import comparison
 from search.aims import OBJECTIVES, Aims
 from search.cli import add_storage, find_study
 from search.display.tables import front_table, studies_table, terminal
@@ -25,7 +26,7 @@ from search.journal import read
 from search.manifest import config_of
 from search.preference import Preference, ways
 from search.records import StudyRecord, TrialRecord, TrialState, fold
-from search.standing import Standing, stand
+from search.standing import Standing, effort, stand
 
 _EXAMPLES = """examples:
   python -m search.status                   the studies of the storage folder
@@ -124,6 +125,9 @@ def show(status: Status) -> None:
         out.print(front_table(standing.front, cost=manifest["aims"]["cost"]))
     else:
         out.print(no_front(standing, len(record.trials)))
+    if manifest["prior"]:
+        reached = effort(record, Aims(**manifest["aims"]))
+        out.print(f"\n{comparison.words(reached, comparison.cold_start(status.folder))}", soft_wrap=True)
 
 
 def show_all(storage: Path) -> None:

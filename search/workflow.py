@@ -12,6 +12,7 @@ from leukmodels.cohort import cohort_bytes, draw_cohort
 from leukmodels.errors import StudyError
 from leukmodels.readers.source import Source, open_source
 from leukmodels.shards import image_bytes
+from search import comparison
 from search.bundle import check_out, write_bundle
 from search.data import admission, placing
 from search.data.cache import PixelCache
@@ -26,7 +27,7 @@ from search.planning import Plan
 from search.preference import Preference
 from search.records import StudyRecord, TrialState
 from search.report import write_report
-from search.standing import stand
+from search.standing import effort, stand
 from search.study import drive
 from search.tracking.tracker import Tracker, watch_command
 from search.tuning import Resources
@@ -150,6 +151,8 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
         written["exported"], command = _export(plan)
         commands += [command, f"python -m search.export {study} --prefer accuracy"]
         tracker.log_front()
+    if plan.prior:
+        console.say(comparison.words(effort(record, aims_of(plan.config)), comparison.cold_start(folder)))
     if not tracker.stop(_TRACKING_PATIENCE_S):
         behind = tracker.problem or f"{tracker.behind} events are on their way"
         console.say(f"MLflow has not heard everything yet: {behind}")

@@ -20,6 +20,7 @@ from search.data.prepare import DataReport
 from search.folder import StudyFolder
 from search.journal import Journal, read
 from search.manifest import Space, keras_space
+from search.prior import Prior
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialRecord, TrialState, fold
 
@@ -70,7 +71,14 @@ def config(**given: Any) -> SearchConfig:
     return configure("smoke", {"task": "runx1", "image_px": PX, "scheduler": "none", **given})
 
 
-def begin(path: Path, *, root: Path | str = "/data/cells", space: Space | None = None, **given: Any) -> StudyFolder:
+def begin(
+    path: Path,
+    *,
+    root: Path | str = "/data/cells",
+    space: Space | None = None,
+    prior: Prior | None = None,
+    **given: Any,
+) -> StudyFolder:
     """Begin a study of drawn cells in ``path``; ``given`` are its options."""
     folder = StudyFolder(path)
     manifest.begin(
@@ -96,6 +104,7 @@ def begin(path: Path, *, root: Path | str = "/data/cells", space: Space | None =
         split=Split(part_of={"AAA": "train", "AAB": "validation", "AAC": "test"}),
         space=space or keras_space(),
         command=f"python -m search.run --task runx1 --data {root}",
+        prior=prior,
     )
     return folder
 

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.aims import Aims
+from search.comparison import ColdStart
 from search.display.figures import FAINT, GREY, INK, LEGEND, layout, save, style, title_of
 from search.display.wording import metric_name
 from search.records import StudyRecord, TrialState
-from search.standing import hypervolumes
+from search.standing import Effort, effort
 
 _SHOWN = 8  # hyperparameters
 _HATCHES = ("", "////", "....")
@@ -24,17 +25,19 @@ def draw_effort(
     importances: Mapping[str, Mapping[str, float]],
     path: Path,
     *,
+    cold: ColdStart | None = None,
     title: str,
     synthetic: bool,
 ) -> None:
     """Draw the hypervolume over the epochs spent, how many trials each rung stopped, and what mattered.
 
-    ``importances`` is what ``importance.importances`` returns; empty leaves its panel out.
+    ``importances`` is what ``importance.importances`` returns; empty leaves its panel out. ``cold`` is what a warm
+    start is to be seen beside.
     """
     panels = [["volume"], ["rungs"], *([["importance"]] if importances else [])]
     figure = Figure(figsize=(7.2, 2.9 * len(panels)), dpi=150, layout=layout())
     drawn: dict[str, Axes] = figure.subplot_mosaic(panels)
-    _draw_volume(drawn["volume"], record, aims)
+    _draw_volume(drawn["volume"], effort(record, aims), cold)
     _draw_rungs(drawn["rungs"], record)
     if importances:
         _draw_importances(drawn["importance"], importances)
@@ -44,19 +47,17 @@ def draw_effort(
     save(figure, path)
 
 
-def _draw_volume(axes: Axes, record: StudyRecord, aims: Aims) -> None:
+def _draw_volume(axes: Axes, ours: Effort, cold: ColdStart | None) -> None:
     """Draw the hypervolume over the epochs of the trials that had ended when it was reached."""
     axes.set(xlabel="epochs of the trials that have ended", ylabel="hypervolume")
-    ended = sorted(
-        (trial for trial in record.trials.values() if trial.finished is not None),
-        key=lambda trial: (trial.finished or 0.0, trial.number),
-    )
-    if not ended:
-        return
-    spent = np.cumsum([len(trial.epochs) for trial in ended])
-    reached = dict(hypervolumes(record, aims))
-    volume = np.maximum.accumulate([reached.get(trial.number, 0.0) for trial in ended])
-    axes.step(np.append(0, spent), np.append(0, volume), where="post", color=INK, linewidth=1.4)
+    looks: list[tuple[Effort, str, dict[str, Any]]] = [(ours, "this study", {"color": INK})]
+    if cold:
+        looks.append((cold.effort, f"cold start: {cold.name}", {"color": GREY, "linestyle": "--"}))
+    for drawn, name, look in looks:
+        if drawn.spent:
+            axes.step((0, *drawn.epochs), (0, *drawn.volumes), where="post", linewidth=1.4, label=name, **look)
+    if cold:
+        axes.legend(loc="lower right", **LEGEND)
 
 
 def _draw_rungs(axes: Axes, record: StudyRecord) -> None:

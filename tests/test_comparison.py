@@ -1,0 +1,65 @@
+"""Whether a warm start helped."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from search.aims import Aims
+from search.comparison import ColdStart, cold_start, words
+from search.prior import Prior
+from search.standing import Effort, effort
+from studies import begin, of_points, recording, run
+
+PRIOR = Prior(study="npm1", task="npm1", front=[], params=[], metrics=[], default={})
+COLD = {"cold": {}, "longer": {}, "other size": {"epochs": 9}, "other bounds": {"min_specificity": 0.7}}
+
+
+def spend(folder, trials):
+    with recording(folder) as recorder:
+        for number in range(trials):
+            run(recorder, number)
+
+
+def test_the_longest_study_that_searched_the_same_from_nothing_is_the_one_beside(tmp_path):
+    for trials, (name, given) in enumerate(COLD.items(), start=2):
+        spend(begin(tmp_path / name, **given), trials)
+    spend(begin(tmp_path / "warm too", prior=PRIOR), 9)
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "study.json").write_text('{"schema": 1}')
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "study.json").write_text("{")
+    found = cold_start(begin(tmp_path / "warm", prior=PRIOR, seed=7))
+    assert found.name == "longer"
+    assert found.effort.spent == 9
+
+
+def test_without_one_it_is_said_how_to_have_one(tmp_path):
+    begin(tmp_path / "unspent")
+    assert cold_start(begin(tmp_path / "warm", prior=PRIOR)) is None
+    assert "cannot be said" in words(Effort(), None)
+    assert "without --warm-start" in words(Effort(), None)
+
+
+@pytest.mark.parametrize(
+    ("warm", "said"),
+    [
+        (Effort(epochs=(2, 4, 9), volumes=(0.3, 0.6, 0.7)), "0.600 and 0.500 after 6 epochs of each; what .* after 4"),
+        (Effort(epochs=(2, 9), volumes=(0.4, 0.7)), r"0\.400 and 0\.500 after 6 epochs of each\. \(One"),
+        (Effort(epochs=(3,), volumes=(0.3,)), r"0\.300 and 0\.200 after 3 epochs"),
+    ],
+)
+def test_they_are_compared_after_the_epochs_that_both_have_spent(warm, said):
+    rival = ColdStart(name="cold", effort=Effort(epochs=(3, 6), volumes=(0.2, 0.5)))
+    assert re.search(said, words(warm, rival))
+
+
+def test_the_effort_adds_epochs_up_in_order_of_finishing_and_never_falls():
+    record = of_points((0.8, 0.8, 0.9), (0.1, 0.1, 0.9), (0.9, 0.9, 0.9))
+    for number, epochs in enumerate((3, 1, 2)):
+        record.trials[number] = replace(record.trials[number], epochs=({},) * epochs)
+    reached = effort(record, Aims())
+    assert reached.epochs == (3, 4, 6)
+    assert reached.volumes == pytest.approx((0.64, 0.64, 0.81))
+    assert [reached.volume_at(spent) for spent in (0, 3, 5, 9)] == pytest.approx([0, 0.64, 0.64, 0.81])
+    assert [reached.epochs_to(volume) for volume in (0.1, 0.7, 0.9)] == [3, 6, None]
