@@ -31,14 +31,16 @@ def draw_effort(
 ) -> None:
     """Draw the hypervolume over the epochs spent, how many trials each rung stopped, and what mattered.
 
-    ``importances`` is what ``importance.importances`` returns; empty leaves its panel out. ``cold`` is what a warm
-    start is to be seen beside.
+    ``importances`` is what ``importance.importances`` returns; empty leaves its panel out, as no rung does. ``cold`` is
+    what a warm start is to be seen beside.
     """
-    panels = [["volume"], ["rungs"], *([["importance"]] if importances else [])]
+    judged = any(trial.verdicts for trial in record.trials.values())
+    panels = [["volume"], *([["rungs"]] if judged else []), *([["importance"]] if importances else [])]
     figure = Figure(figsize=(7.2, 2.9 * len(panels)), dpi=150, layout=layout())
     drawn: dict[str, Axes] = figure.subplot_mosaic(panels)
     _draw_volume(drawn["volume"], effort(record, aims), cold)
-    _draw_rungs(drawn["rungs"], record)
+    if judged:
+        _draw_rungs(drawn["rungs"], record)
     if importances:
         _draw_importances(drawn["importance"], importances)
     for axes in drawn.values():
