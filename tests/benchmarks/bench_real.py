@@ -149,9 +149,9 @@ def report(found: dict[str, list[tuple[Curve, int, int]]], options: argparse.Nam
         "",
         f"Drawn cohort (task runx1, {options.image_px} px), {options.epochs} epochs a trial at most, "
         f"{options.minutes:g} minutes each from the command's start, one after the other on "
-        f"{len(os.sched_getaffinity(0))} cores (load average before: {busy:.1f}), {options.runs} run(s). Hypervolume of "
-        "recall and accuracy from (0, 0), specificity at least 0.5, on validation cells. This project counts complete "
-        "trials only; the peers train every trial to its end.",
+        f"{len(os.sched_getaffinity(0))} cores (load average before: {busy:.1f}), {options.runs} run(s). Hypervolume "
+        "of recall and accuracy from (0, 0), specificity at least 0.5, on validation cells. This project counts "
+        "complete trials only; the peers train every trial to its end.",
         "",
         "| run | search | trials ended | epochs | hypervolume at the end | this project had it after | of the time |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
