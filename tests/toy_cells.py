@@ -1,5 +1,8 @@
 """Tiny cells that a small model can learn, and strategies over the search space, for several test modules."""
 
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.hparams import HyperParams, space
-from leukmodels.pixels import Blocks, Streamed
+from leukmodels.pixels import Blocks, Images, Rows, Streamed
 from leukmodels.shards import Shard, write_shard
 from leukmodels.space import Choice, Dimension, Int
 
@@ -87,3 +90,23 @@ def values(dimension: Dimension) -> st.SearchStrategy[Any]:
 def points() -> st.SearchStrategy[dict[str, Any]]:
     """Return a strategy of full points of the search space."""
     return st.fixed_dictionaries({name: values(dimension) for name, dimension in space().items()})
+
+
+def numbered(n: int, image_px: int = 2) -> Images:
+    """Return n images that say which they are: image i is filled with i."""
+    return np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, image_px, image_px, 3)).copy()
+
+
+def numbers(batches: Iterable[Images]) -> list[list[int]]:
+    return [batch[:, 0, 0, 0].tolist() for batch in batches]
+
+
+def some_rows(data: st.DataObject, n: int) -> Rows:
+    return np.array(data.draw(st.lists(st.integers(0, n - 1), max_size=50), label="rows"), dtype=np.int64)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Yield a folder for one example of a property: a fixture's would be shared by all."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
