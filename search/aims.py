@@ -5,6 +5,7 @@ leukemia costs more than a false alarm, so recall comes first wherever there is 
 ("everything is leukemia") is kept, shown and told to the sampler, but is on no front.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -48,7 +49,7 @@ class Aims:
     def losses(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return the objectives so that lower is better, 0 is ideal, and the hypervolume ends at 1."""
         return tuple(
-            float(metrics[name]) / self._reference(name) if name in COSTS else 1.0 - float(metrics[name])
+            self._cost(name, float(metrics[name])) if name in COSTS else 1.0 - float(metrics[name])
             for name in self.objectives
         )
 
@@ -69,6 +70,7 @@ class Aims:
         """Say whether ``metrics`` keep every bound."""
         return all(value <= 0 for value in self.violations(metrics).values())
 
-    def _reference(self, cost: str) -> float:
-        ceiling = {"latency_ms": self.max_latency_ms, "parameters": self.max_parameters}[cost]
-        return COSTS[cost] if ceiling is None else ceiling
+    def _cost(self, name: str, value: float) -> float:
+        """Return a cost as a share of its ceiling, both as logarithms: costs span orders of magnitude."""
+        ceiling = {"latency_ms": self.max_latency_ms, "parameters": self.max_parameters}[name]
+        return math.log1p(value) / math.log1p(COSTS[name] if ceiling is None else ceiling)

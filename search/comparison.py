@@ -33,11 +33,11 @@ def cold_start(folder: StudyFolder) -> ColdStart | None:
         other = StudyFolder(path.parent)
         try:
             manifest = other.read_manifest()
-        except (StudyError, ValueError):  # of another version, or damaged: nothing to compare with
+            if manifest["prior"] is None and _what(manifest) == ours:
+                record = fold(journal.read(other.journal))
+                found.append(ColdStart(name=other.name, effort=effort(record, Aims(**manifest["aims"]))))
+        except (StudyError, ValueError, KeyError):  # of another version, or damaged: nothing to compare with
             continue
-        if manifest["prior"] is None and _what(manifest) == ours:
-            aims = Aims(**manifest["aims"])
-            found.append(ColdStart(name=other.name, effort=effort(fold(journal.read(other.journal)), aims)))
     return max((cold for cold in found if cold.effort.spent), key=lambda cold: cold.effort.spent, default=None)
 
 

@@ -38,6 +38,9 @@ RESUMABLE = frozenset(
 )
 
 
+Sampler = Literal["tpe", "nsga2", "nsga3", "random"]
+
+
 class SearchConfig(BaseModel):
     """One study's options. The field descriptions are the command line's help."""
 
@@ -61,7 +64,7 @@ class SearchConfig(BaseModel):
     )
     eta: int = Field(default=3, ge=2, le=100, description="of how many trials on a rung one trains on")
     grace: int = Field(default=2, ge=1, le=10_000, description="epochs that every trial may train: the first rung")
-    sampler: Literal["tpe", "nsga2", "nsga3", "random"] = Field(
+    sampler: Sampler = Field(
         default="tpe",
         description="how configurations are chosen; all but random learn from the trials before, nsga2 and nsga3 "
         "from those of one session",

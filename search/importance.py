@@ -1,4 +1,8 @@
-"""Which hyperparameters mattered: Optuna's PED-ANOVA of the complete trials (Watanabe 2023, arXiv:2304.10255)."""
+"""Which hyperparameters mattered: Optuna's PED-ANOVA (Watanabe 2023, arXiv:2304.10255).
+
+Of the complete trials within the bounds: "everything is leukemia" has the best recall of all. Stopped trials have no
+outcome, so what made trials so bad that they were stopped is not seen here.
+"""
 
 import warnings
 from collections.abc import Mapping
@@ -19,11 +23,13 @@ _BEST = 0.25
 def importances(record: StudyRecord, space: Space, aims: Aims) -> Mapping[str, Mapping[str, float]]:
     """Return for each objective the share of each hyperparameter in what the best quarter of the trials have in common.
 
-    Shares add up to 1 over the hyperparameters, the largest first. Empty where too few trials are complete.
+    Shares add up to 1 over the hyperparameters, the largest first. Empty where too few trials are complete and within
+    the bounds.
     """
-    if record.count(TrialState.COMPLETE) < FEWEST:
+    feasible = [trial for trial in record.by_state(TrialState.COMPLETE) if aims.admit(trial.metrics)]
+    if len(feasible) < FEWEST:
         return {}
-    study = told(record, space, aims)
+    study = told(StudyRecord(trials={trial.number: trial for trial in feasible}), space, aims)
     evaluator = PedAnovaImportanceEvaluator(target_quantile=_BEST)
     found = {}
     with warnings.catch_warnings(action="ignore"):  # it warns that lower is taken for better, which is meant

@@ -2,8 +2,9 @@
 
 Its front is tried first: what is good for one leukemia is rarely bad for the next. Its best trials are given to TPE as
 well, once the default has ended here: two tasks are not equally hard, so their values are moved by what the default
-differs between them, the one configuration that both have tried. They are few, so that trials of this study soon weigh
-more. (Optuna's genetic samplers count trials of their own generations only.)
+differs between them, the one configuration that both have tried. They are few: TPE takes a tenth of all trials for good
+ones, theirs among them as long as nothing here is better. (Optuna's genetic samplers count trials of their own
+generations only.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from search import journal
 from search.aims import COSTS, Aims
 from search.folder import StudyFolder
 from search.ranking import best_first, spread
-from search.records import TrialState, fold
+from search.records import DEFAULT, TrialState, fold
 from search.standing import stand
 
 TRIED = 5  # of the other front, spread over it
@@ -83,14 +84,14 @@ def read_prior(folder: StudyFolder) -> Prior:
         raise StudyError(f"{folder.name} has no front to begin with: none of its trials is complete and within bounds.")
     chosen = spread(np.array([aims.losses(trial.metrics) for trial in front]))[:TRIED]
     complete = record.by_state(TrialState.COMPLETE)
-    default = next((trial.metrics for trial in complete if trial.source == "default"), {})
-    others = [trial for trial in complete if trial.source != "default"]
+    default = next((trial.metrics for trial in complete if trial.source == DEFAULT), {})
+    others = [trial for trial in complete if trial.source != DEFAULT]
     losses = np.array([aims.losses(trial.metrics) for trial in others]).reshape(-1, len(aims.objectives))
     best = best_first(losses, [aims.violation(trial.metrics) for trial in others])[:LEARNT]
     return Prior(
         study=folder.name,
         task=manifest["task"]["name"],
-        front=[dict(front[row].params) for row in chosen if front[row].source != "default"],
+        front=[dict(front[row].params) for row in chosen if front[row].source != DEFAULT],
         params=[dict(others[row].params) for row in best],
         metrics=[dict(others[row].metrics) for row in best],
         default=dict(default),

@@ -11,6 +11,8 @@ from typing import Any
 
 from search.journal import Event
 
+DEFAULT, SAMPLED, WARM = "default", "sampled", "warm start"  # where a trial's configuration comes from
+
 
 class TrialState(StrEnum):
     """Where a trial stands. A stopped one was ended early on purpose: its last epoch is not its outcome."""

@@ -38,6 +38,10 @@ class Ladder:
             rung *= self.eta
         return tuple(found)
 
+    def complete(self, trials: int) -> int:
+        """Return how many of ``trials`` pass every rung, at the least."""
+        return max(1, trials // int(self.eta ** len(self.rungs)))
+
     def quota(self, size: int) -> int:
         """Return how many of ``size`` trials on a rung train on."""
         return -(-size // self.eta)

@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.recorder import Recorder
-from search.records import TrialState
+from search.records import DEFAULT, TrialState
 from search.rungs import Rungs
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ class JournalingScheduler(FIFOScheduler):
         """Judge a trial that has come to a rung, once; a resumed one reports epochs again that were judged before."""
         trial = self._recorder.record.trials[number]
         if epoch not in self._rungs.ladder.rungs or trial.state is not TrialState.RUNNING:
+            return False
+        if trial.source == DEFAULT:  # what others are measured by, and two tasks by one another (see prior)
+            self._rungs.take(trial)
             return False
         verdict = trial.verdict(epoch)
         if verdict is None:

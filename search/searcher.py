@@ -11,12 +11,11 @@ journal's fold, and each trial is told as what the journal says it is.
     failed     FAIL
     unfinished enqueued again under its own number, with its own parameters
 
-A hyperparameter without effect under the others (the groups of a normalisation that is off) is not drawn at all, so no
-sampler learns from its noise.
+A hyperparameter without effect under the others (``Space.given``) is not drawn at all, so no sampler learns from its
+noise.
 """
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import optuna
@@ -26,13 +25,13 @@ from optuna.trial import create_trial
 from ray.tune.search import Searcher
 
 from leukmodels.space import Choice, Dimension, Float, Int
+from search import samplers
 from search.aims import Aims
+from search.config import Sampler
 from search.manifest import Space
 from search.prior import Prior
 from search.recorder import Recorder
-from search.records import StudyRecord, TrialRecord, TrialState
-
-WARM = "warm start"  # the source of a trial that another study's front gave
+from search.records import DEFAULT, SAMPLED, WARM, StudyRecord, TrialRecord, TrialState
 
 _STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -44,7 +43,8 @@ _STATES = {
 class OptunaSearcher(Searcher):
     """Suggests up to ``trials`` configurations of ``space``, its default first; numbers are those of the journal.
 
-    ``suggest`` returns ``{"number": ..., "params": {...}}``. ``sampler`` is one of SAMPLERS.
+    ``suggest`` returns ``{"number": ..., "params": {...}}``. ``complete`` is how many trials are expected to train to
+    their end (None: all).
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class OptunaSearcher(Searcher):
         aims: Aims,
         trials: int,
         seed: int,
-        sampler: str = "tpe",
+        sampler: Sampler = "tpe",
+        complete: int | None = None,
         prior: Prior | None = None,
     ) -> None:
         # Without metric and mode Tune neither compares results nor refuses one that lacks an objective.
@@ -65,14 +66,16 @@ class OptunaSearcher(Searcher):
         self._aims = aims
         self._trials = trials
         # Another seed for every session: a resumed sampler must not repeat the first one's draws.
-        drawing = _sampler(sampler, seed + recorder.record.sessions - 1, trials)
+        drawing = samplers.sampler(
+            sampler, seed=seed + recorder.record.sessions - 1, trials=trials, complete=complete or trials
+        )
         self._prior = prior
         self.study = told(recorder.record, space, aims, drawing, learnt=self._learnt())
         self._numbers: dict[str, int] = {}
         self._asked: dict[int, optuna.Trial] = {}
         self._unfinished = len(recorder.record.by_state(TrialState.RUNNING))  # of earlier sessions, not yet handed out
         if not recorder.record.trials:
-            self.study.enqueue_trial(dict(space.default), user_attrs={"source": "default"})
+            self.study.enqueue_trial(dict(space.default), user_attrs={"source": DEFAULT})
         if prior:
             begun = sum(trial.source == WARM for trial in recorder.record.trials.values())
             for params in prior.front[begun:]:
@@ -80,7 +83,7 @@ class OptunaSearcher(Searcher):
 
     def _learnt(self) -> list[optuna.trial.FrozenTrial]:
         """Return the other study's trials, once the default has shown how the two tasks differ, and never again."""
-        defaults = (trial for trial in self._recorder.record.by_state(TrialState.COMPLETE) if trial.source == "default")
+        defaults = (trial for trial in self._recorder.record.by_state(TrialState.COMPLETE) if trial.source == DEFAULT)
         if self._prior is None or (default := next(defaults, None)) is None:
             return []
         moved, self._prior = self._prior.moved(default.metrics, self._aims), None
@@ -109,7 +112,7 @@ class OptunaSearcher(Searcher):
         number = asked.user_attrs.get("number")
         if number is None:
             number = len(self._recorder.record.trials)
-            self._recorder.trial_started(number, params, asked.user_attrs.get("source", "sampled"))
+            self._recorder.trial_started(number, params, asked.user_attrs.get("source", SAMPLED))
         self._numbers[trial_id] = number
         self._asked[number] = asked
         return {"number": number, "params": params}
@@ -150,7 +153,7 @@ def told(
 ) -> optuna.Study:
     """Return an Optuna study that knows what the journal's fold says of every trial; unfinished ones are enqueued.
 
-    ``learnt`` are another study's trials, older than all of these.
+    ``learnt`` are another study's trials, which come first.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(directions=aims.directions, sampler=sampler)
@@ -219,34 +222,3 @@ def _draw(asked: optuna.Trial, name: str, dimension: Dimension) -> Any:
             return asked.suggest_float(name, low, high, log=log)
         case Choice(options=options):
             return asked.suggest_categorical(name, options)
-
-
-def _first_random(trials: int) -> int:
-    """Return how many trials are drawn at random first: Optuna's ten would be nearly all of a small study."""
-    return min(10, max(3, trials // 4))
-
-
-def _sampler(name: str, seed: int, trials: int) -> optuna.samplers.BaseSampler:
-    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-        return SAMPLERS[name](seed, trials)
-
-
-def _tpe(seed: int, trials: int) -> optuna.samplers.BaseSampler:
-    # In groups, as not every trial has every hyperparameter; running trials count as bad ones, so that those that run
-    # at the same time differ.
-    return optuna.samplers.TPESampler(
-        seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=_first_random(trials)
-    )
-
-
-def _population(trials: int) -> int:
-    """Return the size of a generation: Optuna's 50, or fewer where there would not be five of them."""
-    return min(50, max(4, trials // 5))
-
-
-SAMPLERS: Mapping[str, Callable[[int, int], optuna.samplers.BaseSampler]] = {
-    "tpe": _tpe,
-    "nsga2": lambda seed, trials: optuna.samplers.NSGAIISampler(seed=seed, population_size=_population(trials)),
-    "nsga3": lambda seed, trials: optuna.samplers.NSGAIIISampler(seed=seed, population_size=_population(trials)),
-    "random": lambda seed, trials: optuna.samplers.RandomSampler(seed=seed),
-}

@@ -44,7 +44,7 @@ def drive(
     training (see ``trial.Experiment``); ``prior`` is what another study gives.
     """
     with journal.Journal(folder.journal) as written:
-        aims, record = aims_of(config), fold(journal.read(folder.journal))
+        aims, ladder, record = aims_of(config), ladder_of(config), fold(journal.read(folder.journal))
         plateau = Plateau(record, aims, window=config.plateau, tolerance=config.tolerance)
         recorder = Recorder(written, record, (*listeners, plateau))
         plan = TrialPlan(
@@ -59,6 +59,7 @@ def drive(
             recorder,
             space=space,
             sampler=config.sampler,
+            complete=ladder.complete(config.trials),
             aims=aims,
             trials=config.trials,
             seed=config.seed,
@@ -82,7 +83,7 @@ def drive(
                         folder,
                         begin,
                         searcher=searcher,
-                        scheduler=JournalingScheduler(recorder, Rungs(ladder_of(config), aims, recorder.record)),
+                        scheduler=JournalingScheduler(recorder, Rungs(ladder, aims, recorder.record)),
                         stopper=ending,
                         plan=plan,
                         experiment=experiment or KerasExperiment(),

@@ -29,6 +29,8 @@ def test_the_longest_study_that_searched_the_same_from_nothing_is_the_one_beside
     (tmp_path / "older" / "study.json").write_text('{"schema": 1}')
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "study.json").write_text("{")
+    spend(torn := begin(tmp_path / "torn"), 9)
+    torn.journal.write_text("{}\n" + torn.journal.read_text())
     found = cold_start(begin(tmp_path / "warm", prior=PRIOR, seed=7))
     assert found.name == "longer"
     assert found.effort.spent == 9

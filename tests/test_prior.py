@@ -13,8 +13,8 @@ from search.journal import Journal
 from search.manifest import keras_space
 from search.prior import TRIED, Prior, read_prior
 from search.recorder import Recorder
-from search.records import StudyRecord, fold
-from search.searcher import WARM, OptunaSearcher
+from search.records import WARM, StudyRecord, fold
+from search.searcher import OptunaSearcher
 from studies import begin, complete, recording, start, stop
 
 AIMS = Aims(min_specificity=0.5)

@@ -11,12 +11,12 @@ from ray.tune.schedulers import TrialScheduler
 from search import journal
 from search.aims import Aims
 from search.journal import Journal
-from search.ranking import best_first, fronts
+from search.ranking import spread
 from search.recorder import Recorder
-from search.records import StudyRecord, TrialState, Verdict, fold
+from search.records import DEFAULT, SAMPLED, StudyRecord, TrialState, Verdict, fold
 from search.rungs import Ladder, Rungs, judged_by
 from search.scheduler import JournalingScheduler
-from studies import TOLD, complete, metrics, start
+from studies import TOLD, complete, metrics
 from tune_trials import outcome_of, report_of, trial_of
 
 AIMS = Aims(min_specificity=0.5)
@@ -36,6 +36,10 @@ def test_rungs_are_epochs_before_the_last(eta, grace, epochs):
     assert all(rung < epochs for rung in rungs)
     assert [b / a for a, b in pairwise(rungs)] == [eta] * max(len(rungs) - 1, 0)
     assert bool(rungs) == (grace < epochs)
+
+
+def start(recorder, number):
+    recorder.trial_started(number, {}, SAMPLED)
 
 
 def test_who_comes_first_trains_on_and_a_worse_one_after_it_does_not(recorder):
@@ -140,14 +144,50 @@ def play(recorder, steps, after=lambda scheduler: None):
 def test_nobody_within_the_quota_is_stopped_and_a_first_front_only_where_it_alone_exceeds_it(tmp_path_factory, steps):
     with Journal(tmp_path_factory.mktemp("rungs") / "journal.jsonl") as writing:
         for number, verdict, standing in play(Recorder(writing, StudyRecord()), steps):
-            losses, violations = zip(*standing.values(), strict=True)
-            order = best_first(np.array(losses), violations)
-            within = [list(standing)[row] for row in order[: LADDER.quota(len(standing))]]
-            assert verdict.stops == (number not in within)
-            feasible = [row for row, violation in enumerate(violations) if violation == 0]
-            first_front = [feasible[row] for row in fronts(np.array(losses)[feasible])[0]] if feasible else []
-            if list(standing).index(number) in first_front and verdict.stops:
-                assert len(first_front) > verdict.quota
+            levels = levels_of(standing)
+            better = sum(level < levels[number] for level in levels.values())
+            as_good = sum(level == levels[number] for level in levels.values())
+            assert verdict.quota == LADDER.quota(len(standing))
+            if better >= verdict.quota:
+                assert verdict.stops
+            elif better + as_good <= verdict.quota:
+                assert not verdict.stops
+            else:  # its front alone exceeds what is left: the net decides
+                front = [other for other, level in levels.items() if level == levels[number]]
+                order = spread(np.array([standing[other][0] for other in front]))
+                kept = [front[row] for row in order[: verdict.quota - better]]
+                assert verdict.stops == (number not in kept)
+
+
+def levels_of(standing):
+    """Return the violation and the number of the front of each trial, the fronts by peeling."""
+    levels, left, front = {}, dict(standing), 0
+    while left:
+        for number in [
+            number
+            for number, (losses, over) in left.items()
+            if not any(other_over == over and dominates(other, losses) for other, other_over in left.values())
+        ]:
+            levels[number] = (left[number][1], front)
+        left = {number: held for number, held in left.items() if number not in levels}
+        front += 1
+    return levels
+
+
+def dominates(a, b):
+    return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
+
+
+def test_the_default_is_judged_nowhere_and_others_are_measured_against_it(recorder):
+    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    recorder.trial_started(0, {}, DEFAULT)
+    start(recorder, 1)
+    start(recorder, 2)
+    assert scheduler.on_trial_result(None, trial_of(1), report_of(1, 0.9, 0.9)) == TrialScheduler.CONTINUE
+    assert scheduler.on_trial_result(None, trial_of(0), report_of(1, 0.5, 0.5)) == TrialScheduler.CONTINUE
+    assert recorder.record.trials[0].verdicts == ()
+    scheduler.on_trial_result(None, trial_of(2), report_of(1, 0.4, 0.4))
+    assert (recorder.record.trials[2].verdicts[0].rank, recorder.record.trials[2].verdicts[0].size) == (3, 3)
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,11 +10,12 @@ from ray.tune.search import Searcher
 from leukmodels import hparams
 from leukmodels.space import Choice, Float, Int
 from search.aims import Aims
+from search.config import Sampler
 from search.journal import Journal
 from search.manifest import Space
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialState, Verdict, fold
-from search.searcher import SAMPLERS, OptunaSearcher, distribution, told
+from search.searcher import OptunaSearcher, distribution, told
 from studies import complete, stop
 from toy import SPACE
 
@@ -194,7 +197,7 @@ CONDITIONAL = Space(
 )
 
 
-@pytest.mark.parametrize("sampler", [*SAMPLERS])
+@pytest.mark.parametrize("sampler", get_args(Sampler))
 def test_a_hyperparameter_without_effect_is_not_drawn(recorder, sampler):
     searcher = searcher_of(recorder, trials=25, space=CONDITIONAL, sampler=sampler)
     for number in range(25):
