@@ -1,6 +1,7 @@
 """Do the ledgers agree? The journal, Optuna and MLflow, trial by trial.
 
-Optuna keeps nothing on disk: its side is the study that a resume would be told from the journal.
+Optuna keeps nothing on disk: its side is the study that a resume would be told from the journal. Of MLflow's epochs
+their number and the last one are compared.
 
 python -m search.audit STUDY [--tracking-uri URI]
 
@@ -23,7 +24,7 @@ from search.manifest import Space
 from search.records import StudyRecord, TrialState, fold
 from search.searcher import told
 from search.tracking.ledger import LedgerEntry, ledger
-from search.tracking.runs import TRIAL_STATUS
+from search.tracking.runs import TRIAL_STATUS, as_param
 from search.tracking.store import redacted
 from search.tracking.tracker import study_uri
 
@@ -98,9 +99,18 @@ def _in_mlflow(record: StudyRecord, entries: Mapping[int, LedgerEntry]) -> Itera
             yield f"{who} is {trial.state} by the journal ({status}), {entry.status} by MLflow"
         if entry.epochs != len(trial.epochs):
             yield f"{who} has {plural(len(trial.epochs), 'epoch')} by the journal, {entry.epochs} by MLflow"
-        for name, value in trial.metrics.items():
-            if not math.isclose(entry.metrics.get(name, math.nan), value, rel_tol=1e-9, abs_tol=1e-12):
-                yield f"{who} has {name} {value} by the journal, {entry.metrics.get(name)} by MLflow"
+        for name, value in trial.params.items():
+            if entry.params.get(name) != (text := as_param(value)):
+                yield f"{who} has {name} {text} by the journal, {entry.params.get(name)} by MLflow"
+        last = trial.epochs[-1] if trial.epochs else {}
+        for when, ours, theirs in (("", trial.metrics, entry.metrics), (" in its last epoch", last, entry.last)):
+            for name, value in ours.items():
+                if value is not None and not _equal(theirs.get(name), value):
+                    yield f"{who} has {name} {value}{when} by the journal, {theirs.get(name)} by MLflow"
+
+
+def _equal(theirs: float | None, ours: float) -> bool:
+    return theirs is not None and math.isclose(theirs, ours, rel_tol=1e-9, abs_tol=1e-12)
 
 
 _ENDED = "trial_finished"

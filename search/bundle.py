@@ -278,7 +278,8 @@ def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def _write_front(folder: Path, manifest: Mapping[str, Any], chosen: Choice) -> None:
-    from search.display.figures import draw_front, write_front_table
+    from search.display.figures import draw_front
+    from search.display.listings import write_front_table
 
     write_front_table(chosen.standing, folder / "front.csv")
     draw_front(

@@ -7,7 +7,8 @@ from typing import Any
 from search.aims import Aims
 from search.comparison import cold_start
 from search.display.effort import draw_effort
-from search.display.figures import draw_front, draw_progress, write_front_table
+from search.display.figures import draw_front, draw_progress
+from search.display.listings import write_front_table, write_importances_table, write_trials_table
 from search.folder import StudyFolder
 from search.importance import importances
 from search.manifest import Space
@@ -28,11 +29,16 @@ def write_report(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str
         "front, table": folder.report / "front.csv",
         "progress": folder.report / "progress.png",
         "effort": folder.report / "effort.png",
+        "trials, table": folder.report / "trials.csv",
     }
     write_front_table(standing, written["front, table"])  # first: the pictures take a second
+    write_trials_table(record, standing, written["trials, table"])
     draw_front(standing, written["front, picture"], aims=aims, **told)
     draw_progress(record, aims, written["progress"], **told)
     mattered = importances(record, Space.from_dict(manifest["space"]), aims)
     cold = cold_start(folder) if manifest["prior"] else None
+    if mattered:
+        written["importances, table"] = folder.report / "importances.csv"
+        write_importances_table(mattered, written["importances, table"])
     draw_effort(record, aims, mattered, written["effort"], cold=cold, **told)
     return written

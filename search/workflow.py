@@ -146,11 +146,11 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
         written |= write_report(folder, record, folder.read_manifest())
+        tracker.log_report()
     commands = [f"python -m search.status {study}"]
     if standing.front:
         written["exported"], command = _export(plan)
         commands += [command, f"python -m search.export {study} --prefer accuracy"]
-        tracker.log_front()
     if plan.prior:
         console.say(comparison.words(effort(record, aims_of(plan.config)), comparison.cold_start(folder)))
     if not tracker.stop(_TRACKING_PATIENCE_S):

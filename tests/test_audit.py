@@ -72,6 +72,17 @@ def test_a_number_that_someone_changed_in_mlflow_is_found(study):
     assert audit(study).differences == ("trial 0 has recall 0.8 by the journal, 0.123 by MLflow",)
 
 
+def test_a_hyperparameter_and_an_epoch_that_someone_changed_in_mlflow_are_found(study):
+    with sqlite3.connect(study.path.parent / "mlflow.db") as database:
+        runs = "(SELECT run_uuid FROM tags WHERE key = 'trial' AND value = '1')"
+        database.execute(f"UPDATE params SET value = '99' WHERE key = 'filters' AND run_uuid IN {runs}")
+        database.execute(f"UPDATE latest_metrics SET value = 0.123 WHERE key = 'recall' AND run_uuid IN {runs}")
+    assert audit(study).differences == (
+        "trial 1 has filters 64 by the journal, 99 by MLflow",
+        "trial 1 has recall 0.5 in its last epoch by the journal, 0.123 by MLflow",
+    )
+
+
 def test_a_study_that_mlflow_never_heard_of_is_told_so(tmp_path):
     folder = begin(tmp_path / "study")
     with recording(folder) as recorder:

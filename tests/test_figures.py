@@ -11,7 +11,7 @@ from PIL import Image
 
 import studies
 from search.aims import Aims
-from search.display import figures
+from search.display import figures, listings
 from search.display.labels import label_points
 from search.records import StudyRecord, TrialState
 from search.standing import stand
@@ -100,12 +100,12 @@ def test_the_share_of_leukemic_cells_follows_from_the_metrics(study):
 
 def test_the_front_table_round_trips(study, tmp_path):
     standing = stand(studies.record(study), AIMS)
-    figures.write_front_table(standing, tmp_path / "front.csv")
+    listings.write_front_table(standing, tmp_path / "front.csv")
     with (tmp_path / "front.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["trial"]) for row in rows] == [2, 1]
     for row, trial in zip(rows, standing.front, strict=True):
-        assert all(float(row[name]) == trial.metrics[name] for name in figures.TABLE_METRICS)
+        assert all(float(row[name]) == trial.metrics[name] for name in listings.METRICS)
         assert int(row["epochs"]) == 3
         assert {name: row[name] for name in trial.params} == {k: str(v) for k, v in trial.params.items()}
 

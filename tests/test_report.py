@@ -1,5 +1,7 @@
 """The report folder, and what mattered."""
 
+import csv
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -34,9 +36,38 @@ def searched(study):
 def test_the_report_leaves_nothing_but_its_files(searched):
     written = write_report(searched, studies.record(searched), searched.read_manifest())
     assert sorted(searched.report.iterdir()) == sorted(written.values())
-    assert {path.name for path in written.values()} == {"front.png", "progress.png", "effort.png", "front.csv"}
+    pictures, tables = {"front.png", "progress.png", "effort.png"}, {"front.csv", "trials.csv", "importances.csv"}
+    assert {path.name for path in written.values()} == pictures | tables
     with Image.open(written["effort"]) as picture:
         assert np.asarray(picture.convert("L")).std() > 5
+
+
+def test_the_table_of_trials_says_who_was_stopped_where_and_why(searched):
+    record = studies.record(searched)
+    with write_report(searched, record, searched.read_manifest())["trials, table"].open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["trial"]) for row in rows] == sorted(record.trials)
+    assert (rows[2]["state"], rows[2]["why"], rows[2]["rank at epoch 1"]) == ("stopped", "the time was up", "3 of 3")
+    assert {rows[0]["why"], rows[1]["why"]} <= {"on the front", "behind the front"}
+    assert float(rows[2]["recall"]) == record.trials[2].epochs[0]["recall"]
+    assert float(rows[4]["learning_rate"]) == record.trials[4].params["learning_rate"]
+
+
+def test_what_mattered_is_a_table_too(searched):
+    written = write_report(searched, studies.record(searched), searched.read_manifest())
+    with written["importances, table"].open() as file:
+        rows = list(csv.DictReader(file))
+    assert max(rows, key=lambda row: float(row["recall"]))["hyperparameter"] == "learning_rate"
+    assert sum(float(row["recall"]) for row in rows) == pytest.approx(1)
+
+
+def test_who_is_beyond_a_bound_says_nothing_of_what_mattered(searched):
+    with studies.recording(searched) as recorder:
+        for number in range(24, 48):  # everything is leukemia, whatever the rate
+            studies.start(recorder, number, dropout=0.6)
+            studies.complete(recorder, number, recall=1.0, specificity=0.0)
+    found = importances(studies.record(searched), keras_space(), Aims(min_specificity=0.5))
+    assert max(found["recall"], key=found["recall"].get) == "learning_rate"
 
 
 def test_a_study_without_rungs_or_many_trials_has_its_report(study):

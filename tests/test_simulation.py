@@ -18,8 +18,8 @@ LADDER = Ladder(eta=3, grace=1, epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")
-def curves(tmp_path_factory):
-    """Return curves of a hundred random configurations that learn the better the nearer their rate is to 1e-3."""
+def recorded(tmp_path_factory):
+    """Record curves of a hundred random configurations that learn the better the nearer their rate is to 1e-3."""
     rng, rows = np.random.default_rng(0), []
     for trial in range(100):
         rate = float(10 ** rng.uniform(-5, -2))
@@ -35,15 +35,39 @@ def curves(tmp_path_factory):
             rows.append({"trial": trial, "epoch": epoch, **params, **told})
     path = tmp_path_factory.mktemp("curves") / "curves.parquet"
     pq.write_table(pa.Table.from_pylist(rows), path)
-    return Curves(path, SPACE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def curves(recorded):
+    return Curves(recorded, SPACE)
 
 
 def search(curves, *, seed=0, ladder=LADDER, **given):
     return Ours(curves, AIMS, seed=seed, trials=given.pop("trials", 60), ladder=ladder, **given)
 
 
-def test_a_recorded_configuration_is_nearest_to_itself(curves):
-    assert [curves.nearest(config) for config in curves.configs] == [[row] for row in range(len(curves))]
+def test_what_is_like_a_configuration_is_what_matters(curves):
+    """Only the rate does here."""
+    rng = np.random.default_rng(0)
+    worth = np.array([abs(np.log10(config["learning_rate"]) + 3) for config in curves.configs])
+    like = np.array([curves.like(config, rng) for config in curves.configs])
+    assert np.abs(worth[like] - worth).mean() < np.abs(worth[::-1] - worth).mean() / 3
+    assert curves.fidelity()["recall"] > 0.9
+
+
+def test_the_halves_have_no_configuration_in_common(recorded):
+    halves = [Curves(recorded, SPACE, half=half) for half in (0, 1)]
+    assert [len(half) for half in halves] == [50, 50]
+    assert not [config for config in halves[0].configs if config in halves[1].configs]
+
+
+def test_patience_ends_a_curve_where_a_training_would(curves):
+    for row in range(len(curves)):
+        losses = [metrics["log_loss"] for metrics in curves.of(row)]
+        ended = len(curves.of(row, patience=2))
+        best = losses.index(min(losses[:ended]))
+        assert ended == EPOCHS or ended - 1 - best == 2
 
 
 def test_the_same_seed_replays_the_same_study(curves):
@@ -70,10 +94,10 @@ def test_halving_spends_less_on_what_is_worse(curves):
     assert len(record.trials) == 60
     assert record.count(TrialState.STOPPED) > record.count(TrialState.COMPLETE) > 0
     worth = {
-        state: np.mean([curves.of(curves.nearest(trial.params)[0])[-1]["recall"] for trial in record.by_state(state)])
+        state: np.mean([abs(np.log10(trial.params["learning_rate"]) + 3) for trial in record.by_state(state)])
         for state in (TrialState.STOPPED, TrialState.COMPLETE)
     }
-    assert worth[TrialState.COMPLETE] > worth[TrialState.STOPPED]
+    assert worth[TrialState.COMPLETE] < worth[TrialState.STOPPED]
 
 
 def test_the_plateau_ends_a_replayed_study(curves):

@@ -68,7 +68,7 @@ def test_follower_reports_and_ends_with_its_input(
     (study.report / "front.png").write_bytes(b"a picture")
     uri = study_uri(study) if alive else "http://127.0.0.1:9"
     reading, writing = os.pipe()
-    os.write(writing, b"front")
+    os.write(writing, b"report")
     os.close(writing)
     with os.fdopen(reading) as orders:
         monkeypatch.setattr("sys.stdin", orders)
@@ -101,7 +101,7 @@ def test_tracker_follows_a_live_study(study: StudyFolder) -> None:
             studies.run(recorder, trial, recall=0.5 + trial / 10)
         wait_until(lambda: tracker.behind == 0, "the first trials to be told")
         recorder.study_finished("all trials done")
-    tracker.log_front()
+    tracker.log_report()
     assert tracker.stop(60.0)
     assert tracker.stop(60.0)
     assert tracker.problem == ""

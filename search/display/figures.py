@@ -1,10 +1,9 @@
-"""The pictures and the table of a study: its front, and how it came about.
+"""The pictures of a study: its front, and how it came about.
 
 Drawn on Figure objects of their own, never through pyplot: nothing global, and safe beside a running search.
 Everything is told by shape and line style as well as by shade, so a black and white print loses nothing.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,6 @@ from search.standing import Standing, hypervolumes, stand
 INK, GREY, FAINT = "#111111", "#8a8a8a", "#c4c4c4"
 LINE_STYLES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.4, "handletextpad": 0.6}
-TABLE_METRICS = (
-    *("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc"),
-    *("recall_low", "specificity_low", "latency_ms", "parameters"),
-)
 
 
 def draw_front(standing: Standing, path: Path, *, title: str, synthetic: bool, aims: Aims | None = None) -> None:
@@ -72,18 +67,6 @@ def draw_progress(record: StudyRecord, aims: Aims, path: Path, *, title: str, sy
         style(axes)
     title_of(panels["volume"], title, synthetic=synthetic)
     save(figure, path)
-
-
-def write_front_table(standing: Standing, path: Path) -> None:
-    """Write the front as CSV, a row a trial: number, validation metrics, epochs, then a column a hyperparameter."""
-    names = list(dict.fromkeys(name for trial in standing.front for name in trial.params))
-    with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["trial", *TABLE_METRICS, "epochs", *names])
-        for trial in standing.front:
-            measured = [trial.metrics.get(metric, "") for metric in TABLE_METRICS]
-            epochs = trial.outcome.get("epochs", len(trial.epochs))
-            table.writerow([trial.number, *measured, epochs, *(trial.params.get(name, "") for name in names)])
 
 
 Window = tuple[tuple[float, float], tuple[float, float]]

@@ -37,14 +37,14 @@ def catch_up(folder: StudyFolder, uri: str) -> int:
             before = connection.told
             for _ in connection.advance():
                 pass
-            connection.log_front()
+            connection.log_report()
             return connection.told - before
     except outages() as error:
         raise StudyError(f"{explain(error, uri)} Try again when it answers; what it knows already is kept.") from error
 
 
 def follow(folder: StudyFolder, uri: str) -> None:
-    """Tell what comes until standard input ends, then the rest; "front" on it asks for ``Connection.log_front`` too.
+    """Tell what comes until standard input ends, then the rest; "report" on it asks for ``Connection.log_report`` too.
 
     Standard output gets a JSON line after each slice or failure: ``told``, the last event told, and ``problem``.
     The end of standard input is also what a driver's death looks like, so nobody has to stop a follower by hand.
@@ -58,8 +58,8 @@ def follow(folder: StudyFolder, uri: str) -> None:
             _report(told=connection.told)
             for told in connection.advance():
                 _report(told=told)
-            if orders == "front":
-                connection.log_front()
+            if orders == "report":
+                connection.log_report()
             wait_s = POLL_S
         except Exception as error:  # whatever it is, the next attempt may succeed
             _report(problem=explain(error, uri))
@@ -121,10 +121,10 @@ class Connection:
             self._runs.show_front()
             self._front_due = False
 
-    def log_front(self) -> None:
-        """Add what is only there at the end: the pictures of the report and the models of the front's members."""
-        for picture in sorted(self._folder.report.glob("*.png")):
-            self._runs.client.log_artifact(self._runs.parent.run_id, str(picture))
+    def log_report(self) -> None:
+        """Add what is only there at the end: the report's files and the models of the front's members."""
+        for file in sorted(self._folder.report.glob("*")):
+            self._runs.client.log_artifact(self._runs.parent.run_id, str(file))
         log_models(self._runs, self._folder, self._runs.front())
 
     def close(self) -> None:

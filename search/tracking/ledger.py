@@ -10,17 +10,22 @@ from search.tracking.store import connect, sqlite_path
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry:
-    """What MLflow holds of one trial; ``runs`` is 1 unless something went wrong."""
+    """What MLflow holds of one trial: restored-best ``metrics``, those of its ``last`` epoch, hyperparameters as text.
+
+    ``runs`` is 1 unless something went wrong.
+    """
 
     run_id: str
     status: str
     epochs: int
     metrics: Mapping[str, float]
+    last: Mapping[str, float]
+    params: Mapping[str, str]
     runs: int
 
 
 def ledger(uri: str, study_id: str) -> dict[int, LedgerEntry]:
-    """Return what the store at ``uri`` holds of each trial: status, number of epochs, restored-best metrics."""
+    """Return what the store at ``uri`` holds of each trial: see ``LedgerEntry``."""
     if (database := sqlite_path(uri)) and not database.exists():
         return {}
     client = connect(uri)
@@ -37,6 +42,8 @@ def _entry(client: Any, runs: Sequence[Any]) -> LedgerEntry:
         status=info.status,
         epochs=len(client.get_metric_history(info.run_id, per_epoch)) if per_epoch else 0,
         metrics={key.removeprefix("best."): value for key, value in data.metrics.items() if key.startswith("best.")},
+        last={key: value for key, value in data.metrics.items() if "." not in key},
+        params=data.params,
         runs=len(runs),
     )
 

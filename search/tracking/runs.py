@@ -176,9 +176,7 @@ class StudyRuns:
         new_params = {key: value for key, value in (params or {}).items() if key not in run.params}
         new_tags = {key: value for key, value in (tags or {}).items() if run.tags.get(key) != value}
         rest = {
-            "params": [
-                Param(key, value if isinstance(value, str) else json.dumps(value)) for key, value in new_params.items()
-            ],
+            "params": [Param(key, as_param(value)) for key, value in new_params.items()],
             "tags": [RunTag(key, value) for key, value in new_tags.items()],
         }
         for first in range(0, max(len(metrics), 1), METRICS_A_BATCH):
@@ -195,6 +193,11 @@ class StudyRuns:
         else:
             self.client.set_terminated(run.run_id, status=status, end_time=_ms(changed))
         run.status = status
+
+
+def as_param(value: Any) -> str:
+    """Return a parameter as MLflow keeps it: as text."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _experiment(client: Any, name: str, artifacts: str | None) -> str:

@@ -76,9 +76,9 @@ class Tracker:
         self._listener = threading.Thread(target=self._listen, args=(self._process,), name="mlflow", daemon=True)
         self._listener.start()
 
-    def log_front(self) -> None:
-        """Have ``stop`` add the front's picture and the models of its members, both written by now."""
-        self._orders = "front"
+    def log_report(self) -> None:
+        """Have ``stop`` add the report and the models of the front's members, both written by now."""
+        self._orders = "report"
 
     def release(self) -> None:
         """Let the follower tell the rest and end by itself, without waiting for it."""
