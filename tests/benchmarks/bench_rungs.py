@@ -24,17 +24,14 @@ AIMS = Aims(min_specificity=0.5)
 RUNGS = (1, 2, 3, 4, 6, 9, 13, 18)
 DRAWS, DRAWN, ETA = 1000, 27, 3
 Curve = Sequence[Mapping[str, float]]
-CURVES_READ = Curves(CURVES)
+Way = Callable[[Curve], Mapping[str, float]]
 
 
-def leukemic_share() -> float:
+def leukemic_share(curves: Curves) -> float:
     """Return the share of leukemic cells, which accuracy, recall and specificity of any epoch hold."""
-    every = [metrics for row in range(len(CURVES_READ)) for metrics in CURVES_READ.of(row)]
+    every = [metrics for row in range(len(curves)) for metrics in curves.of(row)]
     clear = max(every, key=lambda metrics: abs(metrics["recall"] - metrics["specificity"]))
     return (clear["accuracy"] - clear["specificity"]) / (clear["recall"] - clear["specificity"])
-
-
-SHARE = leukemic_share()
 
 
 def best(curve: Curve) -> Mapping[str, float]:
@@ -42,32 +39,37 @@ def best(curve: Curve) -> Mapping[str, float]:
     return min(curve, key=lambda metrics: metrics["log_loss"])
 
 
-def as_tuned(metrics: Mapping[str, float]) -> Mapping[str, float]:
-    """Return an epoch's metrics with recall, accuracy and specificity at the threshold that validation picks."""
-    recall, accuracy = metrics["tuned_recall"], metrics["tuned_accuracy"]
+def best_three(curve: Curve) -> Mapping[str, float]:
+    """Return the mean of the three epochs with the lowest log losses."""
+    three = sorted(curve, key=lambda metrics: metrics["log_loss"])[:3]
+    return {name: float(np.mean([metrics[name] for metrics in three])) for name in (*OBJECTIVES, "specificity")}
+
+
+def ways(share: float) -> dict[str, Way]:
+    """Return the ways to compare trials by their curves so far, where ``share`` of the cells are leukemic."""
+
+    def tuned(metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Return an epoch's metrics at the threshold that validation picks."""
+        recall, accuracy = metrics["tuned_recall"], metrics["tuned_accuracy"]
+        specificity = (accuracy - share * recall) / (1 - share)
+        return {**metrics, "recall": recall, "accuracy": accuracy, "specificity": specificity}
+
     return {
-        **metrics,
-        "recall": recall,
-        "accuracy": accuracy,
-        "specificity": (accuracy - SHARE * recall) / (1 - SHARE),
+        "that epoch, at 0.5": lambda curve: curve[-1],
+        "best epoch so far, at 0.5": best,
+        "best three so far, at 0.5": best_three,
+        "that epoch, tuned threshold": lambda curve: tuned(curve[-1]),
+        "best epoch so far, tuned threshold": lambda curve: tuned(best(curve)),
     }
 
 
-WAYS: dict[str, Callable[[Curve], Mapping[str, float]]] = {
-    "that epoch, at 0.5": lambda curve: curve[-1],
-    "best epoch so far, at 0.5": best,
-    "that epoch, tuned threshold": lambda curve: as_tuned(curve[-1]),
-    "best epoch so far, tuned threshold": lambda curve: as_tuned(best(curve)),
-}
-
-
-def correlation(curves: Curves, way: Callable[[Curve], Mapping[str, float]], rung: int, objective: str) -> float:
+def correlation(curves: Curves, way: Way, rung: int, objective: str) -> float:
     """Return the rank correlation of an objective at a rung with the end."""
     pairs = [(way(curves.of(row)[:rung])[objective], best(curves.of(row))[objective]) for row in range(len(curves))]
     return float(spearmanr(*zip(*pairs, strict=True)).statistic)
 
 
-def kept(curves: Curves, way: Callable[[Curve], Mapping[str, float]], rung: int) -> float:
+def kept(curves: Curves, way: Way, rung: int) -> float:
     """Return the mean share of the hypervolume that the best third at a rung end with."""
     rng = np.random.default_rng(0)
     ends = [best(curves.of(row)) for row in range(len(curves))]
@@ -87,7 +89,8 @@ def kept(curves: Curves, way: Callable[[Curve], Mapping[str, float]], rung: int)
 
 def main() -> None:
     """Compute, print and write."""
-    curves = CURVES_READ
+    curves = Curves(CURVES)
+    known = ways(leukemic_share(curves))
     heads = " | ".join(f"epoch {rung}" for rung in RUNGS)
     lines = [
         "# What an early epoch says about the end",
@@ -98,7 +101,7 @@ def main() -> None:
     for objective in OBJECTIVES:
         lines += ["", f"Rank correlation of {objective} with the end:", "", f"| compared by | {heads} |"]
         lines.append("| --- |" + " ---: |" * len(RUNGS))
-        for name, way in WAYS.items():
+        for name, way in known.items():
             found = " | ".join(f"{correlation(curves, way, rung, objective):.2f}" for rung in RUNGS)
             lines.append(f"| {name} | {found} |")
     lines += [
@@ -109,7 +112,7 @@ def main() -> None:
         f"| compared by | {heads} |",
         "| --- |" + " ---: |" * len(RUNGS),
     ]
-    for name, way in WAYS.items():
+    for name, way in known.items():
         lines.append(f"| {name} | " + " | ".join(f"{kept(curves, way, rung):.3f}" for rung in RUNGS) + " |")
     publish("rungs", lines)
 

@@ -8,6 +8,7 @@ best one. Each begins with the default configuration and writes a line to FOLDER
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -25,7 +26,7 @@ from search.aims import OBJECTIVES, Aims
 from search.searcher import distribution
 
 AIMS = Aims(min_specificity=0.5)
-CORES = 2
+CORES = len(os.sched_getaffinity(0))
 _PARTS = ("train", "validation")
 
 
@@ -125,7 +126,10 @@ def optuna_alone(arrays: Path, folder: Path, epochs: int, seconds: float, seed: 
 
 
 def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int) -> None:
-    """Ray Tune with its OptunaSearch on both objectives, a trial a core."""
+    """Ray Tune with its OptunaSearch on both objectives, a trial a core; workers are reused, which it leaves to its user.
+
+    Its search takes no constraint.
+    """
     import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
@@ -134,7 +138,8 @@ def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int)
         from leukmodels import runtime
 
         runtime.start(threads=1)
-        told = train(config, data, epochs=epochs, seed=seed, folder=folder)
+        number = int(tune.get_context().get_trial_id().rpartition("_")[2])
+        told = train(config, data, epochs=epochs, seed=number, folder=folder)
         tune.report({name: told[name] for name in OBJECTIVES})
 
     ray.init(address="local", num_cpus=CORES)
@@ -147,7 +152,7 @@ def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int)
     )
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(trainable, data=read_arrays(arrays)), {"cpu": 1}),
-        tune_config=tune.TuneConfig(search_alg=search, num_samples=-1, time_budget_s=seconds),
+        tune_config=tune.TuneConfig(search_alg=search, num_samples=-1, time_budget_s=seconds, reuse_actors=True),
         run_config=tune.RunConfig(storage_path=str(folder / "ray_results")),
     )
     tuner.fit()

@@ -1,9 +1,9 @@
-"""Records the learning curves of random configurations, which replay.py lets studies be searched on in seconds.
+"""Records the learning curves of random configurations, on which tests/simulation.py replays studies in seconds.
 
-    PYTHONPATH=. python tests/benchmarks/record_curves.py STORAGE [--trials 324] [--epochs 27] [--image-px 32]
+    PYTHONPATH=. python tests/benchmarks/record_curves.py STORAGE [--trials 306] [--epochs 27] [--image-px 16]
 
 The project's own search draws them at random and trains each to its last epoch on the drawn cohort; the study in
-STORAGE is resumed where it was interrupted. Takes about an hour on two cores. Writes
+STORAGE is resumed where it was interrupted. Takes about a hundred minutes on two cores. Writes
 results/benchmarks/curves.parquet, a row an epoch: the trial, its hyperparameters, and all that was measured.
 """
 
@@ -67,9 +67,9 @@ def main() -> None:
     """Record and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("storage", type=Path)
-    parser.add_argument("--trials", type=int, default=324)
+    parser.add_argument("--trials", type=int, default=306)
     parser.add_argument("--epochs", type=int, default=27)
-    parser.add_argument("--image-px", type=int, default=32)
+    parser.add_argument("--image-px", type=int, default=16)
     options = parser.parse_args()
     folder = record(options.storage, trials=options.trials, epochs=options.epochs, image_px=options.image_px)
     study = fold(read(folder.journal))
