@@ -13,7 +13,7 @@ from search.config import Sampler
 
 # Every so manieth suggestion of TPE is drawn at random: a model of few and noisy outcomes is often wrong, and one that
 # only asks for more of what it believes in never finds out. (results/benchmarks/replay.md has what it is worth.)
-_DRAWN_EVERY = 3
+DRAWN_EVERY = 3
 
 
 class Interleaved(BaseSampler):
@@ -72,7 +72,7 @@ def _tpe(seed: int, trials: int) -> BaseSampler:
     model = optuna.samplers.TPESampler(
         seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=_first_random(trials)
     )
-    return Interleaved(model, optuna.samplers.RandomSampler(seed=seed + 1), every=_DRAWN_EVERY)
+    return Interleaved(model, optuna.samplers.RandomSampler(seed=seed + 1), every=DRAWN_EVERY)
 
 
 def _first_random(trials: int) -> int:

@@ -126,10 +126,7 @@ def optuna_alone(arrays: Path, folder: Path, epochs: int, seconds: float, seed: 
 
 
 def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int) -> None:
-    """Ray Tune with its OptunaSearch on both objectives, a trial a core; workers are reused, which it leaves to its user.
-
-    Its search takes no constraint.
-    """
+    """Ray Tune with its OptunaSearch on both objectives, a trial a core, workers reused; it takes no constraint."""
     import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
