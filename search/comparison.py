@@ -14,7 +14,7 @@ from search.standing import Effort, effort
 # What two studies must have in common: all but how they begin, their seed, and how long they go on.
 _MANIFEST = ("task", "space", "aims", "split")
 _DATA = ("fingerprint", "image_px", "crop_px")
-_CONFIG = ("epochs", "patience", "scheduler", "eta", "grace", "sampler")
+_CONFIG = ("epochs", "patience", "scheduler", "eta", "grace", "spacing", "sampler")
 
 
 @dataclass(frozen=True, kw_only=True)

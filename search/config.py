@@ -63,7 +63,10 @@ class SearchConfig(BaseModel):
         "none: nobody",
     )
     eta: int = Field(default=3, ge=2, le=100, description="of how many trials on a rung one trains on")
-    grace: int = Field(default=2, ge=1, le=10_000, description="epochs that every trial may train: the first rung")
+    grace: int = Field(default=1, ge=1, le=10_000, description="epochs that every trial may train: the first rung")
+    spacing: int = Field(
+        default=9, ge=2, le=10_000, description="each further rung lies at so many times the epochs of the one before"
+    )
     sampler: Sampler = Field(
         default="tpe",
         description="how configurations are chosen; all but random learn from the trials before, nsga2 and nsga3 "

@@ -25,7 +25,7 @@ from typing import IO, Any
 from leukmodels.atomic import written_aside
 from leukmodels.errors import StudyError
 
-SCHEMA = 2  # of study.json
+SCHEMA = 3  # of study.json
 
 
 @dataclass(frozen=True)

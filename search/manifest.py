@@ -163,7 +163,7 @@ def aims_of(config: SearchConfig) -> Aims:
 def ladder_of(config: SearchConfig) -> Ladder:
     """Return where ``config`` has trials compared; a ladder without rungs where nobody is to be stopped."""
     grace = config.grace if config.scheduler == "asha" else config.epochs
-    return Ladder(eta=config.eta, grace=grace, epochs=config.epochs)
+    return Ladder(eta=config.eta, grace=grace, spacing=config.spacing, epochs=config.epochs)
 
 
 def task_of(manifest: Mapping[str, Any]) -> Task:

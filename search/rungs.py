@@ -1,8 +1,9 @@
 """Successive halving over several objectives: after which epochs a trial is compared, and who trains on.
 
 Asynchronous (Li et al. 2020, arXiv:1810.05934; over several objectives Schmucker et al. 2021, arXiv:2106.12639): at a
-rung, an epoch of grace x eta^k, a trial is ranked at once among all that reached it before, and trains on where it is
-among the best 1/eta of them. Nobody waits for anybody.
+rung, an epoch of grace x spacing^k, a trial is ranked at once among all that reached it before, and trains on where it is
+among the best 1/eta of them. Nobody waits for anybody. (In the papers the spacing is eta. But each comparison loses
+some of what would have ended on the front, so few that lie far apart lose less: results/benchmarks/defaults.md.)
 
 A trial is judged by what it would hand in if it ended there: the metrics of its best epoch so far. One that ended by
 itself (patience) stands in the rungs above with its outcome, so that others are measured against it there too.
@@ -22,10 +23,11 @@ from search.records import StudyRecord, TrialRecord, TrialState, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """Where the rungs are: the first at ``grace`` epochs, each further at ``eta`` times as many, below ``epochs``."""
+    """Where the rungs are: the first at ``grace`` epochs, each further at ``spacing`` times as many, below ``epochs``."""
 
     eta: int
     grace: int
+    spacing: int
     epochs: int
 
     @property
@@ -35,7 +37,7 @@ class Ladder:
         rung = self.grace
         while rung < self.epochs:
             found.append(rung)
-            rung *= self.eta
+            rung *= self.spacing
         return tuple(found)
 
     def complete(self, trials: int) -> int:

@@ -20,7 +20,7 @@ from studies import TOLD, complete, metrics
 from tune_trials import outcome_of, report_of, trial_of
 
 AIMS = Aims(min_specificity=0.5)
-LADDER = Ladder(eta=3, grace=1, epochs=9)
+LADDER = Ladder(eta=3, grace=1, spacing=3, epochs=9)
 SHARES = st.integers(0, 10).map(lambda tenths: tenths / 10)  # many ties
 
 
@@ -30,11 +30,11 @@ def recorder(tmp_path):
         yield Recorder(writing, StudyRecord())
 
 
-@given(eta=st.integers(2, 5), grace=st.integers(1, 30), epochs=st.integers(1, 100))
-def test_rungs_are_epochs_before_the_last(eta, grace, epochs):
-    rungs = Ladder(eta=eta, grace=grace, epochs=epochs).rungs
+@given(spacing=st.integers(2, 9), grace=st.integers(1, 30), epochs=st.integers(1, 100))
+def test_rungs_are_epochs_before_the_last(spacing, grace, epochs):
+    rungs = Ladder(eta=3, grace=grace, spacing=spacing, epochs=epochs).rungs
     assert all(rung < epochs for rung in rungs)
-    assert [b / a for a, b in pairwise(rungs)] == [eta] * max(len(rungs) - 1, 0)
+    assert [b / a for a, b in pairwise(rungs)] == [spacing] * max(len(rungs) - 1, 0)
     assert bool(rungs) == (grace < epochs)
 
 
@@ -104,7 +104,7 @@ def test_a_verdict_that_was_not_acted_on_is_acted_on_after_a_resume(recorder):
 
 
 def test_without_rungs_nobody_is_stopped(recorder):
-    rungs = Rungs(Ladder(eta=3, grace=3, epochs=3), AIMS, recorder.record)
+    rungs = Rungs(Ladder(eta=3, grace=3, spacing=3, epochs=3), AIMS, recorder.record)
     scheduler = JournalingScheduler(recorder, rungs)
     for number, recall in enumerate([0.9, 0.1]):
         start(recorder, number)

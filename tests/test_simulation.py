@@ -14,7 +14,7 @@ from toy import SPACE
 
 AIMS = Aims(min_specificity=0.5)
 EPOCHS = 9
-LADDER = Ladder(eta=3, grace=1, epochs=EPOCHS)
+LADDER = Ladder(eta=3, grace=1, spacing=3, epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")

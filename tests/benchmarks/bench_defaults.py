@@ -1,6 +1,6 @@
 """Which defaults the search should have: rungs, sampler and drawn suggestions, swept on one half of the curves.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_defaults.py [--seeds 20] [--epochs 1620] [--workers 4]
+    PYTHONPATH=.:tests python tests/benchmarks/bench_defaults.py [--seeds 15] [--epochs 2700] [--workers 4]
 
 On the half that bench_replay.py does not use. Prints the table and writes results/benchmarks/defaults.md.
 """
@@ -23,25 +23,32 @@ from simulation import Curves, Ours, replay
 AIMS = Aims(min_specificity=0.5)
 HALF = 0
 NEVER = 10**9
-# eta, grace (0: nobody is stopped), sampler, every so manieth suggestion drawn at random
+# eta, grace (0: nobody is stopped), spacing, sampler, every so manieth suggestion drawn at random
 VARIANTS = [
-    (3, 0, "random", NEVER),
-    (3, 0, "tpe", NEVER),
-    (3, 0, "tpe", 3),
-    *itertools.product((2, 3, 4), (1, 2, 3), ("tpe",), (3,)),
-    (3, 6, "tpe", 3),
-    (3, 2, "random", NEVER),
-    (3, 2, "tpe", NEVER),
-    (3, 2, "tpe", 2),
+    (3, 0, 3, "random", NEVER),
+    (3, 0, 3, "tpe", NEVER),
+    (3, 1, 3, "tpe", 3),
+    (3, 2, 3, "tpe", 3),
+    (3, 3, 3, "tpe", 3),
+    (2, 1, 9, "tpe", 3),
+    (3, 1, 9, "tpe", 3),
+    (4, 1, 9, "tpe", 3),
+    (3, 1, 27, "tpe", 3),
+    (3, 3, 9, "tpe", 3),
+    (3, 1, 9, "tpe", NEVER),
+    (3, 1, 9, "tpe", 2),
+    (3, 1, 9, "random", NEVER),
 ]
 
 
-def reached(variant: tuple[int, int, str, int], seed: int, *, epochs: int, workers: int) -> tuple[float, float, int]:
+def reached(
+    variant: tuple[int, int, int, str, int], seed: int, *, epochs: int, workers: int
+) -> tuple[float, float, int]:
     """Return the hypervolume at a third of the budget and at the end, and how many trials were whole."""
-    eta, grace, sampler, every = variant
+    eta, grace, spacing, sampler, every = variant
     samplers.DRAWN_EVERY = every
     curves = _curves()
-    ladder = Ladder(eta=eta, grace=grace or curves.epochs, epochs=curves.epochs)
+    ladder = Ladder(eta=eta, grace=grace or curves.epochs, spacing=spacing, epochs=curves.epochs)
     search = Ours(curves, AIMS, seed=seed, trials=epochs, ladder=ladder, sampler=sampler)
     found = replay(search, curves, epochs=epochs, workers=workers, seed=seed)
     volumes = [*found.hypervolumes(AIMS, whole_only=True)]
@@ -57,8 +64,8 @@ def _curves() -> Curves:
 def main() -> None:
     """Replay, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=1620)
+    parser.add_argument("--seeds", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=2700)
     parser.add_argument("--workers", type=int, default=4)
     options = parser.parse_args()
     one = functools.partial(reached, epochs=options.epochs, workers=options.workers)
@@ -70,15 +77,15 @@ def main() -> None:
         f"{options.seeds} seeds, {options.epochs:,} epochs, {options.workers} workers, replayed on {len(_curves())} "
         "recorded configurations that the comparison with peers does not use. Mean hypervolume of whole trials.",
         "",
-        "| eta | grace | sampler | drawn at random | at 1/3 | at the end (95 % interval) | whole trials |",
-        "| ---: | ---: | --- | --- | ---: | ---: | ---: |",
+        "| eta | grace | spacing | sampler | drawn at random | at 1/3 | at the end (95 % interval) | whole trials |",
+        "| ---: | ---: | ---: | --- | --- | ---: | ---: | ---: |",
     ]
-    for place, (eta, grace, sampler, every) in enumerate(VARIANTS):
+    for place, (eta, grace, spacing, sampler, every) in enumerate(VARIANTS):
         rows = np.array(results[place * options.seeds : (place + 1) * options.seeds])
         low, high = interval(rows[:, 1])
         drawn = "all" if sampler == "random" else "the first only" if every == NEVER else f"every {every}."
         lines.append(
-            f"| {eta if grace else ''} | {grace or 'nobody is stopped'} | {sampler} | {drawn} "
+            f"| {eta if grace else ''} | {grace or 'nobody is stopped'} | {spacing if grace else ''} | {sampler} | {drawn} "
             f"| {rows[:, 0].mean():.4f} | {rows[:, 1].mean():.4f} ({low:.4f} to {high:.4f}) | {rows[:, 2].mean():.0f} |"
         )
     publish("defaults", lines)

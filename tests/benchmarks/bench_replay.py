@@ -1,6 +1,6 @@
 """Hypervolume over the epochs spent: this project's search and its peers, replayed on recorded learning curves.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_replay.py [--seeds 30] [--epochs 1620] [--workers 4]
+    PYTHONPATH=.:tests python tests/benchmarks/bench_replay.py [--seeds 30] [--epochs 2700] [--workers 4]
 
 Needs the packages of requirements-bench.txt, and the curves of record_curves.py; tests/simulation.py says how a
 configuration gets its curve. Every search gets the same budget in epochs and the same workers. This project's defaults
@@ -35,7 +35,7 @@ def ours(curves: Curves, seed: int, epochs: int, *, sampler: str = "", stops: bo
     """Return this project's search with its defaults, but for what is given."""
     usual = SearchConfig(task="runx1")
     grace = usual.grace if stops else curves.epochs
-    ladder = Ladder(eta=usual.eta, grace=grace, epochs=curves.epochs)
+    ladder = Ladder(eta=usual.eta, grace=grace, spacing=usual.spacing, epochs=curves.epochs)
     return Ours(curves, AIMS, seed=seed, trials=epochs, ladder=ladder, sampler=sampler or usual.sampler)
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     """Replay, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=1620)
+    parser.add_argument("--epochs", type=int, default=2700)
     parser.add_argument("--workers", type=int, default=4)
     options = parser.parse_args()
     tasks = [(name, seed) for seed in range(options.seeds) for name in (*SEARCHES, *ABLATIONS)]
@@ -104,7 +104,7 @@ def main() -> None:
         f"of: {fidelity}. Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5; a trial is worth "
         "its best epoch by log loss. Only whole trials count, of every search; the last column counts those that were "
         f"stopped as well, which nobody could export. This project: {usual.sampler}, eta {usual.eta}, grace "
-        f"{usual.grace}, no patience. The default configuration comes first where a search can be told one (not in "
+        f"{usual.grace}, spacing {usual.spacing}, no patience. The default configuration comes first where a search can be told one (not in "
         "KerasTuner and Syne Tune), and Optuna and this project are told the constraint.",
         "",
         *table(found, stopped_too),
