@@ -1,8 +1,8 @@
 """Successive halving over several objectives: after which epochs a trial is compared, and who trains on.
 
 Asynchronous (Li et al. 2020, arXiv:1810.05934; over several objectives Schmucker et al. 2021, arXiv:2106.12639): at a
-rung, an epoch of grace x spacing^k, a trial is ranked at once among all that reached it before, and trains on where it is
-among the best 1/eta of them. Nobody waits for anybody. (In the papers the spacing is eta. But each comparison loses
+rung, an epoch of grace x spacing^k, a trial is ranked at once among all that reached it before, and trains on where it
+is among the best 1/eta of them. Nobody waits for anybody. (In the papers the spacing is eta. But each comparison loses
 some of what would have ended on the front, so few that lie far apart lose less: results/benchmarks/defaults.md.)
 
 A trial is judged by what it would hand in if it ended there: the metrics of its best epoch so far. One that ended by
@@ -23,7 +23,10 @@ from search.records import StudyRecord, TrialRecord, TrialState, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """Where the rungs are: the first at ``grace`` epochs, each further at ``spacing`` times as many, below ``epochs``."""
+    """Where the rungs are: the first after ``grace`` epochs, each further after ``spacing`` times as many.
+
+    All lie below ``epochs``; of so many trials on one as ``eta`` says, one trains on.
+    """
 
     eta: int
     grace: int
