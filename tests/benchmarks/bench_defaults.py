@@ -9,6 +9,7 @@ import argparse
 import functools
 import itertools
 import multiprocessing
+from dataclasses import dataclass
 
 import numpy as np
 from publishing import publish
@@ -23,37 +24,59 @@ from simulation import Curves, Ours, replay
 AIMS = Aims(min_specificity=0.5)
 HALF = 0
 NEVER = 10**9
-# eta, grace (0: nobody is stopped), spacing, sampler, every so manieth suggestion drawn at random
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What the search might do: ``grace`` 0 stops nobody, ``every`` so manieth suggestion is drawn at random."""
+
+    eta: int = 3
+    grace: int = 1
+    spacing: int = 9
+    sampler: str = "tpe"
+    every: int = NEVER
+    patience: int | None = None
+
+
 VARIANTS = [
-    (3, 0, 3, "random", NEVER),
-    (3, 0, 3, "tpe", NEVER),
-    (3, 1, 3, "tpe", 3),
-    (3, 2, 3, "tpe", 3),
-    (3, 3, 3, "tpe", 3),
-    (2, 1, 9, "tpe", 3),
-    (3, 1, 9, "tpe", 3),
-    (4, 1, 9, "tpe", 3),
-    (3, 1, 27, "tpe", 3),
-    (3, 3, 9, "tpe", 3),
-    (3, 1, 9, "tpe", NEVER),
-    (3, 1, 9, "tpe", 2),
-    (3, 1, 9, "random", NEVER),
+    Variant(grace=0, sampler="random"),
+    Variant(grace=0),
+    Variant(spacing=3),
+    Variant(grace=2, spacing=3),
+    Variant(grace=3, spacing=3),
+    Variant(grace=3),
+    Variant(spacing=27),
+    Variant(eta=2),
+    Variant(),
+    Variant(eta=4),
+    Variant(every=3),
+    Variant(every=2),
+    Variant(sampler="random"),
+    Variant(patience=3),
+    Variant(patience=9),
 ]
 
 
-def reached(
-    variant: tuple[int, int, int, str, int], seed: int, *, epochs: int, workers: int
-) -> tuple[float, float, int]:
+def reached(variant: Variant, seed: int, *, epochs: int, workers: int) -> tuple[float, float, int]:
     """Return the hypervolume at a third of the budget and at the end, and how many trials were whole."""
-    eta, grace, spacing, sampler, every = variant
-    samplers.DRAWN_EVERY = every
+    samplers.DRAWN_EVERY = variant.every
     curves = _curves()
-    ladder = Ladder(eta=eta, grace=grace or curves.epochs, spacing=spacing, epochs=curves.epochs)
-    search = Ours(curves, AIMS, seed=seed, trials=epochs, ladder=ladder, sampler=sampler)
-    found = replay(search, curves, epochs=epochs, workers=workers, seed=seed)
+    grace = variant.grace or curves.epochs
+    ladder = Ladder(eta=variant.eta, grace=grace, spacing=variant.spacing, epochs=curves.epochs)
+    search = Ours(curves, AIMS, seed=seed, trials=epochs, ladder=ladder, sampler=variant.sampler)
+    found = replay(search, curves, epochs=epochs, workers=workers, seed=seed, patience=variant.patience)
     volumes = [*found.hypervolumes(AIMS, whole_only=True)]
     third = max((volume for spent, volume in volumes if 3 * spent <= epochs), default=0.0)
     return third, volumes[-1][1] if volumes else 0.0, sum(found.whole)
+
+
+def words(variant: Variant) -> list[str]:
+    """Return a variant's cells of the table."""
+    rungs = [str(variant.eta), str(variant.grace), str(variant.spacing)] if variant.grace else ["none", "", ""]
+    drawn = (
+        "all" if variant.sampler == "random" else "the first" if variant.every == NEVER else f"every {variant.every}."
+    )
+    return [*rungs, variant.sampler, drawn, str(variant.patience or "")]
 
 
 @functools.cache
@@ -77,17 +100,14 @@ def main() -> None:
         f"{options.seeds} seeds, {options.epochs:,} epochs, {options.workers} workers, replayed on {len(_curves())} "
         "recorded configurations that the comparison with peers does not use. Mean hypervolume of whole trials.",
         "",
-        "| eta | grace | spacing | sampler | drawn at random | at 1/3 | at the end (95 % interval) | whole trials |",
-        "| ---: | ---: | ---: | --- | --- | ---: | ---: | ---: |",
+        "| eta | grace | spacing | sampler | drawn at random | patience | at 1/3 | at the end (95 %) | whole |",
+        "| ---: | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for place, (eta, grace, spacing, sampler, every) in enumerate(VARIANTS):
+    for place, variant in enumerate(VARIANTS):
         rows = np.array(results[place * options.seeds : (place + 1) * options.seeds])
         low, high = interval(rows[:, 1])
-        drawn = "all" if sampler == "random" else "the first only" if every == NEVER else f"every {every}."
-        lines.append(
-            f"| {eta if grace else ''} | {grace or 'nobody is stopped'} | {spacing if grace else ''} | {sampler} | {drawn} "
-            f"| {rows[:, 0].mean():.4f} | {rows[:, 1].mean():.4f} ({low:.4f} to {high:.4f}) | {rows[:, 2].mean():.0f} |"
-        )
+        numbers = [f"{rows[:, 0].mean():.4f}", f"{rows[:, 1].mean():.4f} ({low:.4f} to {high:.4f})"]
+        lines.append(f"| {' | '.join([*words(variant), *numbers, f'{rows[:, 2].mean():.0f}'])} |")
     publish("defaults", lines)
 
 

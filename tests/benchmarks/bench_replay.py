@@ -104,8 +104,8 @@ def main() -> None:
         f"of: {fidelity}. Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5; a trial is worth "
         "its best epoch by log loss. Only whole trials count, of every search; the last column counts those that were "
         f"stopped as well, which nobody could export. This project: {usual.sampler}, eta {usual.eta}, grace "
-        f"{usual.grace}, spacing {usual.spacing}, no patience. The default configuration comes first where a search can be told one (not in "
-        "KerasTuner and Syne Tune), and Optuna and this project are told the constraint.",
+        f"{usual.grace}, spacing {usual.spacing}, no patience. The default configuration comes first where a search "
+        "can be told one (not in KerasTuner and Syne Tune), and Optuna and this project are told the constraint.",
         "",
         *table(found, stopped_too),
     ]
