@@ -214,7 +214,8 @@ def replay(
         if goes_on and epoch < last:
             heapq.heappush(running, (now + curve[epoch]["seconds"], trial, row, epoch + 1, last))
             continue
-        whole = goes_on and epoch == len(curve)
+        # Some schedulers stop what has come to the last epoch; what is stopped as patience ends it was stopped.
+        whole = epoch == curves.epochs or (goes_on and epoch == len(curve))
         best = min(curve[:epoch], key=lambda metrics: metrics["log_loss"])
         search.end(str(trial), best, whole=whole)
         found.epochs.append(spent)
