@@ -1,6 +1,6 @@
 """Which defaults the search should have: rungs, sampler and drawn suggestions, swept on one half of the curves.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_defaults.py [--seeds 15] [--epochs 2700] [--workers 4]
+    PYTHONPATH=.:tests python tests/benchmarks/bench_defaults.py [--seeds 30] [--epochs 810] [--workers 4]
 
 On the half that bench_replay.py does not use. Prints the table and writes results/benchmarks/defaults.md.
 """
@@ -87,8 +87,8 @@ def _curves() -> Curves:
 def main() -> None:
     """Replay, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=15)
-    parser.add_argument("--epochs", type=int, default=2700)
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=810)
     parser.add_argument("--workers", type=int, default=4)
     options = parser.parse_args()
     one = functools.partial(reached, epochs=options.epochs, workers=options.workers)

@@ -40,8 +40,9 @@ def table(found: Found, stopped_too: Found) -> list[str]:
         low, high = interval(end)
         told = ["", "", ""]
         if name != OURS:
+            same = mine[: len(end)]  # seeds
             by_mean = share_to(mine.mean(axis=0)[None], end.mean()[None])[0]
-            told = [_share(by_mean), _share(np.median(share_to(mine, end))), f"{np.mean(mine[:, -1] > end):.0%}"]
+            told = [_share(by_mean), _share(np.median(share_to(same, end))), f"{np.mean(same[:, -1] > end):.0%}"]
         lines.append(
             f"| {name} | {reached[:, POINTS // 3 - 1].mean():.4f} | {end.mean():.4f} ({low:.4f} to {high:.4f}) | "
             f"{' | '.join(told)} | {stopped_too[name][:, -1].mean():.4f} |"
