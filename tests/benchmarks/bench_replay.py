@@ -121,7 +121,7 @@ def main() -> None:
         "# Search quality, replayed",
         "",
         f"{options.seeds} seeds (Syne Tune, whose sort is slow, a third of them), {options.workers} workers, on "
-        "recorded learning curves (drawn cells). A configuration gets the curve of one that is like it (tests/simulation.py). "
+        "recorded learning curves (drawn cells). A configuration gets the curve of one like it (tests/simulation.py). "
         "Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5; a trial is worth its best epoch by "
         "log loss. Only whole trials count, of every search; the last column counts those that were stopped as well, "
         f"which nobody could export. This project: {usual.sampler}, eta {usual.eta}, grace {usual.grace}, spacing "
