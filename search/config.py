@@ -14,9 +14,9 @@ from search.aims import COSTS, OBJECTIVES
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "smoke": {"trials": 3, "epochs": 3, "patience": 3, "image_px": 32, "cells_per_patient": 8},
-        "quick": {"trials": 20, "epochs": 6, "patience": 3, "image_px": 48, "time_budget": 300.0},
-        "thorough": {"trials": 100, "epochs": 40, "patience": 8, "image_px": 144, "cells_per_patient": 100},
+        "smoke": {"trials": 3, "epochs": 3, "image_px": 32, "cells_per_patient": 8},
+        "quick": {"trials": 20, "epochs": 6, "image_px": 48, "time_budget": 300.0},
+        "thorough": {"trials": 100, "epochs": 40, "image_px": 144, "cells_per_patient": 100},
     }
 )
 # What a resumed study may be told anew: how long and where it goes on, never what it measures.
@@ -54,8 +54,12 @@ class SearchConfig(BaseModel):
     )
     trials: int = Field(default=12, ge=1, le=100_000, description="configurations to try")
     epochs: int = Field(default=6, ge=1, le=10_000, description="epochs a trial trains at the most")
-    patience: int = Field(
-        default=3, ge=1, le=10_000, description="epochs without a better validation log loss that end a trial"
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="epochs without a better validation log loss that end a trial (default: a third of --epochs, 3 at "
+        "the least)",
     )
     scheduler: Literal["asha", "none"] = Field(
         default="asha",
@@ -157,6 +161,10 @@ class SearchConfig(BaseModel):
     tracking_uri: str | None = Field(
         default=None, description="MLflow server or store (default: an SQLite file in the storage folder)"
     )
+
+    def patience_in_epochs(self) -> int:
+        """Return the patience, whoever chose it."""
+        return self.patience or max(3, self.epochs // 3)
 
     @field_validator("data", mode="before")
     @classmethod

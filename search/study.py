@@ -50,7 +50,7 @@ def drive(
         plan = TrialPlan(
             study=folder,
             epochs=config.epochs,
-            patience=config.patience,
+            patience=config.patience_in_epochs(),
             seed=config.seed,
             cpus=resources.cpus,
             gpus=resources.gpus,

@@ -1,4 +1,4 @@
-"""Which defaults the search should have: rungs, sampler and drawn suggestions, swept on one half of the curves.
+"""Which defaults the search should have: rungs, sampler and patience, swept on one half of the curves.
 
     PYTHONPATH=.:tests python tests/benchmarks/bench_defaults.py [--seeds 30] [--epochs 810] [--workers 4]
 
@@ -16,25 +16,22 @@ from publishing import publish
 from record_curves import CURVES
 from replay_report import interval
 
-from search import samplers
 from search.aims import Aims
 from search.rungs import Ladder
 from simulation import Curves, Ours, replay
 
 AIMS = Aims(min_specificity=0.5)
 HALF = 0
-NEVER = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What the search might do: ``grace`` 0 stops nobody, ``every`` so manieth suggestion is drawn at random."""
+    """What the search might do: ``grace`` 0 stops nobody."""
 
     eta: int = 3
     grace: int = 1
     spacing: int = 9
     sampler: str = "tpe"
-    every: int = NEVER
     patience: int | None = None
 
 
@@ -49,8 +46,6 @@ VARIANTS = [
     Variant(eta=2),
     Variant(),
     Variant(eta=4),
-    Variant(every=3),
-    Variant(every=2),
     Variant(sampler="random"),
     Variant(patience=3),
     Variant(patience=9),
@@ -59,7 +54,6 @@ VARIANTS = [
 
 def reached(variant: Variant, seed: int, *, epochs: int, workers: int) -> tuple[float, float, int]:
     """Return the hypervolume at a third of the budget and at the end, and how many trials were whole."""
-    samplers.DRAWN_EVERY = variant.every
     curves = _curves()
     grace = variant.grace or curves.epochs
     ladder = Ladder(eta=variant.eta, grace=grace, spacing=variant.spacing, epochs=curves.epochs)
@@ -73,10 +67,7 @@ def reached(variant: Variant, seed: int, *, epochs: int, workers: int) -> tuple[
 def words(variant: Variant) -> list[str]:
     """Return a variant's cells of the table."""
     rungs = [str(variant.eta), str(variant.grace), str(variant.spacing)] if variant.grace else ["none", "", ""]
-    drawn = (
-        "all" if variant.sampler == "random" else "the first" if variant.every == NEVER else f"every {variant.every}."
-    )
-    return [*rungs, variant.sampler, drawn, str(variant.patience or "")]
+    return [*rungs, variant.sampler, str(variant.patience or "")]
 
 
 @functools.cache
@@ -100,8 +91,8 @@ def main() -> None:
         f"{options.seeds} seeds, {options.epochs:,} epochs, {options.workers} workers, replayed on {len(_curves())} "
         "recorded configurations that the comparison with peers does not use. Mean hypervolume of whole trials.",
         "",
-        "| eta | grace | spacing | sampler | drawn at random | patience | at 1/3 | at the end (95 %) | whole |",
-        "| ---: | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: |",
+        "| eta | grace | spacing | sampler | patience | at 1/3 | at the end (95 %) | whole |",
+        "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
     ]
     for place, variant in enumerate(VARIANTS):
         rows = np.array(results[place * options.seeds : (place + 1) * options.seeds])

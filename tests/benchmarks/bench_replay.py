@@ -50,11 +50,19 @@ SEARCHES: dict[str, Make] = {
     "Syne Tune MOASHA, its sort mended": lambda curves, seed, _: SyneTune(curves, seed=seed, mended=True),
 }
 ABLATIONS: dict[str, Make] = {
+    "this project without patience": ours,
+    "random search with patience": SEARCHES["random search"],
+    "Optuna TPE with patience": SEARCHES["Optuna TPE"],
     "this project, stopping nobody": functools.partial(ours, stops=False),
     "this project, drawing at random": functools.partial(ours, sampler="random"),
 }
 
 
+PATIENCE = SearchConfig(task="runx1", epochs=27).patience_in_epochs()
+PATIENT = (
+    *(OURS, "this project, stopping nobody", "this project, drawing at random"),
+    *("random search with patience", "Optuna TPE with patience"),
+)
 # Its sort takes seconds for what takes others milliseconds, so it gets fewer seeds.
 SLOW = frozenset(name for name in SEARCHES if name.startswith("Syne Tune"))
 
@@ -63,7 +71,8 @@ def volumes(name: str, seed: int, *, half: int | None, epochs: int, workers: int
     """Return the hypervolumes at each of POINTS budgets, (2, POINTS): of whole trials, and with stopped ones."""
     curves = _curves(half)
     search = {**SEARCHES, **ABLATIONS}[name](curves, seed, epochs)
-    found = replay(search, curves, epochs=epochs, workers=workers, seed=seed)
+    patience = PATIENCE if name in PATIENT else None
+    found = replay(search, curves, epochs=epochs, workers=workers, seed=seed, patience=patience)
     grid = np.linspace(0, epochs, POINTS + 1)[1:]
     reached = np.zeros((2, POINTS))
     for row, whole_only in enumerate((True, False)):
@@ -125,8 +134,9 @@ def main() -> None:
         "Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5; a trial is worth its best epoch by "
         "log loss. Only whole trials count, of every search; the last column counts those that were stopped as well, "
         f"which nobody could export. This project: {usual.sampler}, eta {usual.eta}, grace {usual.grace}, spacing "
-        f"{usual.spacing}, no patience. The default configuration comes first where a search can be told one (not in "
-        "KerasTuner and Syne Tune); Optuna and this project are told the constraint, the others have no means for it.",
+        f"{usual.spacing}; here, and where it says so, a patience of {PATIENCE} epochs ends trials as whole. The "
+        "default configuration comes first where a search can be told one (not in KerasTuner and Syne Tune); Optuna and "
+        "this project are told the constraint, the others have no means for it.",
         "",
         *on_all,
         *on_half,
