@@ -135,8 +135,8 @@ def main() -> None:
         "log loss. Only whole trials count, of every search; the last column counts those that were stopped as well, "
         f"which nobody could export. This project: {usual.sampler}, eta {usual.eta}, grace {usual.grace}, spacing "
         f"{usual.spacing}; here, and where it says so, a patience of {PATIENCE} epochs ends trials as whole. The "
-        "default configuration comes first where a search can be told one (not in KerasTuner and Syne Tune); Optuna and "
-        "this project are told the constraint, the others have no means for it.",
+        "default configuration comes first where a search can be told one (not in KerasTuner and Syne Tune); Optuna "
+        "and this project are told the constraint, the others have no means for it.",
         "",
         *on_all,
         *on_half,
