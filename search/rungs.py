@@ -43,6 +43,14 @@ class Ladder:
             rung *= self.spacing
         return tuple(found)
 
+    def words(self) -> str:
+        """Return in a sentence who is stopped."""
+        if not self.rungs:
+            return f"No trial is stopped early: each may train to epoch {self.epochs}."
+        epochs = " and ".join(filter(None, [", ".join(map(str, self.rungs[:-1])), str(self.rungs[-1])]))
+        when = f"epoch{'s' if len(self.rungs) > 1 else ''} {epochs}"
+        return f"Trials are compared after {when} of {self.epochs}: the best 1/{self.eta} of those there train on."
+
     def complete(self, trials: int) -> int:
         """Return how many of ``trials`` pass every rung, at the least."""
         return max(1, trials // int(self.eta ** len(self.rungs)))

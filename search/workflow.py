@@ -22,7 +22,7 @@ from search.display.console import Console
 from search.folder import StudyFolder
 from search.gauges import Gauges
 from search.interruption import Interrupted
-from search.manifest import aims_of, begin, keras_space
+from search.manifest import aims_of, begin, keras_space, ladder_of
 from search.planning import Plan
 from search.preference import Preference
 from search.records import StudyRecord, TrialState
@@ -62,6 +62,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
         admitted = admission.admit(states, demand)
         for note in admitted.notes:
             console.say(note)
+        console.say(ladder_of(config).words())
         if plan.prior:
             console.say(plan.prior.words(config.sampler))
         tracker, followed = Tracker(folder, uri=plan.uri), False

@@ -132,5 +132,10 @@ def test_a_third_objective_is_a_cost():
 
 
 def test_a_study_that_stops_nobody_has_no_rungs():
-    assert ladder_of(configure("thorough", {"task": "runx1"})).rungs == (2, 6, 18)
+    assert ladder_of(configure("thorough", {"task": "runx1"})).rungs == (1, 9)
     assert ladder_of(configure("thorough", {"task": "runx1", "scheduler": "none"})).rungs == ()
+
+
+@pytest.mark.parametrize(("given", "epochs"), [({}, 3), ({"epochs": 40}, 13), ({"epochs": 2}, 3), ({"patience": 1}, 1)])
+def test_patience_is_a_third_of_the_epochs_unless_said(given, epochs):
+    assert configure("quick", {"task": "runx1", **given}).patience_in_epochs() == epochs

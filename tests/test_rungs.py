@@ -38,6 +38,19 @@ def test_rungs_are_epochs_before_the_last(spacing, grace, epochs):
     assert bool(rungs) == (grace < epochs)
 
 
+@pytest.mark.parametrize(
+    ("grace", "epochs", "said"),
+    [
+        (1, 1, "No trial is stopped early: each may train to epoch 1."),
+        (1, 9, "compared after epoch 1 of 9: the best 1/3"),
+        (1, 40, "compared after epochs 1 and 9 of 40: the best 1/3"),
+        (1, 100, "compared after epochs 1, 9 and 81 of 100"),
+    ],
+)
+def test_who_is_stopped_is_said(grace, epochs, said):
+    assert said in Ladder(eta=3, grace=grace, spacing=9, epochs=epochs).words()
+
+
 def start(recorder, number):
     recorder.trial_started(number, {}, SAMPLED)
 
