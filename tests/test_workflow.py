@@ -41,7 +41,8 @@ def check_study(storage, name, *, trials, complete_at_least=1):
     record = check_ledgers_agree(folder.path, trials=trials)
     assert record.finished == "all trials done"
     assert record.count(TrialState.COMPLETE) >= complete_at_least
-    assert {path.name for path in folder.report.iterdir()} == {"front.png", "front.csv", "progress.png", "effort.png"}
+    written = {"front.png", "front.csv", "progress.png", "effort.png", "trials.csv"}
+    assert {path.name for path in folder.report.iterdir()} == written
     exported = storage / "exported" / name
     config = yaml.safe_load((exported / "config.yaml").read_text())
     predictor = Predictor.load(exported)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from search.aims import Aims
 from search.comparison import ColdStart
@@ -79,6 +80,7 @@ def _draw_rungs(axes: Axes, record: StudyRecord) -> None:
         axes.text(these + those, place, words, va="center", fontsize=8.5, color=INK)
     axes.set_yticks(places, names)
     axes.set(xlabel="trials")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.12)
     axes.legend(loc="lower right", **LEGEND)
 
