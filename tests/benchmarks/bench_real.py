@@ -162,7 +162,9 @@ def report(found: dict[str, list[tuple[Curve, int, int]]], options: argparse.Nam
             reached, own = when(mine, end), when(curve, end)
             told = ("", "")
             if name != OURS:
-                told = (f"{reached:.0f} s", f"{reached / own:.2f} of the {own:.0f} s") if reached else ("never", "")
+                told = ("never", "")
+                if reached is not None and own:
+                    told = (f"{reached:.0f} s", f"{reached / own:.2f} of the {own:.0f} s")
             lines.append(
                 f"| {run + 1} | {NAMES.get(name, name)} | {trials} | {epochs:,} | {end:.4f} | {told[0]} | {told[1]} |"
             )

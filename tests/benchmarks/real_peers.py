@@ -135,8 +135,8 @@ def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int)
         from leukmodels import runtime
 
         runtime.start(threads=1)
-        number = int(tune.get_context().get_trial_id().rpartition("_")[2])
-        told = train(config, data, epochs=epochs, seed=number, folder=folder)
+        drawn = int(tune.get_context().get_trial_id().rpartition("_")[2], 16) % 2**31  # Tune names trials at random
+        told = train(config, data, epochs=epochs, seed=drawn, folder=folder)
         tune.report({name: told[name] for name in OBJECTIVES})
 
     ray.init(address="local", num_cpus=CORES)
