@@ -19,7 +19,7 @@ from leukmodels.atomic import written_aside
 from search.aims import OBJECTIVES, Aims
 from search.display.labels import label_points
 from search.front import pareto_mask
-from search.records import StudyRecord, TrialRecord
+from search.records import DEFAULT, StudyRecord, TrialRecord
 from search.standing import Standing, hypervolumes, stand
 
 INK, GREY, FAINT = "#111111", "#8a8a8a", "#c4c4c4"
@@ -78,7 +78,7 @@ def _window(standing: Standing) -> Window:
     One trial that answers "healthy" to everything would otherwise squeeze the front into a corner.
     """
     others = [*standing.dominated, *standing.infeasible]
-    core = [*standing.front, *(trial for trial in others if trial.source == "default")] or others
+    core = [*standing.front, *(trial for trial in others if trial.source == DEFAULT)] or others
     points, rest = _points(core), _points(others)
     limits = []
     for axis in range(2):
@@ -120,7 +120,7 @@ def _draw_trials(axes: Axes, standing: Standing, window: Window) -> None:
             far = f", {outside} not in view" if outside else ""
             axes.scatter(*points.T, label=f"{words} ({len(trials)}{far})", **look)
     everyone = [*standing.front, *standing.dominated, *standing.infeasible]
-    if first := [trial for trial in everyone if trial.source == "default"]:
+    if first := [trial for trial in everyone if trial.source == DEFAULT]:
         ring: dict[str, Any] = {
             "marker": "s",
             "s": 120,
