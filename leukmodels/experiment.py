@@ -13,9 +13,10 @@ from leukmodels.atomic import written_aside
 from leukmodels.cells import TrainingData
 from leukmodels.evaluation import write_scores
 from leukmodels.hparams import HyperParams
-from leukmodels.model import build
+from leukmodels.model import NO_WEIGHTS, build
 from leukmodels.runtime import seed_everything
 from leukmodels.training import Budget, Report, fit, trial_identity
+from leukmodels.weights import Weights
 
 MODEL_FILE, SCORES_FILE, OUTCOME_FILE = "model.keras", "scores.parquet", "outcome.json"
 
@@ -58,18 +59,20 @@ def run(
     seed: int,
     folder: Path,
     report: Report,
+    weights: Mapping[str, Weights] = NO_WEIGHTS,
 ) -> Outcome:
     """Train, evaluate on the validation cells and keep model.keras, scores.parquet and outcome.json in the folder.
 
-    A folder with a checkpoint of this trial continues it, one with its outcome returns that without training. For
-    report and the errors see training.fit; whatever report raises passes through, checkpoint kept.
+    ``weights`` are those a model may start from, see model.build. A folder with a checkpoint of this trial continues
+    it, one with its outcome returns that without training. For report and the errors see training.fit; whatever report
+    raises passes through, checkpoint kept.
     """
     trial = trial_identity(hparams, data, seed)
     if finished := _read_outcome(folder / OUTCOME_FILE, trial):
         return finished
     try:
         seed_everything(seed)
-        model = build(hparams, image_px=data.train.image_px, black_background=data.black_background)
+        model = build(hparams, image_px=data.train.image_px, black_background=data.black_background, weights=weights)
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
         outcome = Outcome(
             metrics=fitted.best,

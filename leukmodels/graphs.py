@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from leukmodels.bodies.blocks import slowed
 from leukmodels.evaluation import Scoring, scoring
 from leukmodels.hparams import HyperParams
+from leukmodels.losses import Bootstrapped, GeneralisedCrossEntropy, OfBags
 from leukmodels.normalisation import Settling, compiled_settling
+from leukmodels.optimizers import optimizer
 
 Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, tf.Tensor]]
 
@@ -29,15 +32,24 @@ class Graphs:
         return cls(step=_compiled_step(model), settling=compiled_settling(model), scoring=scoring(model))
 
 
-def compile_model(model: keras.Model, hparams: HyperParams) -> None:
-    """Give a model its optimizer and binary cross-entropy. XLA stays off: it halved the speed on a processor.
+def compile_model(model: keras.Model, hparams: HyperParams, *, steps: int) -> None:
+    """Give a model its loss and its optimizer for so many steps. XLA stays off: it halved the speed on a processor."""
+    slow = slowed(model.get_layer("body"), hparams)
+    chosen = optimizer(hparams, model.trainable_variables, steps=steps, slowed=slow)
+    model.compile(optimizer=chosen, loss=_loss(hparams), jit_compile=False)
 
-    The optimizer's variables are made here, not in the first step: TensorFlow traces a function that makes variables
-    twice, which cost every trial about a second.
-    """
-    optimizer = _OPTIMIZERS[hparams.optimizer](hparams)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, loss="binary_crossentropy", jit_compile=False)
+
+def _loss(hparams: HyperParams) -> keras.losses.Loss:
+    match hparams.loss:
+        case "generalised":
+            loss: keras.losses.Loss = GeneralisedCrossEntropy(q=hparams.generalised_q)
+        case "bootstrapped":
+            loss = Bootstrapped(beta=hparams.bootstrapped_beta)
+        case _:
+            loss = keras.losses.BinaryCrossentropy(label_smoothing=hparams.label_smoothing)
+    if hparams.instances == "single":
+        return loss
+    return OfBags(loss=loss, bag=hparams.bag, pooling=hparams.instances, top_share=hparams.top_share)
 
 
 def _compiled_step(model: keras.Model) -> Step:
@@ -55,17 +67,3 @@ def _compiled_step(model: keras.Model) -> Step:
         lambda images, labels, weights: model.train_step((images, labels, weights)), signature, autograph=False
     )
     return step
-
-
-def _adamw(hparams: HyperParams) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.AdamW(hparams.learning_rate, weight_decay=hparams.l2)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    return optimizer
-
-
-_OPTIMIZERS: dict[str, Callable[[HyperParams], keras.optimizers.Optimizer]] = {
-    "adam": lambda hparams: keras.optimizers.Adam(hparams.learning_rate),
-    "adamw": _adamw,
-    "sgd": lambda hparams: keras.optimizers.SGD(hparams.learning_rate, momentum=0.9, nesterov=True),
-    "rmsprop": lambda hparams: keras.optimizers.RMSprop(hparams.learning_rate),
-}

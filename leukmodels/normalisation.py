@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from leukmodels.bodies.blocks import every_layer
+
 SETTLING_IMAGES = 256
 
 Settling = Callable[[npt.NDArray[np.uint8], np.float32], None]
@@ -28,7 +30,11 @@ def compiled_settling(model: keras.Model) -> Settling | None:
 
     A graph skips what the statistics do not need: eagerly, settling a small model took as long as training it.
     """
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    layers = [
+        layer
+        for layer in every_layer(model)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable  # frozen ones keep what they know
+    ]
     if not layers:
         return None
 

@@ -1,11 +1,11 @@
-"""Dimensions of a search space: an integer, a float or a choice, bounds included.
+"""A search space, and its dimensions: an integer, a float or a choice, bounds included.
 
 They know no sampler: a searcher translates them, and a configuration is checked against them.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -95,6 +95,47 @@ class Choice:
 
 
 Dimension: TypeAlias = Int | Float | Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What is searched.
+
+    dimensions   by name
+    default      the configuration that is tried first
+    given        a dimension -> others declared before it, and the values of each that it has an effect under
+    also         further configurations that are tried before any is drawn
+    """
+
+    dimensions: Mapping[str, Dimension]
+    default: Mapping[str, Value]
+    given: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
+    also: tuple[Mapping[str, Value], ...] = ()
+
+    def matters(self, name: str, params: Mapping[str, Value]) -> bool:
+        """Return whether dimension ``name`` has an effect beside the ``params`` chosen before it."""
+        return all(other in params and params[other] in values for other, values in self.given.get(name, {}).items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the space as plain values, ready for JSON."""
+        return {
+            "dimensions": {name: to_dict(dimension) for name, dimension in self.dimensions.items()},
+            "default": dict(self.default),
+            "given": {name: {other: list(values) for other, values in on.items()} for name, on in self.given.items()},
+            "also": [dict(params) for params in self.also],
+        }
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> "Space":
+        """Return the space that to_dict described."""
+        given = mapping["given"].items()
+        return cls(
+            dimensions={name: from_dict(told) for name, told in mapping["dimensions"].items()},
+            default=mapping["default"],
+            given={name: {other: tuple(values) for other, values in on.items()} for name, on in given},
+            also=tuple(mapping["also"]),
+        )
+
 
 _KINDS: dict[str, type[Int] | type[Float] | type[Choice]] = {"int": Int, "float": Float, "choice": Choice}
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels import checkpoint
-from leukmodels.cells import Cells, TrainingData
+from leukmodels.cells import TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import latency_ms, predict
 from leukmodels.graphs import Graphs, compile_model
@@ -28,6 +28,7 @@ from leukmodels.hparams import HyperParams
 from leukmodels.intervals import lower_bounds
 from leukmodels.metrics import score, tuned
 from leukmodels.normalisation import SETTLING_IMAGES, settle
+from leukmodels.order import epoch_order, rows_of_epoch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -119,7 +120,8 @@ def fit(
 
     Raises TrainingDivergedError when the loss or a score is not a finite number.
     """
-    compile_model(model, hparams)
+    steps = budget.epochs * math.ceil(rows_of_epoch(data.train, hparams) / hparams.batch_size)
+    compile_model(model, hparams, steps=steps)
     graphs = Graphs.of(model)
     trial = trial_identity(hparams, data, seed)
     path = folder / checkpoint.FILE_NAME
@@ -157,30 +159,6 @@ def trial_identity(hparams: HyperParams, data: TrainingData, seed: int) -> dict[
     }
 
 
-def epoch_order(cells: Cells, *, class_balance: str, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """Return the indices an epoch visits, shape (n,), as they can be read well: a function of seed and epoch.
-
-    A permutation; or with class_balance "patients" n draws with replacement where both classes, then all patients of a
-    class, then all images of a patient are equally likely.
-    """
-    # Drawn from a stream of its own: what an epoch visits does not depend on where the pixels lie.
-    reading = np.random.default_rng([seed, epoch, 1])
-    return cells.pixels.arrange(_drawn(cells, class_balance, np.random.default_rng([seed, epoch])), reading)
-
-
-def _drawn(cells: Cells, class_balance: str, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    n = len(cells)
-    if class_balance != "patients":
-        return rng.permutation(n)
-    _, group, images = np.unique(
-        np.stack([cells.labels, cells.patients]), axis=1, return_inverse=True, return_counts=True
-    )
-    label_of_group = np.zeros(len(images), dtype=np.int64)
-    label_of_group[group] = cells.labels
-    patients = np.bincount(label_of_group)
-    return rng.choice(n, size=n, p=1 / (len(patients) * patients[cells.labels] * images[group]))
-
-
 def train_epoch(
     model: keras.Model,
     graphs: Graphs,
@@ -192,7 +170,7 @@ def train_epoch(
 ) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
     """Train one epoch; return what was measured of it, and the scores of the validation cells."""
     start = time.perf_counter()
-    order = epoch_order(data.train, class_balance=hparams.class_balance, seed=seed, epoch=epoch)
+    order = epoch_order(data.train, hparams, seed=seed, epoch=epoch)
     weights = _class_weights(data.train.labels, hparams.class_balance)
     size = hparams.batch_size
     # A last batch that is shorter is not kept: a handful of images would weigh as much as a full one.

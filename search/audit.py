@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from leukmodels.command import run_verb
+from leukmodels.space import Space
 from search import cli, journal
 from search.aims import Aims
 from search.display.wording import plural
 from search.folder import StudyFolder
-from search.manifest import Space
 from search.records import StudyRecord, TrialState, fold
 from search.searcher import told
 from search.tracking.ledger import LedgerEntry, ledger

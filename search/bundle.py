@@ -250,6 +250,7 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
         "patients": dict(data["patients"]),
         "data_fingerprint": data["fingerprint"],
         "split_fingerprint": manifest["split"]["fingerprint"],
+        "starts": manifest["starts"],
         "model_sha256": digest,
         "versions": dict(manifest["versions"]),
         "command": _portable(manifest["command"]),

@@ -9,14 +9,16 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from leukmodels.errors import ConfigError
+from leukmodels.hparams import PRETRAINED
 from leukmodels.readers.place import absolute_place
+from leukmodels.weights import RANDOM
 from search.aims import COSTS, OBJECTIVES
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "smoke": {"trials": 3, "epochs": 3, "image_px": 32, "cells_per_patient": 8},
         "quick": {"trials": 20, "epochs": 6, "image_px": 48, "time_budget": 300.0},
-        "thorough": {"trials": 100, "epochs": 40, "image_px": 144, "cells_per_patient": 100},
+        "thorough": {"trials": 100, "epochs": 40, "image_px": 144, "cells_per_patient": 100, "space": "full"},
     }
 )
 # What a resumed study may be told anew: how long and where it goes on, never what it measures.
@@ -75,6 +77,23 @@ class SearchConfig(BaseModel):
         default="tpe",
         description="how configurations are chosen; all but random learn from the trials before, nsga2 and nsga3 "
         "from those of one session",
+    )
+    space: str = Field(
+        default="small",
+        min_length=1,
+        description="hyperparameters that are searched: seed (what the published CNN's authors varied), small (plain "
+        "convolutional networks), full (everything), or a TOML file of your own ranges",
+    )
+    base_model: str | None = Field(
+        default=None,
+        description="a trained model whose convolutional weights trials may start from: a study (its preferred trial), "
+        "an exported folder, or the .keras file in one",
+    )
+    backbones: str | None = Field(
+        default=None,
+        description="networks pre-trained on ImageNet that trials may take, as NAME=FILE,... of "
+        f"{', '.join(PRETRAINED)}; the file holds Keras' weights without top, nothing is downloaded (NAME={RANDOM}: "
+        "random weights)",
     )
     warm_start: str | None = Field(
         default=None,

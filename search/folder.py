@@ -5,6 +5,7 @@
   journal.jsonl       the truth, see journal.py
   split.json          patient -> part, with a fingerprint
   quarantine.csv      files that cannot be used, each with the reason; duplicates.csv likewise
+  weights/            what models may start from: the base model, pre-trained networks
   trials/<number>/    checkpoint while running; model.keras and scores.parquet once complete
   report/             the front as a table and pictures
   mlflow.json         how far MLflow has been told; can be thrown away
@@ -25,7 +26,7 @@ from typing import IO, Any
 from leukmodels.atomic import written_aside
 from leukmodels.errors import StudyError
 
-SCHEMA = 3  # of study.json
+SCHEMA = 4  # of study.json
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class StudyFolder:
     def duplicates(self) -> Path:
         """Where the files that are copies of others are listed."""
         return self.path / "duplicates.csv"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of files that models may start from."""
+        return self.path / "weights"
 
     @property
     def report(self) -> Path:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
+from leukmodels.space import Space
 from search.aims import Aims
-from search.manifest import Space
 from search.records import StudyRecord, TrialState
 from search.searcher import told
 

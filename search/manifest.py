@@ -6,12 +6,11 @@ import json
 import platform
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from leukmodels import hparams
 from leukmodels.errors import StudyError
-from leukmodels.space import Dimension, Value, from_dict, to_dict
+from leukmodels.space import Space
 from leukmodels.split import PARTS, Split
 from leukmodels.tasks import Task
 from search.aims import OBJECTIVES, Aims
@@ -56,47 +55,6 @@ class DataReport:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Space:
-    """What is searched.
-
-    dimensions   by name
-    default      the configuration that is tried first
-    given        a dimension -> others declared before it, and the values of each that it has an effect under
-    """
-
-    dimensions: Mapping[str, Dimension]
-    default: Mapping[str, Any]
-    given: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
-
-    def matters(self, name: str, params: Mapping[str, Value]) -> bool:
-        """Return whether dimension ``name`` has an effect beside the ``params`` chosen before it."""
-        return all(other in params and params[other] in values for other, values in self.given.get(name, {}).items())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the space as ``study.json`` keeps it."""
-        return {
-            "dimensions": {name: to_dict(dimension) for name, dimension in self.dimensions.items()},
-            "default": dict(self.default),
-            "given": {name: {other: list(values) for other, values in on.items()} for name, on in self.given.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any]) -> "Space":
-        """Return the space that to_dict described."""
-        given = mapping["given"].items()
-        return cls(
-            dimensions={name: from_dict(told) for name, told in mapping["dimensions"].items()},
-            default=mapping["default"],
-            given={name: {other: tuple(values) for other, values in on.items()} for name, on in given},
-        )
-
-
-def keras_space() -> Space:
-    """Return the space of ``leukmodels.hparams``."""
-    return Space(dimensions=hparams.space(), default=hparams.defaults())
-
-
 def begin(
     folder: StudyFolder,
     *,
@@ -106,6 +64,7 @@ def begin(
     split: Split,
     space: Space,
     command: str,
+    starts: Mapping[str, Any],
     prior: Prior | None = None,
 ) -> None:
     """Write what a new study is about; StudyError where one of this name exists already."""
@@ -120,6 +79,7 @@ def begin(
         "objectives": aims_of(config).objectives,
         "aims": asdict(aims_of(config)),
         "space": space.to_dict(),
+        "starts": starts,
         "seed": config.seed,
         "data": data.to_dict(),
         "split": {"fingerprint": split.fingerprint, "seed": config.split_seed},

@@ -13,7 +13,14 @@ _DESCRIPTION = """\
 Search for the best classifier of leukemic against healthy white blood cells: a study per task, its Pareto front of
 recall and accuracy tracked in MLflow, the preferred configuration exported."""
 
-_METAVARS = {"data": "DIR|URI", "warm_start": "STUDY", "objectives": "LIST"}
+_METAVARS = {
+    "data": "DIR|URI",
+    "space": "NAME|FILE",
+    "base_model": "STUDY|DIR|FILE",
+    "backbones": "LIST",
+    "warm_start": "STUDY",
+    "objectives": "LIST",
+}
 
 _EXAMPLES = """\
 examples:

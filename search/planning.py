@@ -3,22 +3,24 @@
 import datetime
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leukmodels import readers
+from leukmodels import readers, spaces
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.readers.source import open_source
+from leukmodels.space import Space
 from leukmodels.tasks import TASKS, Task, find_task
 from search import journal
 from search.bundle import check_out, default_out
 from search.cli import find_study
 from search.config import SearchConfig, configure, reconfigure
 from search.folder import StudyFolder
-from search.manifest import Space, config_of, keras_space, prior_of, refuse_existing, task_of
+from search.manifest import config_of, prior_of, refuse_existing, task_of
 from search.prior import Prior, read_prior
 from search.records import fold
+from search.starts import Starts, starts_of
 from search.tracking.tracker import default_uri
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -36,6 +38,8 @@ class Plan:
     command: str
     out: Path
     cache: Path
+    space: Space
+    starts: Starts = field(default_factory=Starts)
     prior: Prior | None = None
 
     @property
@@ -63,9 +67,19 @@ def plan_new(
     _check_classes(task, config)
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
     check_out(out)
-    prior = _prior(config.warm_start, storage) if config.warm_start else None
+    starts = starts_of(config, storage)
+    space = spaces.space(config.space, backbones=tuple(starts.weights), base_blocks=starts.blocks)
     return Plan(
-        folder=folder, task=task, config=config, changes=None, command=command, out=out, cache=cache, prior=prior
+        folder=folder,
+        task=task,
+        config=config,
+        changes=None,
+        command=command,
+        out=out,
+        cache=cache,
+        space=space,
+        starts=starts,
+        prior=_prior(config.warm_start, storage, space) if config.warm_start else None,
     )
 
 
@@ -74,10 +88,11 @@ def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | No
     manifest = folder.read_manifest()
     config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
     task = task_of(manifest)
-    if Space.from_dict(manifest["space"]) != keras_space():
+    space = Space.from_dict(manifest["space"])
+    if problems := spaces.outdated(space):
         raise StudyError(
-            f"{folder.name} was begun with another search space than this version has; "
-            "resume it with the version that began it, or start a new study."
+            f"{folder.name} was begun with a search space that this version does not have; resume it with the version "
+            f"that began it, or start a new study. {' '.join(problems)}"
         )
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
     check_out(out)
@@ -89,6 +104,7 @@ def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | No
         command=command,
         out=out,
         cache=cache,
+        space=space,
         prior=prior_of(manifest),
     )
 
@@ -121,12 +137,13 @@ def tasks_of(data: str | None) -> list[str]:
     raise DataError(f"No built-in task can be answered from {source.root}:", reasons)
 
 
-def _prior(study: str, storage: Path) -> Prior:
+def _prior(study: str, storage: Path, space: Space) -> Prior:
     """Return what the study named gives; StudyError where it gives nothing, or searched another space."""
     folder = find_study(study, storage)
-    if Space.from_dict(folder.read_manifest()["space"]) != keras_space():
+    if Space.from_dict(folder.read_manifest()["space"]) != space:
         raise StudyError(
-            f"{folder.name} searched another space than this version does, so nothing can be begun with from it."
+            f"{folder.name} searched another space than this study is to (--space, --base-model, --backbones), so "
+            "nothing can be begun with from it."
         )
     return read_prior(folder)
 

@@ -11,7 +11,12 @@ from typing import Any
 
 from search.journal import Event
 
-DEFAULT, SAMPLED, WARM = "default", "sampled", "warm start"  # where a trial's configuration comes from
+DEFAULT, SAMPLED, WARM, LOADED = (
+    "default",
+    "sampled",
+    "warm start",
+    "loaded weights",
+)  # where a trial's configuration comes from
 
 
 class TrialState(StrEnum):

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from leukmodels.space import Space
 from search.aims import Aims
-from search.comparison import cold_start
+from search.comparison import cold_start, head_start
 from search.display.effort import draw_effort
 from search.display.figures import draw_front, draw_progress
 from search.display.listings import write_front_table, write_importances_table, write_trials_table
 from search.folder import StudyFolder
 from search.importance import importances
-from search.manifest import Space
 from search.records import StudyRecord
 from search.standing import stand
 
@@ -36,7 +36,7 @@ def write_report(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str
     draw_front(standing, written["front, picture"], aims=aims, **told)
     draw_progress(record, aims, written["progress"], **told)
     mattered = importances(record, Space.from_dict(manifest["space"]), aims)
-    cold = cold_start(folder) if manifest["prior"] else None
+    cold = cold_start(folder) if head_start(manifest) else None
     if mattered:
         written["importances, table"] = folder.report / "importances.csv"
         write_importances_table(mattered, written["importances, table"])

@@ -24,14 +24,13 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from ray.tune.search import Searcher
 
-from leukmodels.space import Choice, Dimension, Float, Int
+from leukmodels.space import Choice, Dimension, Float, Int, Space
 from search import samplers
 from search.aims import Aims
 from search.config import Sampler
-from search.manifest import Space
 from search.prior import Prior
 from search.recorder import Recorder
-from search.records import DEFAULT, SAMPLED, WARM, StudyRecord, TrialRecord, TrialState
+from search.records import DEFAULT, LOADED, SAMPLED, WARM, StudyRecord, TrialRecord, TrialState
 
 _STATES = {
     TrialState.COMPLETE: OptunaState.COMPLETE,
@@ -76,10 +75,14 @@ class OptunaSearcher(Searcher):
         self._unfinished = len(recorder.record.by_state(TrialState.RUNNING))  # of earlier sessions, not yet handed out
         if not recorder.record.trials:
             self.study.enqueue_trial(dict(space.default), user_attrs={"source": DEFAULT})
-        if prior:
-            begun = sum(trial.source == WARM for trial in recorder.record.trials.values())
-            for params in prior.front[begun:]:
-                self.study.enqueue_trial(dict(params), user_attrs={"source": WARM})
+        self._offer(LOADED, space.also)
+        self._offer(WARM, prior.front if prior else ())
+
+    def _offer(self, source: str, configurations: Sequence[Mapping[str, Any]]) -> None:
+        """Have the configurations that no session has begun yet tried before any is drawn."""
+        begun = sum(trial.source == source for trial in self._recorder.record.trials.values())
+        for params in configurations[begun:]:
+            self.study.enqueue_trial(dict(params), user_attrs={"source": source})
 
     def _learnt(self) -> list[optuna.trial.FrozenTrial]:
         """Return the other study's trials, once the default has shown how the two tasks differ, and never again."""

@@ -125,9 +125,9 @@ def show(status: Status) -> None:
         out.print(front_table(standing.front, cost=manifest["aims"]["cost"]))
     else:
         out.print(no_front(standing, len(record.trials)))
-    if manifest["prior"]:
+    if head := comparison.head_start(manifest):
         reached = effort(record, Aims(**manifest["aims"]))
-        out.print(f"\n{comparison.words(reached, comparison.cold_start(status.folder))}", soft_wrap=True)
+        out.print(f"\n{comparison.words(head, reached, comparison.cold_start(status.folder))}", soft_wrap=True)
 
 
 def show_all(storage: Path) -> None:

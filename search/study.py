@@ -7,12 +7,13 @@ from typing import Any
 
 from ray.tune import TuneError
 
+from leukmodels.space import Space
 from search import journal
 from search.config import SearchConfig
 from search.data.placing import Placed
 from search.folder import StudyFolder
 from search.interruption import Interrupted, interruptible
-from search.manifest import Space, aims_of, ladder_of
+from search.manifest import aims_of, ladder_of
 from search.prior import Prior
 from search.recorder import Listener, Recorder
 from search.records import StudyRecord, TrialState, fold

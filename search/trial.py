@@ -20,6 +20,7 @@ from ray import tune
 from leukmodels.errors import StudyError
 from search.data.placing import Placed
 from search.folder import StudyFolder
+from search.starts import starts_in
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -97,14 +98,20 @@ class KerasExperiment:
 
         assert data is not None
         cells = data.open()
-        split = json.loads(plan.study.manifest.read_text(encoding="utf-8"))["split"]["fingerprint"]
-        if cells.split_fingerprint != split:
+        manifest = json.loads(plan.study.manifest.read_text(encoding="utf-8"))
+        if cells.split_fingerprint != manifest["split"]["fingerprint"]:
             raise StudyError(
                 "The cells at hand were split otherwise than the study says, so test patients may be in them."
             )
         budget = Budget(epochs=plan.epochs, patience=plan.patience)
         outcome = run_experiment(
-            HyperParams.from_dict(params), cells, budget=budget, seed=seed, folder=folder, report=report
+            HyperParams.from_dict(params),
+            cells,
+            budget=budget,
+            seed=seed,
+            folder=folder,
+            report=report,
+            weights=starts_in(manifest, plan.study),
         )
         return outcome.to_dict()
 

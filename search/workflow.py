@@ -22,7 +22,7 @@ from search.display.console import Console
 from search.folder import StudyFolder
 from search.gauges import Gauges
 from search.interruption import Interrupted
-from search.manifest import aims_of, begin, keras_space, ladder_of
+from search.manifest import aims_of, begin, ladder_of
 from search.planning import Plan
 from search.preference import Preference
 from search.records import StudyRecord, TrialState
@@ -63,6 +63,8 @@ def carry_out(plan: Plan, session: Session) -> bool:
         for note in admitted.notes:
             console.say(note)
         console.say(ladder_of(config).words())
+        for note in plan.starts.notes:
+            console.say(note)
         if plan.prior:
             console.say(plan.prior.words(config.sampler))
         tracker, followed = Tracker(folder, uri=plan.uri), False
@@ -78,6 +80,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
             prepared, asked = _prepare(plan, images, cache, states, demand, console)
             if plan.changes is not None:
                 _refuse_other_data(folder, prepared)
+            plan.starts.refuse_other_split(prepared.split.fingerprint)
             placed = _place(prepared, cache, states, asked, admitted.concurrency, console)
             if plan.changes is None:
                 _begin(plan, prepared)
@@ -93,7 +96,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
                 folder,
                 ready,
                 config=config,
-                space=keras_space(),
+                space=plan.space,
                 resources=Resources(
                     concurrency=admitted.concurrency,
                     cpus=config.cpus_per_trial,
@@ -125,14 +128,16 @@ def _interrupted(plan: Plan, end: Interrupted) -> str:
 def _begin(plan: Plan, prepared: Prepared) -> None:
     write_listing(plan.folder.quarantine, prepared.quarantined)
     write_listing(plan.folder.duplicates, prepared.duplicates)
+    plan.starts.copy_to(plan.folder)
     begin(
         plan.folder,
         config=plan.config,
         task=plan.task,
         data=prepared.report,
         split=prepared.split,
-        space=keras_space(),
+        space=plan.space,
         command=plan.command,
+        starts=plan.starts.to_dict(),
         prior=plan.prior,
     )
 
@@ -152,8 +157,8 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     if standing.front:
         written["exported"], command = _export(plan)
         commands += [command, f"python -m search.export {study} --prefer accuracy"]
-    if plan.prior:
-        console.say(comparison.words(effort(record, aims_of(plan.config)), comparison.cold_start(folder)))
+    if head := comparison.head_start(folder.read_manifest()):
+        console.say(comparison.words(head, effort(record, aims_of(plan.config)), comparison.cold_start(folder)))
     if not tracker.stop(_TRACKING_PATIENCE_S):
         behind = tracker.problem or f"{tracker.behind} events are on their way"
         console.say(f"MLflow has not heard everything yet: {behind}")

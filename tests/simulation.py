@@ -26,11 +26,11 @@ from ray.tune.search import Searcher
 from scipy.stats import spearmanr
 from sklearn.ensemble import RandomForestRegressor
 
-from leukmodels.space import Choice, Float, Int
+from leukmodels import spaces
+from leukmodels.space import Choice, Float, Int, Space
 from search.aims import Aims
 from search.config import Sampler
 from search.front import hypervolume
-from search.manifest import Space, keras_space
 from search.recorder import Recorder
 from search.records import StudyRecord
 from search.rungs import Ladder, Rungs
@@ -51,7 +51,7 @@ class Curves:
     """
 
     def __init__(self, path: Path, space: Space | None = None, *, half: int | None = None) -> None:
-        self.space = space or keras_space()
+        self.space = space or spaces.space("small")
         self.configs: list[dict[str, Any]] = []
         self._curves: list[list[dict[str, float]]] = []
         known: dict[int, int] = {}

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from leukmodels import spaces
 from leukmodels.cells import Cells
-from leukmodels.hparams import defaults
 from leukmodels.images import decode
 from leukmodels.pixels import Blocks
+from leukmodels.space import Space
 from leukmodels.split import Split
 from leukmodels.tasks import find_task
 from search import manifest
@@ -19,10 +20,10 @@ from search.config import SearchConfig, configure
 from search.data.prepare import DataReport
 from search.folder import StudyFolder
 from search.journal import Journal, read
-from search.manifest import Space, keras_space
 from search.prior import Prior
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialRecord, TrialState, fold
+from search.starts import Starts
 
 PX = 16
 SHARE = 0.4  # of leukemic cells among the validation cells
@@ -76,6 +77,7 @@ def begin(
     *,
     root: Path | str = "/data/cells",
     space: Space | None = None,
+    starts: Starts | None = None,
     prior: Prior | None = None,
     **given: Any,
 ) -> StudyFolder:
@@ -102,8 +104,9 @@ def begin(
             notes=("drawn",),
         ),
         split=Split(part_of={"AAA": "train", "AAB": "validation", "AAC": "test"}),
-        space=space or keras_space(),
+        space=space or spaces.space("small"),
         command=f"python -m search.run --task runx1 --data {root}",
+        starts=(starts or Starts()).to_dict(),
         prior=prior,
     )
     return folder
@@ -123,7 +126,7 @@ def record(folder: StudyFolder) -> StudyRecord:
 
 def start(recorder: Recorder, number: int, **params: Any) -> None:
     """Begin a trial with the default configuration but for ``params``."""
-    recorder.trial_started(number, {**defaults(), **params}, "sampled" if number else "default")
+    recorder.trial_started(number, {**spaces.space("small").default, **params}, "sampled" if number else "default")
 
 
 def evaluate(

@@ -5,10 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from leukmodels.spaces import space
+from leukmodels.weights import Weights
 from search.aims import Aims
-from search.comparison import ColdStart, cold_start, words
+from search.comparison import ColdStart, cold_start, head_start, words
+from search.folder import StudyFolder
 from search.prior import Prior
 from search.standing import Effort, effort
+from search.starts import Starts
 from studies import begin, of_points, recording, run
 
 PRIOR = Prior(study="npm1", task="npm1", front=[], params=[], metrics=[], default={})
@@ -39,21 +43,36 @@ def test_the_longest_study_that_searched_the_same_from_nothing_is_the_one_beside
 def test_without_one_it_is_said_how_to_have_one(tmp_path):
     begin(tmp_path / "unspent")
     assert cold_start(begin(tmp_path / "warm", prior=PRIOR)) is None
-    assert "cannot be said" in words(Effort(), None)
-    assert "without --warm-start" in words(Effort(), None)
+    assert "Warm start: whether it helped cannot be said" in words("Warm start", Effort(), None)
+    assert "without --warm-start, --base-model and --backbones" in words("Transfer", Effort(), None)
 
 
 @pytest.mark.parametrize(
     ("warm", "said"),
     [
-        (Effort(epochs=(2, 4, 9), volumes=(0.3, 0.6, 0.7)), "0.600 and 0.500 after 6 epochs of each; what .* after 4"),
+        (
+            Effort(epochs=(2, 4, 9), volumes=(0.3, 0.6, 0.7)),
+            "0.600 and 0.500 after 6 epochs of each; what .* was reached here after 4",
+        ),
         (Effort(epochs=(2, 9), volumes=(0.4, 0.7)), r"0\.400 and 0\.500 after 6 epochs of each\. \(One"),
         (Effort(epochs=(3,), volumes=(0.3,)), r"0\.300 and 0\.200 after 3 epochs"),
     ],
 )
 def test_they_are_compared_after_the_epochs_that_both_have_spent(warm, said):
     rival = ColdStart(name="cold", effort=Effort(epochs=(3, 6), volumes=(0.2, 0.5)))
-    assert re.search(said, words(warm, rival))
+    assert re.search(f"Transfer beside the cold start of cold: .*{said}", words("Transfer", warm, rival))
+
+
+def test_a_transfer_is_set_beside_a_search_of_the_same_space_but_for_what_is_loaded(tmp_path):
+    spend(begin(tmp_path / "cold"), 2)
+    spend(begin(tmp_path / "smaller", space=space("seed")), 3)
+    starts = Starts(weights={"resnet50_v2": Weights(path=None, sha256="")})
+    transfer = begin(tmp_path / "transfer", space=space("small", backbones=("resnet50_v2",)), starts=starts)
+    assert cold_start(transfer).name == "cold"
+    assert head_start(transfer.read_manifest()) == "Transfer"
+    both = begin(tmp_path / "both", space=space("small", backbones=("resnet50_v2",)), starts=starts, prior=PRIOR)
+    assert head_start(both.read_manifest()) == "Warm start and transfer"
+    assert head_start(StudyFolder(tmp_path / "cold").read_manifest()) == ""
 
 
 def test_the_effort_adds_epochs_up_in_order_of_finishing_and_never_falls():

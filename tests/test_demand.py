@@ -10,6 +10,12 @@ def test_a_trial_weighs_what_was_measured_and_its_windows_where_it_may_stream():
     assert demand(pixels="streamed").windows_bytes == WINDOWS
 
 
+def test_pretrained_networks_take_more():
+    assert demand(networks=True).trial_bytes == demand().trial_bytes + 900_000_000
+    (_, plain, _), (_, large, _) = demand().disk()[1], demand(networks=True).disk()[1]
+    assert large == plain + 3 * 100_000_000
+
+
 def test_what_is_written_is_said_by_folder_and_purpose():
     models = 3 * (600_000 + 1024 * 64**2)
     study = [(STORAGE, GB, "the study"), (STORAGE, models, "the models of 3 trials")]

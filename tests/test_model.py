@@ -8,10 +8,13 @@ from hypothesis import Phase, given, settings
 from keras import layers
 
 from leukmodels import runtime
+from leukmodels.bodies.blocks import every_layer
+from leukmodels.bodies.cnn import MAX_FILTERS, channels_per_block
+from leukmodels.graphs import Graphs, compile_model
 from leukmodels.hparams import HyperParams
 from leukmodels.layers import Augmentation
-from leukmodels.model import MAX_FILTERS, MAX_FLATTENED, build, channels_per_block
-from toy_cells import cells, images_of, points, tiny
+from leukmodels.model import MAX_FLATTENED, build
+from toy_cells import cells, folder, images_of, points, tiny
 
 runtime.start(threads=1)
 pytestmark = pytest.mark.keras
@@ -28,8 +31,10 @@ def test_the_defaults_are_the_published_cnn() -> None:
     model = build(HyperParams(), image_px=144, black_background=False)
     block = [layers.Conv2D, layers.BatchNormalization, layers.MaxPooling2D]
     ends = [layers.Flatten, layers.Dense, layers.Dense]
-    assert [type(layer) for layer in model.layers] == [layers.InputLayer, layers.Rescaling, *block * 3, *ends]
-    convolutions = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
+    body = model.get_layer("body")
+    assert [type(layer) for layer in model.layers] == [layers.InputLayer, layers.Rescaling, type(body), *ends]
+    assert [type(layer) for layer in body.layers] == [layers.InputLayer, *block * 3]
+    convolutions = [layer for layer in body.layers if isinstance(layer, layers.Conv2D)]
     assert [layer.filters for layer in convolutions] == [64, 64, 128]
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
     assert {layer.activation.__name__ for layer in convolutions} == {"relu"}
@@ -42,13 +47,24 @@ def test_the_defaults_are_the_published_cnn() -> None:
 # Shrinking a failure would build hundreds of models.
 @settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(points())
-def test_any_point_of_the_space_builds_and_answers_with_probabilities(point: dict[str, Any]) -> None:
+def test_any_point_of_the_space_builds_trains_a_step_and_comes_back_from_its_file(point: dict[str, Any]) -> None:
     keras.utils.clear_session()
-    model = build(HyperParams.from_dict(point), image_px=9, black_background=True)
-    answers = np.asarray(model(images_of(cells(n=2, image_px=9)), training=False))
-    assert answers.shape == (2, 1)
+    hparams = HyperParams.from_dict(point)
+    model = build(hparams, image_px=9, black_background=True)
+    some = cells(n=32, image_px=9)
+    images, labels = images_of(some), some.labels[:, None].astype(np.float32)
+    compile_model(model, hparams, steps=10)
+    step = Graphs.of(model).step
+    logs = [step(images, labels, np.ones(32, np.float32)) for _ in range(2)]
+    assert np.isfinite([float(log["loss"]) for log in logs]).all()
+    answers = np.asarray(model(images, training=False))
+    assert answers.shape == (32, 1)
     assert answers.dtype == np.float32
     assert ((answers >= 0) & (answers <= 1)).all()
+    with folder() as place:
+        model.save(place / "model.keras")
+        loaded = keras.saving.load_model(place / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(np.asarray(loaded(images, training=False)), answers, atol=1e-6)
 
 
 @pytest.mark.parametrize("image_px", [2, 5, 48])
@@ -57,7 +73,7 @@ def test_deep_models_of_small_images_stop_halving(image_px: int) -> None:
     assert model.layers[-4].output.shape[1] in (2, 3)
 
 
-@pytest.mark.parametrize("pooling", ["max", "average", "stride"])
+@pytest.mark.parametrize("pooling", ["max", "average", "stride", "blur"])
 def test_a_large_map_is_halved_on_before_it_is_flattened(pooling: str) -> None:
     hparams = HyperParams(blocks=2, filters=128, pooling=pooling, dense_units=256)
     model = build(hparams, image_px=144, black_background=False)
@@ -154,7 +170,7 @@ def test_strength_zero_costs_nothing() -> None:
 
 def test_batch_statistics_follow_within_a_few_dozen_steps() -> None:
     model = build(HyperParams(), image_px=8, black_background=False)
-    momenta = {layer.momentum for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
+    momenta = {layer.momentum for layer in every_layer(model) if isinstance(layer, layers.BatchNormalization)}
     assert momenta == {0.9}
 
 

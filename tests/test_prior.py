@@ -6,11 +6,11 @@ from dataclasses import asdict
 import pytest
 from optuna.trial import TrialState as OptunaState
 
+from leukmodels import spaces
 from leukmodels.errors import StudyError
 from search import journal
 from search.aims import Aims
 from search.journal import Journal
-from search.manifest import keras_space
 from search.prior import TRIED, Prior, read_prior
 from search.recorder import Recorder
 from search.records import WARM, StudyRecord, fold
@@ -42,7 +42,7 @@ def recorder(tmp_path):
 
 
 def searcher_of(recorder, prior, **changed):
-    arguments = {"space": keras_space(), "aims": AIMS, "trials": 20, "seed": 0}
+    arguments = {"space": spaces.space("small"), "aims": AIMS, "trials": 20, "seed": 0}
     return OptunaSearcher(recorder, prior=prior, **{**arguments, **changed})
 
 

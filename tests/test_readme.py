@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from leukmodels.hparams import markdown_table
+from leukmodels.spaces import markdown_table
 from leukmodels.tasks import TASKS
 from search.config import PRESETS
 

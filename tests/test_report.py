@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 import studies
+from leukmodels import spaces
+from leukmodels.space import Space
 from search.aims import Aims
 from search.importance import FEWEST, importances
-from search.manifest import Space, keras_space
 from search.records import Verdict
 from search.report import write_report
 
@@ -66,7 +67,7 @@ def test_who_is_beyond_a_bound_says_nothing_of_what_mattered(searched):
         for number in range(24, 48):  # everything is leukemia, whatever the rate
             studies.start(recorder, number, dropout=0.6)
             studies.complete(recorder, number, recall=1.0, specificity=0.0)
-    found = importances(studies.record(searched), keras_space(), Aims(min_specificity=0.5))
+    found = importances(studies.record(searched), spaces.space("small"), Aims(min_specificity=0.5))
     assert max(found["recall"], key=found["recall"].get) == "learning_rate"
 
 
@@ -78,7 +79,7 @@ def test_a_study_without_rungs_or_many_trials_has_its_report(study):
 
 
 def test_what_mattered_is_found(searched):
-    found = importances(studies.record(searched), keras_space(), Aims())
+    found = importances(studies.record(searched), spaces.space("small"), Aims())
     assert [*found] == ["recall", "accuracy"]
     assert max(found["recall"], key=found["recall"].get) == "learning_rate"
     assert sum(found["recall"].values()) == pytest.approx(1)
@@ -89,8 +90,8 @@ def test_too_few_trials_say_nothing(study):
         for number in range(FEWEST - 1):
             studies.start(recorder, number)
             studies.complete(recorder, number)
-    assert importances(studies.record(study), keras_space(), Aims()) == {}
+    assert importances(studies.record(study), spaces.space("small"), Aims()) == {}
 
 
 def test_a_space_goes_through_its_manifest(study):
-    assert Space.from_dict(study.read_manifest()["space"]) == keras_space()
+    assert Space.from_dict(study.read_manifest()["space"]) == spaces.space("small")

@@ -8,11 +8,10 @@ from optuna.trial import TrialState as OptunaState
 from ray.tune.search import Searcher
 
 from leukmodels import hparams
-from leukmodels.space import Choice, Float, Int
+from leukmodels.space import Choice, Float, Int, Space
 from search.aims import Aims
 from search.config import Sampler
 from search.journal import Journal
-from search.manifest import Space
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialState, Verdict, fold
 from search.searcher import OptunaSearcher, distribution, told
@@ -145,7 +144,7 @@ def test_a_restart_from_tunes_own_state_is_refused(recorder, tmp_path):
 @given(data=st.data())
 @settings(max_examples=50, deadline=None)
 def test_both_ends_of_every_range_go_to_optuna_and_back(data):
-    dimension = data.draw(st.sampled_from(list(hparams.space().values())))
+    dimension = data.draw(st.sampled_from(list(hparams.allowed().values())))
     converted = distribution(dimension)
     match dimension:
         case Choice(options=options):

@@ -13,7 +13,8 @@ from leukmodels import graphs, runtime
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.evaluation import predict, scoring
 from leukmodels.model import build
-from leukmodels.training import Budget, epoch_order, fit
+from leukmodels.order import epoch_order
+from leukmodels.training import Budget, fit
 from toy_cells import cells, images_of, stream, tiny, training_data
 
 runtime.start(threads=1)
@@ -73,10 +74,12 @@ def test_an_epoch_visits_every_image_once_with_its_own_label(
 
 @pytest.mark.parametrize("class_balance", ["none", "patients"])
 def test_the_same_rows_are_visited_wherever_the_pixels_lie(class_balance: str, both: dict[str, TrainingData]) -> None:
-    memory, shards = (epoch_order(data.train, class_balance=class_balance, seed=3, epoch=2) for data in both.values())
+    memory, shards = (
+        epoch_order(data.train, tiny(class_balance=class_balance), seed=3, epoch=2) for data in both.values()
+    )
     assert sorted(memory) == sorted(shards)
-    assert (shards == epoch_order(both["shards"].train, class_balance=class_balance, seed=3, epoch=2)).all()
-    assert (shards != epoch_order(both["shards"].train, class_balance=class_balance, seed=3, epoch=3)).any()
+    assert (shards == epoch_order(both["shards"].train, tiny(class_balance=class_balance), seed=3, epoch=2)).all()
+    assert (shards != epoch_order(both["shards"].train, tiny(class_balance=class_balance), seed=3, epoch=3)).any()
 
 
 @pytest.mark.parametrize("choice", [{}, {"dropout": 0.5, "augmentation": 0.5, "class_balance": "patients"}])
@@ -94,7 +97,7 @@ def test_a_stopped_trial_goes_on_to_the_end_of_an_uninterrupted_one(
 
 def test_seed_and_epoch_choose_the_shards_of_a_window(both: dict[str, TrainingData]) -> None:
     def first_window(seed: int, epoch: int) -> frozenset[int]:
-        order = epoch_order(both["shards"].train, class_balance="none", seed=seed, epoch=epoch)
+        order = epoch_order(both["shards"].train, tiny(class_balance="none"), seed=seed, epoch=epoch)
         return frozenset((both["shards"].train.pixels.where[order[:24]] // 8).tolist())
 
     windows = {first_window(seed, epoch) for seed in (3, 4) for epoch in (1, 2)}

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 import studies
 from leukmodels.errors import StudyError
-from leukmodels.hparams import defaults
+from leukmodels.spaces import space
 from mlflow_view import all_that_mlflow_holds, runs_of
 from search import journal
 from search.aims import Aims
@@ -36,7 +36,7 @@ def test_every_trial_is_told_as_the_journal_has_it(study: StudyFolder) -> None:
         number: dict(trial.metrics) for number, trial in record.trials.items()
     }
     parent, children = runs_of(study, uri)
-    assert [run.data.params.keys() for run in children.values()] == [defaults().keys()] * 7
+    assert [run.data.params.keys() for run in children.values()] == [space("small").dimensions.keys()] * 7
     told = {"filters": "64", "learning_rate": "0.001", "pooling": "max", "dropout": "0.25"}
     assert children[2].data.params.items() >= told.items()
     assert children[0].info.run_name == "trial 0"

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukmodels import checkpoint, graphs, metrics, runtime, training
+from leukmodels.bodies.blocks import every_layer
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import predict, scoring
 from leukmodels.hparams import HyperParams
 from leukmodels.model import build
+from leukmodels.order import epoch_order
 from leukmodels.pixels import Blocks
-from leukmodels.training import Budget, Fitted, epoch_order, fit
+from leukmodels.training import Budget, Fitted, fit
 from toy_cells import cells, images_of, tiny, training_data
 
 runtime.start(threads=1)
@@ -173,7 +175,7 @@ def test_the_checkpoint_of_another_trial_is_not_taken(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_model_changes_nothing(tmp_path: Path) -> None:
     train(tmp_path, tiny(), epochs=1)
     other = build(tiny(dense_units=17), image_px=8, black_background=False)
-    graphs.compile_model(other, tiny(dense_units=17))
+    graphs.compile_model(other, tiny(dense_units=17), steps=1)
     before = other.get_weights()
     assert not checkpoint.restore(other, checkpoint.load(tmp_path / checkpoint.FILE_NAME))  # type: ignore[arg-type]
     assert all((a == b).all() for a, b in zip(before, other.get_weights(), strict=True))
@@ -222,10 +224,10 @@ def test_a_budget_of_nothing_is_refused() -> None:
 @given(seed=st.integers(0, 2**32), epoch=st.integers(1, 1000))
 def test_an_epoch_is_a_permutation_that_depends_on_seed_and_epoch_alone(seed: int, epoch: int) -> None:
     some = cells()
-    order = epoch_order(some, class_balance="none", seed=seed, epoch=epoch)
+    order = epoch_order(some, tiny(class_balance="none"), seed=seed, epoch=epoch)
     assert sorted(order) == list(range(len(some)))
-    assert (order == epoch_order(some, class_balance="weights", seed=seed, epoch=epoch)).all()
-    assert (order != epoch_order(some, class_balance="none", seed=seed, epoch=epoch + 1)).any()
+    assert (order == epoch_order(some, tiny(class_balance="weights"), seed=seed, epoch=epoch)).all()
+    assert (order != epoch_order(some, tiny(class_balance="none"), seed=seed, epoch=epoch + 1)).any()
 
 
 def test_balanced_sampling_gives_classes_and_then_patients_equal_shares() -> None:
@@ -237,7 +239,7 @@ def test_balanced_sampling_gives_classes_and_then_patients_equal_shares() -> Non
         patient_names=("A", "B", "C"),
         image_ids=np.array(["x"] * 10_000),
     )
-    order = epoch_order(uneven, class_balance="patients", seed=0, epoch=1)
+    order = epoch_order(uneven, tiny(class_balance="patients"), seed=0, epoch=1)
     shares = np.bincount(patients[order]) / len(order)
     np.testing.assert_allclose(shares, [0.25, 0.25, 0.5], atol=0.02)
 
@@ -252,8 +254,8 @@ def test_class_weights_give_both_classes_the_same_sum() -> None:
 def test_each_step_trains_on_pixels_that_are_augmented_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins a fault of earlier work: augmentation drawn once, while a graph was traced, and frozen in it."""
     model = build(tiny(augmentation=1.0), image_px=8, black_background=False)
-    graphs.compile_model(model, tiny())
-    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    graphs.compile_model(model, tiny(), steps=1)
+    first = next(layer for layer in every_layer(model) if isinstance(layer, keras.layers.Conv2D))
     convolve, seen = first.call, []
 
     def spy(pixels: Any) -> Any:
@@ -284,7 +286,7 @@ def test_settling_looks_at_the_last_full_batches_of_an_epoch(
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:
     model = build(tiny(optimizer="adamw", l2=1e-2), image_px=8, black_background=False)
-    graphs.compile_model(model, tiny(optimizer="adamw", l2=1e-2))
+    graphs.compile_model(model, tiny(optimizer="adamw", l2=1e-2), steps=1)
     decayed = {v.name for v in model.trainable_variables if model.optimizer._use_weight_decay(v)}
     assert model.optimizer.weight_decay == pytest.approx(1e-2)
     assert decayed == {"kernel"}

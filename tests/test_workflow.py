@@ -1,6 +1,7 @@
 """Whole studies with real training, from a folder of images to an exported model, on the shared local Ray."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from leukmodels.predictor import Predictor
 from leukmodels.space import Int, to_dict
 from search import journal, planning, workflow
 from search.folder import SCHEMA, StudyFolder
-from search.records import TrialState, fold
+from search.records import DEFAULT, LOADED, TrialState, fold
 
 SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_bad": 0.1}
 
@@ -110,6 +111,36 @@ def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session
     assert len(fold(journal.read(folder.journal)).trials) == 2
 
 
+@pytest.mark.timeout(300)
+def test_a_study_starts_from_a_model_of_another_leukemia_and_from_a_network_of_random_weights(
+    session, tmp_path, capsys
+):
+    given = {"data": draw_folder(tmp_path / "mll"), "image_px": 32}
+    assert workflow.carry_out(plan("npm1", tmp_path, name="npm1", trials=1, **given), session)
+    given |= {"base_model": "npm1", "backbones": "mobilenet_v3_small=random", "space": "full"}
+    assert workflow.carry_out(plan("runx1", tmp_path, name="runx1", **given), session)
+    folder, config, _ = check_study(tmp_path, "runx1", trials=3)
+    trials = fold(journal.read(folder.journal)).trials
+    assert [trials[number].params["backbone"] for number in range(3)] == ["cnn", "base", "mobilenet_v3_small"]
+    assert [trials[number].source for number in range(3)] == [DEFAULT, LOADED, LOADED]
+    assert "filters" not in trials[1].params  # the base model's own
+    assert (folder.weights / "base.keras").read_bytes() == (tmp_path / "npm1/trials/00000/model.keras").read_bytes()
+    assert config["starts"]["base"]["task"] == "npm1"
+    said = capsys.readouterr().out
+    assert "Base model: trial 0 of npm1, trained for npm1; trials may start from its 3 blocks." in said
+    assert "Transfer: whether it helped cannot be said" in said
+    with pytest.raises(StudyError, match="may have seen patients that are to test it"):
+        workflow.carry_out(plan("runx1", tmp_path, name="other", split_seed=1, **given), session)
+    assert not StudyFolder(tmp_path / "other").exists
+    # What the study needs is in its folder, and its space is its own.
+    shutil.rmtree(tmp_path / "npm1")
+    assert plan_resume(folder, out=tmp_path / "elsewhere", trials=4).space.dimensions["backbone"].options == (
+        "cnn",
+        "base",
+        "mobilenet_v3_small",
+    )
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", "", "synthetic", "-x", "mlflow-artifacts"])
 def test_a_name_that_is_no_folder_of_its_own_is_refused(name, tmp_path):
     with pytest.raises(ConfigError, match="--name is"):
@@ -136,10 +167,10 @@ def test_a_study_of_another_version_with_another_space_is_refused(tmp_path):
     folder.path.mkdir()
     task = {"name": "runx1", "question": "?", "reader": "mll", "disease": ["RUNX1_RUNX1T1"], "control": ["control"]}
     config = {"task": "runx1", **SMALL}
-    space = {"dimensions": {"gone": to_dict(Int(low=1, high=2))}, "default": {"gone": 1}, "given": {}}
+    space = {"dimensions": {"gone": to_dict(Int(low=1, high=2))}, "default": {"gone": 1}, "given": {}, "also": []}
     manifest = {"schema": SCHEMA, "task": task, "config": config, "space": space, "prior": None}
     folder.manifest.write_text(json.dumps(manifest))
-    with pytest.raises(StudyError, match="another search space"):
+    with pytest.raises(StudyError, match="search space that this version does not have"):
         plan_resume(folder)
     with pytest.raises(StudyError, match="searched another space"):
         plan("npm1", tmp_path, data=None, name="new", warm_start="study")

@@ -14,9 +14,8 @@ from ray import cloudpickle
 
 import studies
 from cluster.session import Session, open_session
-from leukmodels.space import Choice, Float, Int
+from leukmodels.space import Choice, Float, Int, Space
 from search.folder import StudyFolder, write_whole
-from search.manifest import Space
 from search.study import Resources, drive
 from search.tracking.tracker import Tracker, default_uri
 from studies import TOLD, begin, config, metrics, outcome

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from leukmodels.cells import Cells, TrainingData
-from leukmodels.hparams import HyperParams, space
+from leukmodels.hparams import HyperParams
 from leukmodels.pixels import Blocks, Images, Rows, Streamed
 from leukmodels.shards import Shard, write_shard
 from leukmodels.space import Choice, Dimension, Int
+from leukmodels.spaces import space
 
 TINY = {"blocks": 2, "filters": 8, "widen": "none", "dense_units": 16, "batch_size": 16}
 
@@ -88,8 +89,8 @@ def values(dimension: Dimension) -> st.SearchStrategy[Any]:
 
 
 def points() -> st.SearchStrategy[dict[str, Any]]:
-    """Return a strategy of full points of the search space."""
-    return st.fixed_dictionaries({name: values(dimension) for name, dimension in space().items()})
+    """Return a strategy of points of the full search space, hyperparameters without effect included."""
+    return st.fixed_dictionaries({name: values(dimension) for name, dimension in space("full").dimensions.items()})
 
 
 def numbered(n: int, image_px: int = 2) -> Images:

@@ -15,6 +15,10 @@ TENSORFLOW_BYTES = 460_000_000
 # 64 px had 0.39 to 1.94 GB, on average 0.83: twice as much a pixel.
 _PROCESS_BYTES = 430_000_000
 _PROCESS_BYTES_A_PIXEL = 100_000
+# With pre-trained networks on top: in batches of 32 ResNet50V2 had 1.13 GB at 64 px and 2.03 at 144, EfficientNetV2S
+# 1.69 GB at 64 px; their weights are 95 and 83 MB.
+_NETWORK_BYTES = 900_000_000
+_NETWORK_MODEL_BYTES = 100_000_000
 _WINDOWS = 2  # of a trial that streams: the one that it trains on, and the next one, which is being read
 
 # What a study leaves besides models: the journal, checkpoints of running trials, pictures, MLflow's copies.
@@ -36,6 +40,7 @@ class Demand:
     shuffle_window  images
     storage, cache  folders that trials and readers write to
     data            folder that holds the images; None where they come from elsewhere, or are drawn into the storage
+    networks        whether a trial may take a pre-trained network
     drawn_bytes     of a cohort that is still to be drawn into the storage
     prepare_bytes   pixels that are still to be prepared into the cache; 0 as long as the files are not listed
     """
@@ -50,6 +55,7 @@ class Demand:
     storage: Path
     cache: Path
     data: Path | None
+    networks: bool = False
     drawn_bytes: int = 0
     prepare_bytes: int = 0
 
@@ -69,13 +75,15 @@ class Demand:
             storage=storage,
             cache=cache,
             data=data,
+            networks=config.backbones is not None,
             drawn_bytes=drawn_bytes,
         )
 
     @property
     def trial_bytes(self) -> int:
         """Memory of one trial, TensorFlow's code and shared pixels aside: what it asks Ray for."""
-        return _PROCESS_BYTES + _PROCESS_BYTES_A_PIXEL * self.image_px**2 + self.windows_bytes
+        network = _NETWORK_BYTES if self.networks else 0
+        return _PROCESS_BYTES + _PROCESS_BYTES_A_PIXEL * self.image_px**2 + network + self.windows_bytes
 
     @property
     def windows_bytes(self) -> int:
@@ -85,7 +93,8 @@ class Demand:
 
     def disk(self, stream_bytes: int = 0) -> list[tuple[Path, int, str]]:
         """Return folder, bytes and purpose of everything that is written; ``stream_bytes`` of them are streamed."""
-        models = self.trials * (_MODEL_BYTES + _MODEL_BYTES_A_PIXEL * self.image_px**2)
+        network = _NETWORK_MODEL_BYTES if self.networks else 0
+        models = self.trials * (_MODEL_BYTES + _MODEL_BYTES_A_PIXEL * self.image_px**2 + network)
         written = [
             (self.storage, _STUDY_BYTES, "the study"),
             (self.storage, models, f"the models of {self.trials:,} trials"),

@@ -26,7 +26,7 @@ METRICS_A_BATCH = 800  # a batch may hold 1000 metrics, params and tags altogeth
 FRONT_TABLE = "front.json"
 
 # What of study.json the parent shows as its parameters.
-_ASKED = ("task", "config", "objectives", "aims", "seed", "data", "split", "versions")
+_ASKED = ("task", "config", "objectives", "aims", "seed", "data", "split", "starts", "versions")
 TRIAL_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.STOPPED: "KILLED", TrialState.FAILED: "FAILED"}
 _STUDY_STATUS = {"study_finished": "FINISHED", "study_interrupted": "KILLED", "study_resumed": "RUNNING"}
 

@@ -51,7 +51,7 @@ class Model:
     def of(cls, hparams: HyperParams, image_px: int) -> "Model":
         """Return the model of one configuration, traced."""
         model = build(hparams, image_px=image_px, black_background=False)
-        graphs.compile_model(model, hparams)
+        graphs.compile_model(model, hparams, steps=1)
         made = cls(keras=model, hparams=hparams, graphs=graphs.Graphs.of(model))
         images = np.zeros((2 * hparams.batch_size, image_px, image_px, 3), np.uint8)
         through_pipeline(made, as_data(Blocks.of(images), Blocks.of(images)), 0)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cluster.session import open_session
+from leukmodels import spaces
 from leukmodels.metrics import Metrics
 from leukmodels.pixels import Images, Pixels
 from leukmodels.readers.source import open_source
@@ -27,7 +28,8 @@ from search.data import placing
 from search.data.cache import PixelCache
 from search.data.prepare import prepare
 from search.folder import StudyFolder
-from search.manifest import begin, keras_space
+from search.manifest import begin
+from search.starts import Starts
 from search.study import Resources, drive
 from search.trial import Report, TrialPlan
 
@@ -109,7 +111,7 @@ def main(held: str, trials: int, place: Path, shared: Path, image_px: int, windo
 
         def ready() -> placing.Placed | None:
             written = {"config": config, "task": task, "data": prepared.report, "split": prepared.split}
-            begin(folder, **written, space=keras_space(), command="bench_memory")
+            begin(folder, **written, space=spaces.space("small"), starts=Starts().to_dict(), command="bench_memory")
             if held == NOTHING:
                 return None
             return placing.share(prepared, cache) if held == SHARED else placing.stream(prepared, cache, window=window)
@@ -118,7 +120,7 @@ def main(held: str, trials: int, place: Path, shared: Path, image_px: int, windo
             folder,
             ready,
             config=config,
-            space=keras_space(),
+            space=spaces.space("small"),
             resources=Resources(concurrency=trials, cpus=1, gpus=0, memory=2**20),
             experiment=Holding(held, place),
         )

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from leukmodels.hparams import space
+from leukmodels import spaces
 from search.searcher import distribution
 from studies import TOLD, begin, config, metrics, outcome
 
@@ -37,7 +37,6 @@ def ours(trials: int, folder: Path) -> float:
     from search.display.console import Console
     from search.gauges import Gauges
     from search.journal import read
-    from search.manifest import keras_space
     from search.records import fold
     from search.study import drive
     from search.tracking.tracker import Tracker, default_uri
@@ -59,7 +58,7 @@ def ours(trials: int, folder: Path) -> float:
                 study,
                 ready,
                 config=config(**options),
-                space=keras_space(),
+                space=spaces.space("small"),
                 resources=Resources(concurrency=len(session.nodes) * CPUS, cpus=1, gpus=0, memory=2**20),
                 listeners=(console.show, Gauges("overhead", Aims())),
                 experiment=Idle(),
@@ -91,7 +90,7 @@ def bare(trials: int, folder: Path) -> float:
     timed = Timed()
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     ray.init(address="local", num_cpus=CPUS, log_to_driver=False)
-    distributions = {name: distribution(dimension) for name, dimension in space().items()}
+    distributions = {name: distribution(dimension) for name, dimension in spaces.space("small").dimensions.items()}
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
         tune_config=tune.TuneConfig(

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from leukmodels import spaces
 from leukmodels.cells import Cells, TrainingData
-from leukmodels.hparams import HyperParams, space
+from leukmodels.hparams import HyperParams
 from leukmodels.pixels import Blocks
 from leukmodels.space import Choice, Dimension, Float, Int, Value
 from search.front import pareto_mask
@@ -50,7 +51,7 @@ class Load:
     def hparams(self) -> list[HyperParams]:
         """The configurations, the same every time."""
         rng = np.random.default_rng(SEEDS.get(self.trials, 0))
-        dimensions = {**space(), **SMALLER}
+        dimensions = {**spaces.space("small").dimensions, **SMALLER}
         return [
             HyperParams(**{name: _drawn(dimension, rng) for name, dimension in dimensions.items()})
             for _ in range(self.trials)
@@ -111,7 +112,7 @@ def train(load: Load, number: int, data: TrainingData, report: Report | None = N
     with load.timed(number):
         runtime.seed_everything(number)
         model = build(hparams, image_px=IMAGE_PX, black_background=False)
-        graphs.compile_model(model, hparams)
+        graphs.compile_model(model, hparams, steps=1)
         # The steps of training.fit, which would also write checkpoints.
         compiled = graphs.Graphs.of(model)
         numbers: dict[str, float] = {}
@@ -133,7 +134,7 @@ def one_thread_and_warm(load: Load, data: TrainingData) -> None:
 
     hparams = HyperParams(filters=8, blocks=2)
     model = build(hparams, image_px=IMAGE_PX, black_background=False)
-    graphs.compile_model(model, hparams)
+    graphs.compile_model(model, hparams, steps=1)
     images, labels = next(data.train.pixels.batches(np.arange(32), 32)), data.train.labels[:32].astype(np.float32)
     compiled = graphs.Graphs.of(model)
     compiled.step(images, labels[:, None], np.ones(32, np.float32))

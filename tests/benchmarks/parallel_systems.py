@@ -69,7 +69,7 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
 
     import studies
     from cluster.session import open_session
-    from search.manifest import keras_space
+    from leukmodels import spaces
     from search.records import TrialState
     from search.report import write_report
     from search.study import drive
@@ -87,7 +87,7 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
             folder,
             lambda: placed(load.data(folder.read_manifest()["split"]["fingerprint"])),
             config=studies.config(**options),
-            space=keras_space(),
+            space=spaces.space("small"),
             resources=Resources(
                 concurrency=sum(node.holds(cpus=1, gpus=0) for node in session.nodes), cpus=1, gpus=0, memory=2**29
             ),

@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 import optuna
 
+from leukmodels import spaces
 from leukmodels.cells import Cells, TrainingData
-from leukmodels.hparams import HyperParams, defaults, space
+from leukmodels.hparams import HyperParams
 from leukmodels.pixels import Blocks
 from search.aims import OBJECTIVES, Aims
 from search.searcher import distribution
 
 AIMS = Aims(min_specificity=0.5)
+SPACE = spaces.space("small")
 CORES = len(os.sched_getaffinity(0))
 _PARTS = ("train", "validation")
 
@@ -110,7 +112,7 @@ def optuna_alone(arrays: Path, folder: Path, epochs: int, seconds: float, seed: 
     from leukmodels.errors import TrainingDivergedError
 
     data = read_arrays(arrays)
-    distributions = {name: distribution(dimension) for name, dimension in space().items()}
+    distributions = {name: distribution(dimension) for name, dimension in SPACE.dimensions.items()}
 
     def objective(trial: optuna.Trial) -> list[float]:
         params = {name: trial._suggest(name, of) for name, of in distributions.items()}
@@ -121,7 +123,7 @@ def optuna_alone(arrays: Path, folder: Path, epochs: int, seconds: float, seed: 
 
     sampler = optuna.samplers.TPESampler(seed=seed)
     study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
-    study.enqueue_trial(defaults())
+    study.enqueue_trial(dict(SPACE.default))
     study.optimize(objective, timeout=seconds, catch=TrainingDivergedError)
 
 
@@ -141,11 +143,11 @@ def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int)
 
     ray.init(address="local", num_cpus=CORES)
     search = OptunaSearch(
-        space={name: distribution(dimension) for name, dimension in space().items()},
+        space={name: distribution(dimension) for name, dimension in SPACE.dimensions.items()},
         metric=[*OBJECTIVES],
         mode=["max"] * len(OBJECTIVES),
         seed=seed,
-        points_to_evaluate=[defaults()],
+        points_to_evaluate=[dict(SPACE.default)],
     )
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(trainable, data=read_arrays(arrays)), {"cpu": 1}),

@@ -1,0 +1,234 @@
+"""What turns an image into a feature map: from scratch, from a base model, pre-trained."""
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras.src.legacy.saving import legacy_h5_format
+
+from leukmodels import runtime
+from leukmodels.bodies.blocks import block_of, count_blocks, every_layer, freeze, slowed
+from leukmodels.bodies.cnn import cnn
+from leukmodels.errors import ConfigError
+from leukmodels.hparams import PRETRAINED, HyperParams
+from leukmodels.layers import BlurPool2D
+from leukmodels.model import build, working_px
+from leukmodels.weights import SMALLEST_PX, Weights
+from toy_cells import cells, images_of, tiny
+
+runtime.start(threads=1)
+pytestmark = pytest.mark.keras
+
+PX = 16
+RANDOM = {name: Weights(path=None, sha256="") for name in PRETRAINED}
+
+
+def saved(path: Path, **choice) -> dict[str, Weights]:
+    """Return the weights of a base model of this configuration."""
+    model = build(tiny(blocks=3, **choice), image_px=PX, black_background=False)
+    for variable in model.variables:
+        if "seed" not in variable.path:
+            variable.assign(np.random.default_rng(0).normal(0.5, 0.1, variable.shape))
+    model.save(path)
+    return {"base": Weights.of(path)}
+
+
+def body_of(weights, **choice):
+    hparams = tiny(backbone="base", **choice)
+    return build(hparams, image_px=PX, black_background=False, weights=weights).get_layer("body")
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "stride", "blur"])
+def test_a_residual_block_adds_what_it_gets(pooling):
+    """With a convolution of zeros a block passes its shortcut on, pooled."""
+    hparams = tiny(residual="yes", pooling=pooling, normalisation="none", widen="none")
+    body = cnn(hparams, image_px=PX, black_background=False)
+    second = body.get_layer("block2_convolution")
+    second.set_weights([np.zeros_like(each) for each in second.get_weights()])
+    first = "block1_convolution" if pooling == "stride" else "block1_pooling"
+    images = images_of(cells(n=2, image_px=PX)) / np.float32(255)
+    kept = keras.Model(body.input, body.get_layer(first).output)(images)
+    pooled = {
+        "max": layers.MaxPooling2D(2),
+        "average": layers.AveragePooling2D(2),
+        "stride": layers.AveragePooling2D(2),
+        "blur": lambda x: BlurPool2D()(layers.MaxPooling2D(2, strides=1, padding="same")(x)),
+    }[pooling]
+    np.testing.assert_allclose(np.asarray(body(images)), np.asarray(pooled(kept)), atol=1e-6)
+
+
+def test_stochastic_depth_drops_a_whole_block_of_an_image_in_training_only():
+    hparams = tiny(residual="yes", stochastic_depth=0.4, normalisation="none")
+    body = cnn(hparams, image_px=PX, black_background=False)
+    branch = keras.Model(body.input, body.get_layer("block2_stochastic_depth").output)
+    images = np.repeat(images_of(cells(n=1, image_px=PX)) / np.float32(255), 400, axis=0)
+    there = np.asarray(branch(images, training=True)).reshape(400, -1)
+    kept = there.any(axis=1)
+    assert kept.mean() == pytest.approx(0.6, abs=0.08)
+    always = np.asarray(branch(images[:1], training=False)).reshape(-1)
+    np.testing.assert_allclose(there[kept][0], always / 0.6, rtol=1e-5)
+
+
+def test_separable_convolutions_come_after_the_first_block():
+    body = cnn(tiny(blocks=3, convolution="separable"), image_px=PX, black_background=False)
+    kinds = [type(body.get_layer(f"block{block}_convolution")) for block in (1, 2, 3)]
+    assert kinds == [layers.Conv2D, layers.SeparableConv2D, layers.SeparableConv2D]
+
+
+def test_blocks_of_a_body_from_scratch_are_those_of_its_names():
+    body = cnn(tiny(blocks=4, edges="laplacian", residual="yes", pooling="blur"), image_px=PX, black_background=False)
+    assert count_blocks(body) == 4
+    blocks = block_of(body)
+    assert all(blocks[name] == int(name[5]) for name in blocks if name.startswith("block"))
+    assert blocks["edges"] == 1
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "resnet50_v2"])
+def test_blocks_of_a_pretrained_body_end_where_its_map_is_halved(name):
+    keras.utils.clear_session()
+    body = build(HyperParams(backbone=name), image_px=64, black_background=False, weights=RANDOM).get_layer("body")
+    blocks = block_of(body)
+    assert list(blocks.values()) == sorted(blocks.values())
+    assert set(blocks.values()) == {1, 2, 3, 4, 5}
+
+
+def test_the_first_blocks_come_from_the_base_model_and_the_others_are_drawn(tmp_path):
+    weights = saved(tmp_path / "base.keras")
+    trained = keras.saving.load_model(tmp_path / "base.keras").get_layer("body")
+    body = body_of(weights, loaded_blocks=2)
+    for block in (1, 2, 3):
+        name = f"block{block}_convolution"
+        same = np.array_equal(body.get_layer(name).get_weights()[0], trained.get_layer(name).get_weights()[0])
+        assert same == (block <= 2)
+    whole = body_of(weights)
+    for mine, theirs in zip(whole.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_base_model_brings_its_architecture_to_another_size_and_its_head_stays_behind(tmp_path):
+    weights = saved(tmp_path / "base.keras", edges="log", activation="elu", augmentation=0.5)
+    model = build(
+        tiny(backbone="base", head="gap", dense_units=20), image_px=24, black_background=False, weights=weights
+    )
+    body = model.get_layer("body")
+    assert body.input_shape == (None, 24, 24, 3)
+    assert body.get_layer("edges").kind == "log"
+    assert body.get_layer("block1_convolution").activation.__name__ == "elu"
+    assert model.get_layer("dense").units == 20
+    assert "augmentation" not in [layer.name for layer in model.layers]
+
+
+def test_kernels_of_a_loaded_body_are_penalised_as_this_trial_says(tmp_path):
+    weights = saved(tmp_path / "base.keras", l2=1e-3)
+    assert len(body_of(weights).losses) == 0
+    assert len(body_of(weights, l2=1e-4).losses) == 3
+
+
+@pytest.mark.parametrize(("loaded", "frozen", "still"), [(3, 0, 0), (3, 2, 2), (1, 3, 1), (2, 5, 2)])
+def test_frozen_blocks_are_the_first_of_those_that_were_loaded(tmp_path, loaded, frozen, still):
+    body = body_of(saved(tmp_path / "base.keras"), loaded_blocks=loaded, frozen_blocks=frozen)
+    trainable = {int(name[5]) for name in block_of(body) if name.startswith("block") and body.get_layer(name).trainable}
+    assert trainable == set(range(still + 1, 4))
+    model = keras.Sequential([body])
+    assert len(model.trainable_variables) == 4 * (3 - still)  # kernel, bias, gamma and beta of each
+
+
+def test_what_was_loaded_and_trains_is_slowed(tmp_path):
+    weights = saved(tmp_path / "base.keras")
+    hparams = tiny(backbone="base", loaded_blocks=2, frozen_blocks=1, loaded_rate=0.1)
+    body = build(hparams, image_px=PX, black_background=False, weights=weights).get_layer("body")
+    assert {id(each) for each in slowed(body, hparams)} == {
+        id(each)
+        for name in ("block2_convolution", "block2_normalisation")
+        for each in body.get_layer(name).trainable_variables
+    }
+    assert slowed(body, tiny(backbone="base")) == []
+    scratch = cnn(tiny(loaded_rate=0.1), image_px=PX, black_background=False)
+    assert slowed(scratch, tiny(loaded_rate=0.1)) == []
+
+
+def test_a_frozen_network_does_not_train():
+    hparams = HyperParams(backbone="mobilenet_v3_small", frozen_blocks=5, head="gap")
+    model = build(hparams, image_px=32, black_background=False, weights=RANDOM)
+    assert len(model.trainable_variables) == 4  # of the two dense layers
+    freeze(model.get_layer("body"), HyperParams(backbone="mobilenet_v3_small"))
+    assert len(model.trainable_variables) > 100
+
+
+# One of each kind: the larger ones of a kind are the same code, and take ten seconds each.
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "efficientnet_v2_b0", "resnet50_v2"])
+def test_pretrained_networks_build_answer_and_come_back_from_their_files(name, tmp_path):
+    keras.utils.clear_session()
+    model = build(HyperParams(backbone=name, head="gap"), image_px=32, black_background=False, weights=RANDOM)
+    images = images_of(cells(n=2, image_px=32))
+    answers = np.asarray(model(images, training=False))
+    assert answers.shape == (2, 1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(np.asarray(loaded(images, training=False)), answers, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("mobilenet_v3_small", lambda x: x / 127.5 - 1), ("resnet50_v2", lambda x: x / 127.5 - 1)],
+)
+def test_a_pretrained_network_sees_what_it_was_trained_on(name, expected):
+    """As keras.applications' own preprocess_input and layers have it: -1 to 1 for these two."""
+    keras.utils.clear_session()
+    body = build(HyperParams(backbone=name), image_px=32, black_background=False, weights=RANDOM).get_layer("body")
+    first = next(layer for layer in body.layers if isinstance(layer, layers.Conv2D | layers.ZeroPadding2D))
+    seen = keras.Model(body.input, first.input)
+    images = images_of(cells(n=2, image_px=32)).astype(np.float32)
+    np.testing.assert_allclose(np.asarray(seen(images / 255)), expected(images), atol=1e-4)
+
+
+@pytest.mark.parametrize("file", ["small.weights.h5", "small.h5"])
+def test_weights_come_from_the_file_and_a_file_of_another_network_is_refused(file, tmp_path):
+    """In Keras' present format, and in the older one of the published files."""
+    keras.utils.clear_session()
+    made = keras.applications.MobileNetV3Small(include_top=False, weights=None, input_shape=(32, 32, 3))
+    if file == "small.h5":
+        with h5py.File(tmp_path / file, "w") as archive:
+            legacy_h5_format.save_weights_to_hdf5_group(archive, made)
+    else:
+        made.save_weights(tmp_path / file)
+    weights = {"mobilenet_v3_small": Weights.of(tmp_path / file)}
+    model = build(HyperParams(backbone="mobilenet_v3_small"), image_px=48, black_background=False, weights=weights)
+    for mine, theirs in zip(model.get_layer("body").get_weights(), made.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    wrong = {"mobilenet_v3_large": weights["mobilenet_v3_small"]}
+    with pytest.raises(ConfigError, match="does not hold weights of mobilenet_v3_large"):
+        build(HyperParams(backbone="mobilenet_v3_large"), image_px=32, black_background=False, weights=wrong)
+
+
+def test_a_file_that_is_no_weights_is_refused(tmp_path):
+    (tmp_path / "torn.h5").write_bytes(b"torn")
+    weights = {"mobilenet_v3_small": Weights.of(tmp_path / "torn.h5")}
+    with pytest.raises(ConfigError, match="does not hold weights of mobilenet_v3_small"):
+        build(HyperParams(backbone="mobilenet_v3_small"), image_px=32, black_background=False, weights=weights)
+
+
+def test_a_base_model_that_is_none_is_refused(tmp_path):
+    (tmp_path / "torn.keras").write_bytes(b"PK torn")
+    with pytest.raises(ConfigError, match="is no model of this software"):
+        body_of({"base": Weights.of(tmp_path / "torn.keras")})
+
+
+def test_images_are_made_smaller_inside_the_model():
+    model = build(tiny(resolution=0.5), image_px=PX, black_background=False)
+    assert model.input_shape == (None, PX, PX, 3)
+    assert model.get_layer("body").input_shape == (None, 8, 8, 3)
+    assert working_px(tiny(resolution=0.75), PX) == 12
+    network = HyperParams(backbone="resnet50_v2", resolution=0.5)
+    assert [working_px(network, px) for px in (SMALLEST_PX, 48, 144)] == [32, 32, 72]
+
+
+def test_every_layer_goes_into_bodies():
+    model = build(tiny(), image_px=PX, black_background=False)
+    names = [layer.name for layer in every_layer(model)]
+    assert "block1_convolution" in names
+    assert "dense" in names
+    assert "body" not in names
