@@ -85,7 +85,8 @@ def _write(folder: Path, model_file: Path, *, model_id: str, run_id: str, versio
     code = folder / "code"
     code.mkdir()
     (code / "leukemia_model.py").write_text(_LOADER, encoding="utf-8")
-    shutil.copyfile(Path(leukmodels.__path__[0]) / "layers.py", code / "leukemia_layers.py")
+    layers = Path(leukmodels.__path__[0]) / "layers"
+    shutil.copytree(layers, code / "leukemia_layers", ignore=shutil.ignore_patterns("__pycache__"))
     requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy") if name in versions]
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     with zipfile.ZipFile(model_file) as archive:

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from leukmodels import runtime
+from leukmodels.layers import ColourMode
+
+runtime.start(threads=1)
+pytestmark = pytest.mark.keras
+
+IMAGES = np.random.default_rng(0).uniform(size=(2, 3, 4, 3)).astype(np.float32)
+
+
+def test_gray_is_the_luma_of_bt_601() -> None:
+    expected = [0.299 * r + 0.587 * g + 0.114 * b for r, g, b in IMAGES.reshape(-1, 3)]
+    np.testing.assert_allclose(np.ravel(ColourMode(mode="gray")(IMAGES)), expected, atol=2e-4)
+
+
+def test_green_is_the_second_channel() -> None:
+    np.testing.assert_array_equal(ColourMode(mode="green")(IMAGES), IMAGES[..., [1]])
+
+
+@pytest.mark.parametrize("mode", ["gray", "green"])
+def test_one_channel_is_left_and_black_stays_black(mode: str) -> None:
+    found = np.asarray(ColourMode(mode=mode)(np.zeros((2, 3, 4, 3), np.float32)))
+    np.testing.assert_array_equal(found, np.zeros((2, 3, 4, 1)))
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match="mode is 'sepia'; allowed: gray, green"):
+        ColourMode(mode="sepia")
