@@ -38,7 +38,7 @@ def optimizer(
         kind = _slowing(kind, places, hparams.loaded_rate)
     made = kind(_rate(hparams, steps), **own)
     if hparams.optimizer == "adamw":
-        made.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+        made.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "sharpening"])
     made.build(variables)
     return made
 

@@ -72,6 +72,13 @@ def test_rotation_turns_by_no_more_than_its_share_of_180_degrees(share: float, m
     assert angles.mean() == pytest.approx(most / 2, rel=0.15)
 
 
+def test_images_are_turned_in_the_layers_own_compute_type() -> None:
+    """Whatever the policy of the process is: bfloat16 would leave three digits of each pixel."""
+    for dtype, computed in (("float32", tf.float32), ("mixed_bfloat16", tf.bfloat16)):
+        layer = Augmentation(strength=1.0, black_background=False, dtype=dtype, **NOTHING | {"rotation": 1.0})
+        assert layer(IMAGES[:2], training=True).dtype == computed
+
+
 def test_what_has_no_share_is_not_in_the_graph() -> None:
     def kinds(**shares: float) -> list[str]:
         layer = Augmentation(strength=1.0, black_background=False, **{**NOTHING, **shares})

@@ -65,6 +65,7 @@ class Augmentation(keras.layers.Layer):
             0.5 * self.strength * self.shares["rotation"],
             fill_mode="constant" if self.black_background else "reflect",
             fill_value=0.0,
+            dtype=self.dtype_policy,
         )
 
     def _flip(self, images: keras.KerasTensor) -> keras.KerasTensor:
