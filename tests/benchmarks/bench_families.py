@@ -1,6 +1,6 @@
 """What each family of hyperparameters adds to the published CNN, at equal epochs: searched alone, beside luck.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_families.py [--seeds 2] [--trials 16] [--epochs 12] [--image-px 32]
+    PYTHONPATH=.:tests python tests/benchmarks/bench_families.py [--seeds 2] [--trials 16] [--epochs 12] [--image-px 24]
 
 Every search is `python -m search.run` with a space of its own (--space FILE), nobody stopped, so that all train the
 same number of epochs; the first trial is the published CNN. "Luck" trains that CNN again and again with other seeds: a
@@ -93,6 +93,7 @@ class Bench:
             "patience": options.epochs,
             "scheduler": "none",
             "plateau": 0,
+            "time-budget": 1e6,
             "image-px": options.image_px,
             "seed": seed,
             "out": self._place / "export" / name,
@@ -165,7 +166,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--image-px", type=int, default=32)
+    parser.add_argument("--image-px", type=int, default=24)
     parser.add_argument("--only", nargs="*", help="families, of those in the table")
     options = parser.parse_args()
     busy = os.getloadavg()[0]

@@ -1,6 +1,6 @@
 """Transfer beside a cold start: how many epochs until a search has what one from nothing ends with.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_transfer.py [--seeds 3] [--trials 24] [--epochs 12] [--image-px 32]
+    PYTHONPATH=.:tests python tests/benchmarks/bench_transfer.py [--seeds 3] [--trials 24] [--epochs 12] [--image-px 24]
 
 Everything is `python -m search.run` on one drawn cohort: a study of each base task, and then, seed by seed, one of
 runx1 from nothing and one with each base model. Writes results/benchmarks/transfer.md.
@@ -47,6 +47,7 @@ class Bench:
             "trials": options.trials,
             "epochs": options.epochs,
             "plateau": 0,
+            "time-budget": 1e6,
             "image-px": options.image_px,
             "seed": seed,
             "out": self._place / "export" / name,
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--image-px", type=int, default=32)
+    parser.add_argument("--image-px", type=int, default=24)
     options = parser.parse_args()
     busy = os.getloadavg()[0]
     place = Path(tempfile.mkdtemp(prefix="bench-transfer-"))
