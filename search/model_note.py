@@ -28,7 +28,7 @@ For research use only: not a medical device, not for diagnosis.
 {_SYNTHETIC if config["data"] == "synthetic" else ""}{"" if config["patient_level"] else _NO_PATIENTS}
 A classifier of single white blood cells: {disease} against {control}.
 It is trial {config["trial"]} of the study `{config["study"]["name"]}`, chosen from a front of {len(config["front"])} by
-preference: {config["preference"]}.
+preference: {config["preference"]}.{_began(config)}
 
 | {cells:,} validation cells of {patients:,} patients | threshold {config["threshold"]:g} |
 | --- | --- |
@@ -51,3 +51,15 @@ or, from Python, with images as arrays (n, {config["image_px"]}, {config["image_
 `config.yaml` holds the hyperparameters, fingerprints, versions and the command (`{config["command"]}`);
 `scores.parquet` the score of every validation cell; `front.csv` and `front.png` the front it was chosen from.
 """
+
+
+def _began(config: Mapping[str, Any]) -> str:
+    """Return which weights the model started from, "" where from none."""
+    starts, backbone = config["starts"], config["hyperparameters"].get("backbone", "cnn")
+    if backbone == "base":
+        base = starts["base"]
+        return f"\nIts convolutions began as those of {base['origin']}, trained for {base['task']} on the same split."
+    if backbone in starts["files"]:
+        known = starts["files"][backbone]["sha256"]
+        return f"\nIt began as {backbone} with {f'the weights of SHA-256 {known}' if known else 'random weights'}."
+    return ""

@@ -15,6 +15,7 @@ from leukmodels.errors import StudyError
 from leukmodels.predictor import Predictor
 from search import bundle
 from search.bundle import check_out, choose_trial, default_out, write_bundle
+from search.model_note import model_note
 from search.preference import Preference
 
 pytestmark = pytest.mark.keras
@@ -91,6 +92,21 @@ def test_the_note_says_what_it_is(original, tmp_path):
     assert "recall of at least 0.9, then accuracy" in note
     assert "| F1 |" in note
     assert "20 validation cells of 2 patients" in note
+
+
+def test_the_note_says_what_a_model_began_as(original, tmp_path):
+    write_bundle(original, tmp_path / "out", Preference())
+    config = config_of(tmp_path / "out")
+    assert "began as" not in model_note(config)
+    files = {"base": {"sha256": "b" * 64}, "resnet50_v2": {"sha256": "a" * 64}, "mobilenet_v3_small": {"sha256": ""}}
+    config["starts"] = {"files": files, "base": {"origin": "trial 4 of npm1-1", "task": "npm1", "split": "f" * 64}}
+    for backbone, said in {
+        "base": "convolutions began as those of trial 4 of npm1-1, trained for npm1 on the same split.",
+        "resnet50_v2": f"It began as resnet50_v2 with the weights of SHA-256 {'a' * 64}.",
+        "mobilenet_v3_small": "It began as mobilenet_v3_small with random weights.",
+    }.items():
+        config["hyperparameters"]["backbone"] = backbone
+        assert said in model_note(config)
 
 
 def test_a_bundle_replaces_a_bundle_and_nothing_else(original, tmp_path):
