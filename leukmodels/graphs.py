@@ -11,6 +11,7 @@ import tensorflow as tf
 from leukmodels.evaluation import Scoring, scoring
 from leukmodels.hparams import HyperParams
 from leukmodels.normalisation import Settling, compiled_settling
+from leukmodels.numerics import Precision, computing
 
 Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, tf.Tensor]]
 
@@ -24,9 +25,14 @@ class Graphs:
     scoring: Scoring
 
     @classmethod
-    def of(cls, model: keras.Model) -> "Graphs":
-        """Compile a model that has its optimizer and loss."""
-        return cls(step=_compiled_step(model), settling=compiled_settling(model), scoring=scoring(model))
+    def of(cls, model: keras.Model, precision: Precision = "float32") -> "Graphs":
+        """Compile a model that has its optimizer and loss.
+
+        Scores are float32 whatever the precision of training: those of the model that is saved, to the last digits.
+        """
+        with computing(model, precision):
+            step, settling = _compiled_step(model), compiled_settling(model)
+        return cls(step=step, settling=settling, scoring=scoring(model))
 
 
 def compile_model(model: keras.Model, hparams: HyperParams) -> None:
@@ -51,10 +57,12 @@ def _compiled_step(model: keras.Model) -> Step:
         tf.TensorSpec((None, 1), tf.float32),
         tf.TensorSpec((None,), tf.float32),
     ]
-    step: Step = tf.function(
+    step = tf.function(
         lambda images, labels, weights: model.train_step((images, labels, weights)), signature, autograph=False
     )
-    return step
+    step.get_concrete_function()  # traced here and now, see numerics.computing
+    compiled: Step = step
+    return compiled
 
 
 def _adamw(hparams: HyperParams) -> keras.optimizers.Optimizer:
