@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# How it is called by x86 processors; elsewhere nothing of this was measured.
+_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
@@ -52,6 +55,7 @@ class NodeState:
     free_memory     of it, what is free now; shared memory counts as used
     object_store    what the object store can hold: as much as Ray was told, and as is free where it lies
     store_folder    where it lies: /dev/shm, or a folder on disk where that was too small; None where it is not said
+    bfloat16        whether its processor says that it multiplies 16-bit brain floats itself
     folders         the folders that were asked for
     """
 
@@ -63,6 +67,7 @@ class NodeState:
     free_memory: int
     object_store: int
     store_folder: Path | None
+    bfloat16: bool
     folders: Mapping[Path, FolderState]
 
 
@@ -92,6 +97,7 @@ def look(
         free_memory=free_memory,
         object_store=object_store,
         store_folder=store_folder,
+        bfloat16=not _BFLOAT16.isdisjoint(_flags(root)),
         folders={folder: _folder(folder, proof) for folder, proof in folders.items()},
     )
 
@@ -135,6 +141,12 @@ def _memory(root: Path) -> tuple[int, int] | None:
             total = min(total, int(limit[0]))
             free = min(free, int(limit[0]) - int(used[0]) + files)
     return total, max(0, free)
+
+
+def _flags(root: Path) -> list[str]:
+    """Return what the first processor says it can do, nothing where nobody says it (macOS)."""
+    found = re.search(r"^flags\s*:(.*)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
+    return found[1].split() if found else []
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:

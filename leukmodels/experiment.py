@@ -14,6 +14,7 @@ from leukmodels.cells import TrainingData
 from leukmodels.evaluation import write_scores
 from leukmodels.hparams import HyperParams
 from leukmodels.model import NO_WEIGHTS, build
+from leukmodels.numerics import Precision
 from leukmodels.runtime import seed_everything
 from leukmodels.training import Budget, Report, fit, trial_identity
 from leukmodels.weights import Weights
@@ -60,6 +61,7 @@ def run(
     folder: Path,
     report: Report,
     weights: Mapping[str, Weights] = NO_WEIGHTS,
+    precision: Precision = "float32",
 ) -> Outcome:
     """Train, evaluate on the validation cells and keep model.keras, scores.parquet and outcome.json in the folder.
 
@@ -67,13 +69,13 @@ def run(
     it, one with its outcome returns that without training. For report and the errors see training.fit; whatever report
     raises passes through, checkpoint kept.
     """
-    trial = trial_identity(hparams, data, seed)
+    trial = trial_identity(hparams, data, seed, precision)
     if finished := _read_outcome(folder / OUTCOME_FILE, trial):
         return finished
     try:
         seed_everything(seed)
         model = build(hparams, image_px=data.train.image_px, black_background=data.black_background, weights=weights)
-        fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report)
+        fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report, precision=precision)
         outcome = Outcome(
             metrics=fitted.best,
             best_epoch=fitted.best_epoch,

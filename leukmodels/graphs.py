@@ -13,6 +13,7 @@ from leukmodels.evaluation import Scoring, scoring
 from leukmodels.hparams import HyperParams
 from leukmodels.losses import Bootstrapped, GeneralisedCrossEntropy, OfBags
 from leukmodels.normalisation import Settling, compiled_settling
+from leukmodels.numerics import Precision, computing
 from leukmodels.optimizers import optimizer
 
 Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, tf.Tensor]]
@@ -27,9 +28,14 @@ class Graphs:
     scoring: Scoring
 
     @classmethod
-    def of(cls, model: keras.Model) -> "Graphs":
-        """Compile a model that has its optimizer and loss."""
-        return cls(step=_compiled_step(model), settling=compiled_settling(model), scoring=scoring(model))
+    def of(cls, model: keras.Model, precision: Precision = "float32") -> "Graphs":
+        """Compile a model that has its optimizer and loss.
+
+        Scores are float32 whatever the precision of training: those of the model that is saved, to the last digits.
+        """
+        with computing(model, precision):
+            step, settling = _compiled_step(model), compiled_settling(model)
+        return cls(step=step, settling=settling, scoring=scoring(model))
 
 
 def compile_model(model: keras.Model, hparams: HyperParams, *, steps: int) -> None:
@@ -63,7 +69,9 @@ def _compiled_step(model: keras.Model) -> Step:
         tf.TensorSpec((None, 1), tf.float32),
         tf.TensorSpec((None,), tf.float32),
     ]
-    step: Step = tf.function(
+    step = tf.function(
         lambda images, labels, weights: model.train_step((images, labels, weights)), signature, autograph=False
     )
-    return step
+    step.get_concrete_function()  # traced here and now, see numerics.computing
+    compiled: Step = step
+    return compiled

@@ -47,5 +47,7 @@ def compiled_settling(model: keras.Model) -> Settling | None:
             layer.momentum = its_own
 
     signature = [tf.TensorSpec(model.input_shape, tf.uint8), tf.TensorSpec((), tf.float32)]
-    settling: Settling = tf.function(look, signature, autograph=False)
-    return settling
+    settling = tf.function(look, signature, autograph=False)
+    settling.get_concrete_function()  # traced here and now, see numerics.computing
+    compiled: Settling = settling
+    return compiled

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 
 
-def start(*, threads: int, gpus: float = 0.0) -> bool:
+def start(*, threads: int, gpus: float = 0.0, deterministic: bool = False) -> bool:
     """Make this process ready to train: quiet, with the given number of threads and GPU memory taken as needed.
 
-    Call it before anything else uses TensorFlow. `gpus` is the share of GPUs that this process was given. Returns what
+    Call it before anything else uses TensorFlow. `gpus` is the share of GPUs that this process was given. With
+    `deterministic` equal work gives equal bits, on one kind of machine and with as many threads. Returns what
     set_threads returns; raises RuntimeError when a GPU was given and TensorFlow sees none, which would train on the
     processor without a word.
     """
@@ -27,6 +28,8 @@ def start(*, threads: int, gpus: float = 0.0) -> bool:
     # A worker that trains one model after another traces a graph for each; TensorFlow warns of that as of a mistake.
     tf.get_logger().setLevel("ERROR")
     grow_gpu_memory()
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     return set_threads(threads)
 
 

@@ -28,6 +28,7 @@ from leukmodels.hparams import HyperParams
 from leukmodels.intervals import lower_bounds
 from leukmodels.metrics import score, tuned
 from leukmodels.normalisation import SETTLING_IMAGES, settle
+from leukmodels.numerics import Precision
 from leukmodels.order import epoch_order, rows_of_epoch
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ def fit(
     seed: int,
     folder: Path,
     report: Report,
+    precision: Precision = "float32",
 ) -> Fitted:
-    """Train a model and leave it with the weights of its best epoch.
+    """Train a model, computing in ``precision``, and leave it with the weights of its best epoch.
 
     After each epoch report(epoch, numbers) is called, epoch from 1, numbers being those of Metrics on the validation
     cells, those of ``tuned`` and of ``lower_bounds``, latency_ms (of one image alone) and parameters of the model,
@@ -122,8 +124,8 @@ def fit(
     """
     steps = budget.epochs * math.ceil(rows_of_epoch(data.train, hparams) / hparams.batch_size)
     compile_model(model, hparams, steps=steps)
-    graphs = Graphs.of(model)
-    trial = trial_identity(hparams, data, seed)
+    graphs = Graphs.of(model, precision)
+    trial = trial_identity(hparams, data, seed, precision)
     path = folder / checkpoint.FILE_NAME
     fitted, best = _resume(model, path, trial)
     for epoch, numbers in enumerate(fitted.history, start=1):
@@ -149,13 +151,16 @@ def fit(
     return fitted
 
 
-def trial_identity(hparams: HyperParams, data: TrainingData, seed: int) -> dict[str, Any]:
+def trial_identity(
+    hparams: HyperParams, data: TrainingData, seed: int, precision: Precision = "float32"
+) -> dict[str, Any]:
     """Return what a trial's result depends on besides its budget, so that files of another trial are told apart."""
     return {
         "hparams": hparams.to_dict(),
         "seed": seed,
         "split": data.split_fingerprint,
         "images": [len(data.train), len(data.validation), data.train.image_px],
+        "precision": precision,
     }
 
 

@@ -238,7 +238,8 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
         "black_background": data["black_background"],
         "hyperparameters": dict(chosen.trial.params),
         "validation": dict(chosen.trial.metrics),
-        "training": {key: value for key, value in chosen.trial.outcome.items() if key != "metrics"},
+        "training": {key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
+        | {"precision": config_of(manifest, chosen.record).precision},
         "preference": chosen.preference,
         "front": [trial.number for trial in chosen.standing.front],
         "trial": chosen.trial.number,

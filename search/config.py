@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from leukmodels.errors import ConfigError
 from leukmodels.hparams import PRETRAINED
@@ -180,6 +180,21 @@ class SearchConfig(BaseModel):
     tracking_uri: str | None = Field(
         default=None, description="MLflow server or store (default: an SQLite file in the storage folder)"
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="numbers that training computes in, weights and scores always being float32; auto takes bfloat16 "
+        "where the processors multiply it by themselves",
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="equal runs give equal bits, on one kind of machine: trials run one at a time, and nothing is "
+        "decided by the clock (no --time-budget, no latency)",
+    )
+
+    @property
+    def trials_at_once(self) -> int | None:
+        """How many trials may run at once; None: as many as fit."""
+        return 1 if self.deterministic else self.concurrency
 
     def patience_in_epochs(self) -> int:
         """Return the patience, whoever chose it."""
@@ -206,6 +221,24 @@ class SearchConfig(BaseModel):
             raise ValueError("give a fraction below 1, or a whole number of GPUs")
         return gpus
 
+    @field_validator("deterministic")
+    @classmethod
+    def _leaves_nothing_to_chance(cls, asked: bool, others: ValidationInfo) -> bool:
+        given = others.data
+        against = [
+            words
+            for words, clashes in {
+                "--concurrency above 1": (given.get("concurrency") or 1) > 1,
+                "--time-budget": given.get("time_budget") is not None,
+                "--max-latency-ms": given.get("max_latency_ms") is not None,
+                "--objectives with latency_ms": "latency_ms" in given.get("objectives", ""),
+            }.items()
+            if clashes
+        ]
+        if asked and against:
+            raise ValueError(f"equal runs would differ by {', '.join(against)}; leave that out")
+        return asked
+
     @field_validator("tracking_uri")
     @classmethod
     def _holds_no_password(cls, uri: str | None) -> str | None:
@@ -220,8 +253,11 @@ class SearchConfig(BaseModel):
 
 def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
     """Return the preset with what the user gave on top; ConfigError with every problem at once."""
+    usual = dict(PRESETS[preset])
+    if given.get("deterministic"):
+        usual.pop("time_budget", None)
     try:
-        return SearchConfig(**{**PRESETS[preset], **given})
+        return SearchConfig(**{**usual, **given})
     except ValidationError as error:
         raise ConfigError("These options cannot be used:", [_sentence(problem) for problem in error.errors()]) from None
 

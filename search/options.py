@@ -87,6 +87,11 @@ def _add_field(group: argparse._ArgumentGroup, name: str) -> None:
     usual = "" if field.default is None else _shown(field.default)
     default = ", ".join([*by_preset, *([f"else {usual}"] if usual and 0 < len(by_preset) < len(PRESETS) else [])])
     shown = default or (f"default: {usual}" if usual else "")
+    if kind is bool:
+        group.add_argument(
+            option(name), dest=name, action="store_true", default=argparse.SUPPRESS, help=field.description
+        )
+        return
     group.add_argument(
         option(name),
         dest=name,

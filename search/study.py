@@ -55,6 +55,8 @@ def drive(
             seed=config.seed,
             cpus=resources.cpus,
             gpus=resources.gpus,
+            precision="float32" if config.precision == "auto" else config.precision,
+            deterministic=config.deterministic,
         )
         searcher = OptunaSearcher(
             recorder,

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import ray
 from ray import tune
@@ -27,7 +27,7 @@ Report = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrialPlan:
-    """What every trial of a study shares: its folder, epochs, seed and resources."""
+    """What every trial of a study shares: its folder, epochs, seed, resources and arithmetic."""
 
     study: StudyFolder
     epochs: int
@@ -35,6 +35,8 @@ class TrialPlan:
     seed: int
     cpus: int
     gpus: float
+    precision: Literal["float32", "bfloat16"]
+    deterministic: bool
 
 
 class Experiment(Protocol):
@@ -79,7 +81,7 @@ class KerasExperiment:
         # TensorFlow must come after the threads are set, and never into the driver through this module.
         from leukmodels import runtime
 
-        runtime.start(threads=plan.cpus, gpus=plan.gpus)
+        runtime.start(threads=plan.cpus, gpus=plan.gpus, deterministic=plan.deterministic)
         import leukmodels.experiment  # noqa: F401
 
         # What was imported stays: no collection between trials has to walk through it again, .2 s each.
@@ -112,6 +114,7 @@ class KerasExperiment:
             folder=folder,
             report=report,
             weights=starts_in(manifest, plan.study),
+            precision=plan.precision,
         )
         return outcome.to_dict()
 

@@ -13,6 +13,7 @@ from leukmodels.errors import StudyError
 from leukmodels.readers.source import Source, open_source
 from leukmodels.shards import image_bytes
 from search import comparison
+from search.arithmetic import settle
 from search.bundle import check_out, write_bundle
 from search.data import admission, placing
 from search.data.cache import PixelCache
@@ -59,12 +60,15 @@ def carry_out(plan: Plan, session: Session) -> bool:
             drawn_bytes=0 if source or _cohort_place(plan).exists() else cohort_bytes(config.cells_per_patient),
         )
         states = probe(session, written=[demand.storage, demand.cache], read=[demand.data] if demand.data else [])
+        settled = settle(config, states, gpus=gpus)
+        plan = replace(plan, config=settled.config)
         admitted = admission.admit(states, demand)
         for note in admitted.notes:
             console.say(note)
         console.say(ladder_of(config).words())
         for note in plan.starts.notes:
             console.say(note)
+        console.say(settled.words)
         if plan.prior:
             console.say(plan.prior.words(config.sampler))
         tracker, followed = Tracker(folder, uri=plan.uri), False
@@ -95,7 +99,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
             record = drive(
                 folder,
                 ready,
-                config=config,
+                config=settled.config,
                 space=plan.space,
                 resources=Resources(
                     concurrency=admitted.concurrency,

@@ -24,6 +24,7 @@ def node(*, cpus=4, gpus=0.0, folders=None, **stated):
         "free_memory": 30 * GB,
         "object_store": 9 * GB,
         "store_folder": Path("/dev/shm"),
+        "bfloat16": False,
     }
     seen = {STORAGE: folder(), CACHE: folder(), DATA: folder(), **(folders or {})}
     return NodeState(node=Node(id=stated.get("name", ""), cpus=cpus, gpus=gpus), folders=seen, **{**usual, **stated})

@@ -43,6 +43,17 @@ def test_a_time_budget_without_end_is_refused():
         configure("quick", {"task": "runx1", "time_budget": float("inf")})
 
 
+def test_what_the_clock_decides_is_refused_where_equal_runs_are_asked_for():
+    asked = {"task": "runx1", "deterministic": True}
+    assert configure("quick", asked).time_budget is None  # the preset's
+    assert configure("quick", asked).trials_at_once == 1
+    assert configure("quick", {"task": "runx1", "concurrency": 3}).trials_at_once == 3
+    clashes = {"concurrency": 2, "time_budget": 60.0, "max_latency_ms": 5.0, "objectives": "recall,accuracy,latency_ms"}
+    with pytest.raises(ConfigError, match="--deterministic: equal runs would differ by") as caught:
+        configure("quick", {**asked, **clashes})
+    assert all(name.replace("_", "-") in str(caught.value) for name in clashes)
+
+
 def test_a_word_that_is_no_choice_is_refused_with_those_that_are():
     with pytest.raises(ConfigError, match=r"--pixels is 'disk'; give one of auto, shared, streamed\."):
         configure("quick", {"task": "runx1", "pixels": "disk"})
@@ -110,6 +121,7 @@ def test_the_command_line_has_every_field_and_gives_back_only_what_was_given():
     assert parsed.task == ["runx1", "npm1"]
     assert given == {"trials": 5}
     assert parse(["--task", "runx1", "--pixels", "shared"])[1] == {"pixels": "shared"}
+    assert parse(["--task", "runx1", "--deterministic"])[1] == {"deterministic": True}
 
 
 def test_the_help_says_what_presets_do():

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from cluster.nodes import Node, look
 
 
@@ -82,3 +84,10 @@ def test_a_folder_of_a_nodes_own_is_not_the_shared_one_of_its_name(tmp_path):
     proofs = {tmp_path / "cache": tmp_path / "cache" / "mark", tmp_path: tmp_path / "mark"}
     state = stated(tmp_path, {}, folders=proofs)
     assert [state.folders[folder].seen for folder in proofs] == [False, True]
+
+
+@pytest.mark.parametrize(("flags", "native"), [("fma avx512_bf16 fsrm", True), ("amx_bf16", True), ("avx512f", False)])
+def test_a_processor_says_whether_it_multiplies_bfloat16_itself(flags, native, tmp_path):
+    files = {"proc/cpuinfo": f"processor\t: 0\nflags\t\t: fpu {flags}\nbugs\t\t: avx512_bf16\n\nprocessor\t: 1\n"}
+    assert stated(tmp_path, files).bfloat16 is native
+    assert not stated(tmp_path / "other").bfloat16

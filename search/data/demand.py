@@ -65,7 +65,7 @@ class Demand:
     ) -> "Demand":
         """Return what a study with these options asks for; ``gpus`` is what one trial gets."""
         return cls(
-            concurrency=config.concurrency,
+            concurrency=config.trials_at_once,
             cpus=config.cpus_per_trial,
             gpus=gpus,
             trials=config.trials,
