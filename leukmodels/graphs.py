@@ -38,14 +38,17 @@ class Graphs:
         return cls(step=step, settling=settling, scoring=scoring(model))
 
 
-def compile_model(model: keras.Model, hparams: HyperParams, *, steps: int) -> None:
-    """Give a model its loss and its optimizer for so many steps. XLA stays off: it halved the speed on a processor."""
+def compile_model(model: keras.Model, hparams: HyperParams, *, steps: int, bag: int = 1) -> None:
+    """Give a model its loss, of bags of so many cells, and its optimizer for so many steps.
+
+    XLA stays off: it halved the speed on a processor.
+    """
     slow = slowed(model.get_layer("body"), hparams)
     chosen = optimizer(hparams, model.trainable_variables, steps=steps, slowed=slow)
-    model.compile(optimizer=chosen, loss=_loss(hparams), jit_compile=False)
+    model.compile(optimizer=chosen, loss=_loss(hparams, bag), jit_compile=False)
 
 
-def _loss(hparams: HyperParams) -> keras.losses.Loss:
+def _loss(hparams: HyperParams, bag: int) -> keras.losses.Loss:
     match hparams.loss:
         case "generalised":
             loss: keras.losses.Loss = GeneralisedCrossEntropy(q=hparams.generalised_q)
@@ -53,9 +56,9 @@ def _loss(hparams: HyperParams) -> keras.losses.Loss:
             loss = Bootstrapped(beta=hparams.bootstrapped_beta)
         case _:
             loss = keras.losses.BinaryCrossentropy(label_smoothing=hparams.label_smoothing)
-    if hparams.instances == "single":
+    if bag == 1:
         return loss
-    return OfBags(loss=loss, bag=hparams.bag, pooling=hparams.instances, top_share=hparams.top_share)
+    return OfBags(loss=loss, bag=bag, pooling=hparams.instances, top_share=hparams.top_share)
 
 
 def _compiled_step(model: keras.Model) -> Step:

@@ -14,12 +14,15 @@ from typing import Any, TypeAlias
 from leukmodels.errors import ConfigError
 from leukmodels.space import Choice, Dimension, Float, Int, Value
 
-Given: TypeAlias = Mapping[str, tuple[Value, ...]]
+Given: TypeAlias = Mapping[str, Dimension]
+
+BASE = "base"
 
 MOST_BLOCKS = 5
 PRETRAINED = ("mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_v2_b0", "efficientnet_v2_s", "resnet50_v2")
-_OWN: Given = {"backbone": ("cnn",)}
-_LOADED: Given = {"backbone": ("base", *PRETRAINED)}
+_OWN: Given = {"backbone": Choice(options=("cnn",))}
+_LOADED: Given = {"backbone": Choice(options=(BASE, *PRETRAINED))}
+_AUGMENTED: Given = {"augmentation": Float(low=1e-9, high=1.0)}  # above 0
 
 
 def _searched(default: Value, dimension: Dimension, meaning: str, given: Given | None = None) -> Any:
@@ -40,7 +43,7 @@ class HyperParams:
 
     backbone: str = _choice(
         "cnn",
-        ("cnn", "base", *PRETRAINED),
+        ("cnn", BASE, *PRETRAINED),
         "what turns an image into a feature map: convolution blocks from scratch, the base model's (--base-model), or "
         "a network pre-trained on ImageNet (--backbones)",
     )
@@ -65,9 +68,13 @@ class HyperParams:
         0.0,
         Float(low=0.0, high=0.4),
         "share of images for which a block only passes on what it gets, in training",
-        {**_OWN, "residual": ("yes",)},
+        {**_OWN, "residual": Choice(options=("yes",))},
     )
-    activation: str = _choice("relu", ("relu", "leaky_relu", "elu", "gelu", "silu"), "activation of hidden layers")
+    activation: str = _choice(
+        "relu",
+        ("relu", "leaky_relu", "elu", "gelu", "silu"),
+        "activation of hidden layers; of a loaded body, of the dense layer alone",
+    )
     pooling: str = _choice(
         "max",
         ("max", "average", "stride", "blur"),
@@ -86,12 +93,14 @@ class HyperParams:
         "filter before the first block: Laplacian, Laplacian of Gaussian, or Sobel's gradient magnitude",
         _OWN,
     )
-    edges_sigma: float = _choice(1.0, (1.0, 1.5, 2.0), "width of the Gaussian in px", {**_OWN, "edges": ("log",)})
+    edges_sigma: float = _choice(
+        1.0, (1.0, 1.5, 2.0), "width of the Gaussian in px", {**_OWN, "edges": Choice(options=("log",))}
+    )
     edges_use: str = _choice(
         "append",
         ("append", "subtract", "subtract_learned"),
         "edges become channels of their own, or are subtracted with a fixed or a learned weight",
-        {**_OWN, "edges": ("laplacian", "log")},
+        {**_OWN, "edges": Choice(options=("laplacian", "log"))},
     )
     colour: str = _choice(
         "rgb", ("rgb", "gray", "green"), "what is seen of the colours; green: where nuclei are darkest", _OWN
@@ -100,7 +109,7 @@ class HyperParams:
         5,
         Int(low=1, high=MOST_BLOCKS),
         "blocks, from the first, that start with the base model's weights",
-        {"backbone": ("base",)},
+        {"backbone": Choice(options=(BASE,))},
     )
     frozen_blocks: int = _searched(
         0,
@@ -121,11 +130,13 @@ class HyperParams:
     )
     dense_units: int = _searched(128, Int(low=16, high=256, log=True), "nodes of the dense layer")
     dropout: float = _searched(0.0, Float(low=0.0, high=0.6), "share of the dense layer's nodes dropped in training")
-    l1: float = _choice(0.0, (0.0, 1e-7, 1e-6, 1e-5, 1e-4), "L1 penalty on kernels")
+    l1: float = _choice(
+        0.0, (0.0, 1e-7, 1e-6, 1e-5, 1e-4), "L1 penalty on kernels (those of pre-trained networks aside)"
+    )
     l2: float = _choice(
         0.0,
         (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2),
-        "L2 penalty on kernels; with adamw the decoupled weight decay instead",
+        "L2 penalty on the same kernels; with adamw the decoupled weight decay, of all, instead",
     )
     loss: str = _choice(
         "crossentropy",
@@ -133,25 +144,31 @@ class HyperParams:
         "generalised cross-entropy and bootstrapped targets trust labels less",
     )
     label_smoothing: float = _searched(
-        0.0, Float(low=0.0, high=0.2), "share of each label that is replaced by 0.5", {"loss": ("crossentropy",)}
+        0.0,
+        Float(low=0.0, high=0.2),
+        "share of each label that is replaced by 0.5",
+        {"loss": Choice(options=("crossentropy",))},
     )
     generalised_q: float = _searched(
-        0.7, Float(low=0.1, high=1.0), "from cross-entropy (0) to absolute error (1)", {"loss": ("generalised",)}
+        0.7,
+        Float(low=0.1, high=1.0),
+        "from cross-entropy (0) to absolute error (1)",
+        {"loss": Choice(options=("generalised",))},
     )
     bootstrapped_beta: float = _searched(
         0.8,
         Float(low=0.5, high=0.95),
         "share of the label in the target; the rest is the answer",
-        {"loss": ("bootstrapped",)},
+        {"loss": Choice(options=("bootstrapped",))},
     )
     instances: str = _choice(
         "single",
         ("single", "mean", "top_k"),
         "what the loss is of: each cell, or a bag of one patient's cells (their mean, the mean of the highest)",
     )
-    bag: int = _choice(8, (4, 8, 16), "cells in a bag", {"instances": ("mean", "top_k")})
+    bag: int = _choice(8, (4, 8, 16), "cells in a bag", {"instances": Choice(options=("mean", "top_k"))})
     top_share: float = _searched(
-        0.5, Float(low=0.1, high=0.9), "share of a bag's cells that count", {"instances": ("top_k",)}
+        0.5, Float(low=0.1, high=0.9), "share of a bag's cells that count", {"instances": Choice(options=("top_k",))}
     )
     optimizer: str = _choice("adam", ("adam", "adamw", "sgd", "rmsprop"), "sgd has Nesterov momentum 0.9")
     learning_rate: float = _searched(1e-3, Float(low=1e-5, high=1e-2, log=True), "step size of the optimizer")
@@ -163,10 +180,18 @@ class HyperParams:
     augmentation: float = _searched(
         0.0, Float(low=0.0, high=1.0), "strength of flips, rotation and light and colour jitter; 0 switches them off"
     )
-    rotation: float = _searched(1.0, Float(low=0.0, high=1.0), "rotation's share of that strength (1: any angle)")
-    brightness: float = _searched(1.0, Float(low=0.0, high=1.0), "brightness' share of it (1: 20 % either way)")
-    contrast: float = _searched(1.0, Float(low=0.0, high=1.0), "contrast's share of it (1: 20 % either way)")
-    tint: float = _searched(1.0, Float(low=0.0, high=1.0), "share of it of each colour channel (1: 10 % either way)")
+    rotation: float = _searched(
+        1.0, Float(low=0.0, high=1.0), "rotation's share of that strength (1: any angle)", _AUGMENTED
+    )
+    brightness: float = _searched(
+        1.0, Float(low=0.0, high=1.0), "brightness' share of it (1: 20 % either way)", _AUGMENTED
+    )
+    contrast: float = _searched(
+        1.0, Float(low=0.0, high=1.0), "contrast's share of it (1: 20 % either way)", _AUGMENTED
+    )
+    tint: float = _searched(
+        1.0, Float(low=0.0, high=1.0), "share of it of each colour channel (1: 10 % either way)", _AUGMENTED
+    )
     class_balance: str = _choice(
         "none",
         ("none", "weights", "patients"),
@@ -202,7 +227,7 @@ def allowed() -> dict[str, Dimension]:
 
 
 def given() -> dict[str, Given]:
-    """Return name -> others, and the values of each that the hyperparameter has an effect under."""
+    """Return name -> others, and where each must lie for the hyperparameter to have an effect."""
     return {f.name: f.metadata["given"] for f in fields(HyperParams)}
 
 

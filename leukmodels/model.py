@@ -19,12 +19,13 @@ from leukmodels.bodies.base import base
 from leukmodels.bodies.blocks import freeze
 from leukmodels.bodies.cnn import Tensor, cnn, halved, penalty
 from leukmodels.bodies.pretrained import pretrained
-from leukmodels.hparams import PRETRAINED, HyperParams
-from leukmodels.layers import Augmentation
-from leukmodels.weights import SMALLEST_PX, Weights
+from leukmodels.errors import ConfigError
+from leukmodels.hparams import BASE, PRETRAINED, HyperParams
+from leukmodels.layers import AreaResizing, Augmentation
+from leukmodels.weights import SMALLEST_PX, Weights, where_from
 
 # Two wide blocks leave a map of 331,776 values of 144 px: 85 million weights to a dense layer of 256. The default's map
-# (41,472 at 144 px) is far from the cap, and with it no model has more than 17 million weights there.
+# (41,472 at 144 px) is far from the cap, and with it no dense layer has more than 17 million weights there.
 MAX_FLATTENED = 65_536
 
 NO_WEIGHTS: Mapping[str, Weights] = MappingProxyType({})
@@ -47,12 +48,12 @@ def build(
             rotation=hparams.rotation,
             brightness=hparams.brightness,
             contrast=hparams.contrast,
-            colour=hparams.tint,
+            tint=hparams.tint,
             black_background=black_background,
             name="augmentation",
         )(x)
-    if (side := working_px(hparams, image_px)) != image_px:
-        x = layers.Resizing(side, side, antialias=True, name="resizing")(x)
+    if (side := working_px(hparams, image_px, weights)) != image_px:
+        x = AreaResizing(side=side, name="resizing")(x)
     x = _body(hparams, side, black_background, weights)(x)
     if hparams.head == "flatten":
         while math.prod(x.shape[1:]) > MAX_FLATTENED:
@@ -68,21 +69,24 @@ def build(
     return keras.Model(images, probability, name="leukemia")
 
 
-def working_px(hparams: HyperParams, image_px: int) -> int:
+def working_px(hparams: HyperParams, image_px: int, weights: Mapping[str, Weights] = NO_WEIGHTS) -> int:
     """Return the side of the images that the body gets, in pixels; pre-trained networks need SMALLEST_PX."""
-    return max(
-        round(hparams.resolution * image_px), min(image_px, SMALLEST_PX) if hparams.backbone in PRETRAINED else 1
-    )
+    made = weights[BASE].hyperparameters.get("backbone") if hparams.backbone == BASE and BASE in weights else None
+    network = {hparams.backbone, made} & {*PRETRAINED}
+    return max(round(hparams.resolution * image_px), min(image_px, SMALLEST_PX) if network else 1)
 
 
 def _body(hparams: HyperParams, px: int, black_background: bool, weights: Mapping[str, Weights]) -> keras.Model:
-    match hparams.backbone:
-        case "cnn":
-            return cnn(hparams, image_px=px, black_background=black_background)
-        case "base":
-            body = base(weights["base"], hparams, image_px=px)
-        case name:
-            body = pretrained(name, weights[name], image_px=px)
+    if hparams.backbone == "cnn":
+        return cnn(hparams, image_px=px, black_background=black_background)
+    if hparams.backbone not in weights:
+        what = "Give the base model." if hparams.backbone == BASE else where_from(hparams.backbone)
+        raise ConfigError(f"There are no weights for the backbone {hparams.backbone}:", [what])
+    given = weights[hparams.backbone]
+    if hparams.backbone == BASE:
+        body = base(given, hparams, image_px=px, black_background=black_background)
+    else:
+        body = pretrained(hparams.backbone, given, image_px=px)
     freeze(body, hparams)
     return body
 

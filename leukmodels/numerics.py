@@ -12,12 +12,12 @@ import keras
 import tensorflow as tf
 
 from leukmodels.bodies.blocks import every_layer
-from leukmodels.layers import Augmentation, ColourMode, EdgeFilter
+from leukmodels.layers import AreaResizing, Augmentation, ColourMode, EdgeFilter
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 # Pixels 0..255 just fit into bfloat16; what is done to them before the first convolution does not.
-_EXACT = (keras.layers.InputLayer, keras.layers.Rescaling, keras.layers.Resizing, Augmentation, EdgeFilter, ColourMode)
+_EXACT = (keras.layers.InputLayer, keras.layers.Rescaling, AreaResizing, Augmentation, EdgeFilter, ColourMode)
 
 
 @contextmanager

@@ -74,4 +74,11 @@ def _slowing(
             share = factor if self._get_variable_index(variable) in places else 1.0
             super().update_step(gradient, variable, learning_rate * share)
 
+        def _apply_weight_decay(self, variables: Sequence[keras.Variable]) -> None:
+            """Decay the weights, slowed ones by their share: they would shrink faster than they can learn."""
+            super()._apply_weight_decay([each for place, each in enumerate(variables) if place not in places])
+            for place in places if self.weight_decay else ():
+                if self._use_weight_decay(variables[place].value):
+                    variables[place].assign_sub(variables[place] * (self.weight_decay * self.learning_rate * factor))
+
     return Slowing

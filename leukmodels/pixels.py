@@ -35,6 +35,9 @@ class Pixels(Protocol):
     def arrange(self, rows: Rows, rng: np.random.Generator) -> Rows:
         """Return the rows (k,), each as often as it was given, in an order in which they can be read well."""
 
+    def windows(self, rows: Rows) -> Iterator[Rows]:
+        """Yield the rows (k,) in parts: those of a part are at hand together, and can be read in any order."""
+
     def batches(self, rows: Rows, size: int) -> Generator[Images, None, None]:
         """Yield the images of rows[:size], rows[size : 2 * size] and so on: uint8 (size or fewer, px, px, 3), RGB.
 
@@ -83,6 +86,10 @@ class Blocks:
     def arrange(self, rows: Rows, rng: np.random.Generator) -> Rows:
         """Return the rows as they are: memory is read equally well in any order. Nothing is drawn."""
         return rows
+
+    def windows(self, rows: Rows) -> Iterator[Rows]:
+        """Yield all rows: the whole memory is at hand."""
+        yield rows
 
     def batches(self, rows: Rows, size: int) -> Generator[Images, None, None]:
         """Yield the images of the rows, size at a time."""
@@ -145,6 +152,11 @@ class Streamed:
         window_of[rng.permutation(used)] = np.arange(len(used)) * windows // max(len(used), 1)
         shuffled = rng.permutation(len(rows))
         return rows[shuffled[np.argsort(window_of[shards[shuffled]], kind="stable")]]
+
+    def windows(self, rows: Rows) -> Iterator[Rows]:
+        """Yield the rows window by window, as they would be read."""
+        for window, _ in self._windows(self.where[rows] // self.rows_a_shard):
+            yield rows[window]
 
     def batches(self, rows: Rows, size: int) -> Generator[Images, None, None]:
         """Yield the images of the rows, size at a time; DataError where a shard is missing, torn or another one.

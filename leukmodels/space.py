@@ -103,25 +103,29 @@ class Space:
 
     dimensions   by name
     default      the configuration that is tried first
-    given        a dimension -> others declared before it, and the values of each that it has an effect under
+    given        a dimension -> others declared before it, and where each must lie for it to have an effect
     also         further configurations that are tried before any is drawn
     """
 
     dimensions: Mapping[str, Dimension]
     default: Mapping[str, Value]
-    given: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, Dimension]] = field(default_factory=dict)
     also: tuple[Mapping[str, Value], ...] = ()
 
     def matters(self, name: str, params: Mapping[str, Value]) -> bool:
         """Return whether dimension ``name`` has an effect beside the ``params`` chosen before it."""
-        return all(other in params and params[other] in values for other, values in self.given.get(name, {}).items())
+        return all(
+            other in params and needed.contains(params[other]) for other, needed in self.given.get(name, {}).items()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the space as plain values, ready for JSON."""
         return {
             "dimensions": {name: to_dict(dimension) for name, dimension in self.dimensions.items()},
             "default": dict(self.default),
-            "given": {name: {other: list(values) for other, values in on.items()} for name, on in self.given.items()},
+            "given": {
+                name: {other: to_dict(needed) for other, needed in on.items()} for name, on in self.given.items()
+            },
             "also": [dict(params) for params in self.also],
         }
 
@@ -132,7 +136,7 @@ class Space:
         return cls(
             dimensions={name: from_dict(told) for name, told in mapping["dimensions"].items()},
             default=mapping["default"],
-            given={name: {other: tuple(values) for other, values in on.items()} for name, on in given},
+            given={name: {other: from_dict(needed) for other, needed in on.items()} for name, on in given},
             also=tuple(mapping["also"]),
         )
 

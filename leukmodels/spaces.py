@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from leukmodels.errors import ConfigError
-from leukmodels.hparams import MOST_BLOCKS, allowed, defaults, given, meanings, unknown
+from leukmodels.hparams import BASE, MOST_BLOCKS, Given, allowed, defaults, given, meanings, unknown
 from leukmodels.space import Choice, Dimension, Float, Int, Space, Value
 
 _SEED = ("filters", "activation", "dense_units", "dropout", "learning_rate", "batch_size")
@@ -51,9 +51,10 @@ def space(name_or_file: str | Path, *, backbones: Sequence[str] = (), base_block
     ranges = _named(str(name_or_file)) if str(name_or_file) in NAMES else _read(Path(name_or_file))
     if backbones:
         limits = allowed()
-        ranges |= {"backbone": Choice(options=("cnn", *backbones))}
-        ranges |= {name: limits[name] for name in ("frozen_blocks", "loaded_rate")}
-        if "base" in backbones:
+        most = base_blocks if tuple(backbones) == (BASE,) else MOST_BLOCKS
+        ranges |= {"backbone": Choice(options=("cnn", *backbones)), "loaded_rate": limits["loaded_rate"]}
+        ranges |= {"frozen_blocks": Int(low=0, high=most)}
+        if BASE in backbones:
             ranges["loaded_blocks"] = Int(low=1, high=base_blocks)
     idle = set(_idle(ranges))
     composed = _composed({name: dimension for name, dimension in ranges.items() if name not in idle})
@@ -76,12 +77,20 @@ def markdown_table() -> str:
     conditions, explained, usual = given(), meanings(), defaults()
     rows = [
         f"| `{name}` | {_smallest(name)} | {dimension.describe()} | {usual[name]} | {explained[name]}"
-        f"{_only(conditions[name])} |"
+        f"{_only(conditions[name]) and '; '}{_only(conditions[name])}{_more(name)} |"
         for name, dimension in allowed().items()
     ]
     return "\n".join(
         ["| hyperparameter | from space | range | default | meaning |", "| --- | --- | --- | --- | --- |", *rows]
     )
+
+
+def _more(name: str) -> str:
+    """Return which values of a hyperparameter only the full space has."""
+    limit, small = allowed()[name], _SMALL_RANGES.get(name)
+    if not (isinstance(limit, Choice) and isinstance(small, Choice)):
+        return ""
+    return f"; {', '.join(str(option) for option in limit.options if option not in small.options)} in full only"
 
 
 def _smallest(name: str) -> str:
@@ -91,9 +100,14 @@ def _smallest(name: str) -> str:
     )
 
 
-def _only(condition: Mapping[str, tuple[Value, ...]]) -> str:
-    words = [f"`{other}` {' or '.join(map(str, values))}" for other, values in condition.items() if other != "backbone"]
-    return f"; only with {', '.join(words)}" if words else ""
+def _only(condition: Given) -> str:
+    """Return what else a hyperparameter needs to have an effect, "" where nothing but its backbone."""
+    words = [
+        f"{other} {' or '.join(map(str, needed.options)) if isinstance(needed, Choice) else 'above 0'}"
+        for other, needed in condition.items()
+        if other != "backbone"
+    ]
+    return f"only with {', '.join(words)}" if words else ""
 
 
 def _named(name: str) -> dict[str, Dimension]:
@@ -125,25 +139,32 @@ def _composed(ranges: Mapping[str, Dimension]) -> Space:
 
 
 def _idle(ranges: Mapping[str, Dimension]) -> Iterator[str]:
-    """Yield the hyperparameters that never have an effect: what they depend on never has the values for it."""
+    """Yield the hyperparameters that never have an effect: what they depend on never lies where it must."""
     usual = defaults()
     for name, condition in given().items():
-        if name in ranges and any(
-            not any(ranges[other].contains(value) for value in values)
-            if other in ranges
-            else usual[other] not in values
-            for other, values in condition.items()
+        if name in ranges and not all(
+            _meet(ranges[other], needed) if other in ranges else needed.contains(usual[other])
+            for other, needed in condition.items()
         ):
             yield name
 
 
+def _meet(one: Dimension, other: Dimension) -> bool:
+    """Return whether two dimensions have a value in common (steps aside)."""
+    if isinstance(one, Choice):
+        return any(other.contains(value) for value in one.options)
+    if isinstance(other, Choice):
+        return any(one.contains(value) for value in other.options)
+    return max(one.low, other.low) <= min(one.high, other.high)
+
+
 def _nearest(dimension: Dimension, value: Value) -> Value:
-    """Return the value, or the nearest there is; of a choice the first."""
+    """Return the value, or the nearest there is; of words the first."""
     if dimension.contains(value):
         return value
     match dimension:
         case Choice(options=options):
-            return options[0]
+            return options[0] if isinstance(value, str) else min(options, key=lambda each: abs(each - value))  # type: ignore[operator]
         case Int(low=low, high=high, step=step):
             return min(range(low, high + 1, step), key=lambda each: abs(each - value))  # type: ignore[operator]
         case Float(low=low, high=high):
@@ -177,11 +198,7 @@ def _read(path: Path) -> dict[str, Dimension]:
     if not problems:
         ranges = _named(base) | own
         problems += [] if ranges else ["It holds no hyperparameter; give some under [ranges]."]
-        problems += [
-            f"{name} has no effect here: it needs {_only(given()[name]).removeprefix('; only with ')}."
-            for name in _idle(ranges)
-            if name in own
-        ]
+        problems += [f"{name} has no effect here: {_only(given()[name])}." for name in _idle(ranges) if name in own]
     if problems:
         raise ConfigError(f"{path} is no search space:", problems)
     return ranges
@@ -206,20 +223,31 @@ def _own(name: str, said: Any) -> Dimension:
 
 
 def _narrowed(name: str, said: Mapping[str, Any], limit: Dimension) -> Dimension:
-    """Return a range within the limit; what is not said is as there."""
+    """Return a range within the limit; what is not said is as there. ValueError in a sentence."""
     if isinstance(limit, Choice):
         raise ValueError(f"{name} has no range; give some of {limit.describe()}.")
-    known = {"low": limit.low, "high": limit.high, "log": limit.log}
-    known |= {"step": limit.step} if isinstance(limit, Int) else {}
+    known = {key: getattr(limit, key) for key in ("low", "high", "log", "step") if hasattr(limit, key)}
     if strange := set(said) - set(known):
         raise ValueError(f"{name} has no {', '.join(sorted(strange))}; a range has {', '.join(known)}.")
-    low, high, log = (said.get(key, known[key]) for key in ("low", "high", "log"))
-    step = said.get("step", known.get("step", 1))
-    ends = limit.contains(low) and limit.contains(high) and low <= high
-    whole = isinstance(step, int) and not isinstance(step, bool) and step >= 1
-    fits = ends and isinstance(log, bool) and whole and not (log and (low <= 0 or step > 1))
-    if not fits or (isinstance(limit, Int) and ((high - low) % step or step % limit.step)):
-        raise ValueError(f"{name} cannot be {dict(said)}; its range must lie in {limit.describe()}.")
+    asked = {**known, **said}
+    low, high, log, step = asked["low"], asked["high"], asked["log"], asked.get("step", 1)
+    reason = ""
+    if not (limit.contains(low) and limit.contains(high)):
+        reason = f"low and high must lie in {limit.describe()}"
+    elif low > high:
+        reason = "low is above high"
+    elif type(log) is not bool:
+        reason = "log is true or false"
+    elif log and low <= 0:
+        reason = "a log scale starts above 0"
+    elif type(step) is not int or step < 1 or step % known.get("step", 1):
+        reason = f"step must be a multiple of {known.get('step', 1)}"
+    elif log and step > 1:
+        reason = "a log scale has no step (log = false)"
+    elif isinstance(limit, Int) and (high - low) % step:
+        reason = "high must be reached from low in whole steps"
+    if reason:
+        raise ValueError(f"{name} cannot be {dict(said)}: {reason}.")
     if isinstance(limit, Int):
         return Int(low=int(low), high=int(high), log=log, step=step)
     return Float(low=float(low), high=float(high), log=log)

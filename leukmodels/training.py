@@ -29,7 +29,7 @@ from leukmodels.intervals import lower_bounds
 from leukmodels.metrics import score, tuned
 from leukmodels.normalisation import SETTLING_IMAGES, settle
 from leukmodels.numerics import Precision
-from leukmodels.order import epoch_order, rows_of_epoch
+from leukmodels.order import bag_size, epoch_order, rows_of_epoch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -44,8 +44,8 @@ class Budget:
 
     epochs               at most
     patience             epochs without a better validation log loss before it ends
-    checkpoint_every_s   a trial that was killed trains this and an epoch again; the state of a short epoch would take
-                         up to a tenth of its time to write
+    checkpoint_every_s   a trial that was killed trains this and an epoch again; it is so many times longer as the
+                         state takes seconds to write, where these are more than one (half a GB of a large network)
     """
 
     epochs: int
@@ -123,7 +123,7 @@ def fit(
     Raises TrainingDivergedError when the loss or a score is not a finite number.
     """
     steps = budget.epochs * math.ceil(rows_of_epoch(data.train, hparams) / hparams.batch_size)
-    compile_model(model, hparams, steps=steps)
+    compile_model(model, hparams, steps=steps, bag=bag_size(data.train, hparams))
     graphs = Graphs.of(model, precision)
     trial = trial_identity(hparams, data, seed, precision)
     path = folder / checkpoint.FILE_NAME
@@ -131,7 +131,7 @@ def fit(
     for epoch, numbers in enumerate(fitted.history, start=1):
         report(epoch, dict(numbers))
     costs = _costs(model, graphs, fitted.history)
-    kept = time.monotonic()
+    kept, writing_s = time.monotonic(), 0.0
     while not fitted.is_over(budget):
         epoch = len(fitted.history) + 1
         numbers, scores = train_epoch(model, graphs, data, hparams, seed=seed, epoch=epoch)
@@ -139,13 +139,15 @@ def fit(
         fitted = Fitted(history=(*fitted.history, numbers), scores=fitted.scores)
         if fitted.best_epoch == epoch:
             best, fitted = model.get_weights(), replace(fitted, scores=scores)
-        if time.monotonic() - kept >= budget.checkpoint_every_s:
+        if time.monotonic() - kept >= budget.checkpoint_every_s * max(1.0, writing_s):
+            began = time.monotonic()
             earlier = [] if fitted.best_epoch == epoch else best
             checkpoint.save(
                 path,
                 checkpoint.take(model, trial=trial, history=fitted.history, best=earlier, scores=fitted.scores),
             )
             kept = time.monotonic()
+            writing_s = kept - began
         report(epoch, dict(numbers))
     model.set_weights(best)
     return fitted

@@ -6,12 +6,15 @@ keras.applications); what is used of a file is pinned by its SHA-256.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+import h5py
+
 from leukmodels.errors import ConfigError
 from leukmodels.hparams import PRETRAINED
+from leukmodels.space import Value
 
 RANDOM = "random"
 _PUBLISHED = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -59,16 +62,18 @@ FILES: Mapping[str, Published] = MappingProxyType(
 class Weights:
     """A file of weights and what it must contain; path None: random ones instead.
 
-    sha256    of the file, "" without one
+    sha256            of the file, "" without one
+    hyperparameters   that made the body in it, of a base model; its backbone is "cnn" or pre-trained
     """
 
     path: Path | None
     sha256: str
+    hyperparameters: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, path: Path) -> "Weights":
+    def of(cls, path: Path, hyperparameters: Mapping[str, Value] = MappingProxyType({})) -> "Weights":
         """Return the weights in a file as it is now; OSError where it cannot be read."""
-        return cls(path=path, sha256=digest(path, "sha256"))
+        return cls(path=path, sha256=digest(path, "sha256"), hyperparameters=dict(hyperparameters))
 
     def checked(self) -> Path | None:
         """Return the file, None for random weights; ConfigError where it is gone or is another than it was."""
@@ -99,22 +104,37 @@ def read_backbones(said: str) -> tuple[dict[str, Weights], list[str]]:
             problems.append(f"{name!r} is no backbone; there are {', '.join(PRETRAINED)}.")
         elif name in found:
             problems.append(f"{name} is given twice.")
+        elif not place:
+            problems.append(f"{name}: no file is given. {where_from(name)}")
         elif place == RANDOM:
             found[name] = Weights(path=None, sha256="")
             notes.append(f"{name} starts from random weights, as asked: it knows nothing of images yet.")
         else:
             try:
-                found[name] = Weights.of(_file(name, place))
-                if digest(_file(name, place), "md5") != FILES[name].md5:
-                    notes.append(f"{place} is not the file that Keras publishes for {name}; it is used as it is.")
+                file = _file(name, place)
+                weights = Weights.of(file)
+                if not h5py.is_hdf5(file):
+                    problems.append(f"{name}: {file} is no HDF5 file, as weights of Keras are. {where_from(name)}")
+                    continue
+                found[name] = weights
+                if (md5 := digest(file, "md5")) != FILES[name].md5:
+                    notes.append(
+                        f"{file} is not the file that Keras publishes for {name} (MD5 {md5}, there {FILES[name].md5}); "
+                        "it is used as it is."
+                    )
             except OSError as error:
-                problems.append(
-                    f"{name}: {place or 'no file'} cannot be read ({error.strerror or 'none given'}). Nothing is "
-                    f"downloaded here: fetch {FILES[name].address} and say {name}=FILE, or {name}={RANDOM}."
-                )
+                problems.append(f"{name}: {error.filename} cannot be read ({error.strerror}). {where_from(name)}")
     if problems:
         raise ConfigError("These backbones cannot be used (--backbones):", problems)
     return found, notes
+
+
+def where_from(name: str) -> str:
+    """Return where the weights of a network are to be had, in a sentence."""
+    return (
+        f"Nothing is downloaded here: fetch {FILES[name].address} and say --backbones {name}=FILE, or {name}={RANDOM} "
+        "for random weights."
+    )
 
 
 def digest(path: Path, kind: str) -> str:
@@ -125,7 +145,5 @@ def digest(path: Path, kind: str) -> str:
 
 def _file(name: str, place: str) -> Path:
     """Return the file that is meant; a folder stands for the published file in it."""
-    if not place:
-        raise FileNotFoundError
     path = Path(place).expanduser().absolute()
     return path / FILES[name].file_name if path.is_dir() else path

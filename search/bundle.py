@@ -12,6 +12,7 @@ It is built aside, loaded and asked for scores that the study recorded, and only
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
@@ -261,10 +262,16 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
 def _portable(command: str) -> str:
     """Return the command without the folders of one machine: of an absolute path only the last part stays."""
     return shlex.join(
-        f"{option}{equals}{_without_folders(value)}"
+        f"{option}{equals}{_portable_value(value)}"
         for part in shlex.split(command)
         for option, equals, value in [part.partition("=") if part.startswith("--") else ("", "", part)]
     )
+
+
+def _portable_value(value: str) -> str:
+    """Return one value, or each of NAME=FILE,NAME=FILE, without folders."""
+    pieces = [value] if is_uri(value) else re.split(r"([=,])", value)
+    return "".join(_without_folders(piece) for piece in pieces)
 
 
 def _without_folders(value: str) -> str:

@@ -28,7 +28,8 @@ class ColdStart:
 
 def head_start(manifest: Mapping[str, Any]) -> str:
     """Return what a study began with, as a sentence may begin; "" where with nothing."""
-    kinds = {"warm start": manifest["prior"], "transfer": manifest["starts"]["files"]}
+    loaded = any(said["file"] for said in manifest["starts"]["files"].values())
+    kinds = {"warm start": manifest["prior"], "transfer": loaded}
     return " and ".join(kind for kind, given in kinds.items() if given).capitalize()
 
 

@@ -20,7 +20,7 @@ from search.folder import StudyFolder
 from search.manifest import config_of, prior_of, refuse_existing, task_of
 from search.prior import Prior, read_prior
 from search.records import fold
-from search.starts import Starts, starts_of
+from search.starts import Starts, networks_in, starts_in, starts_of
 from search.tracking.tracker import default_uri
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -29,7 +29,11 @@ _TAKEN = frozenset({"synthetic", "mlflow-artifacts", "cache"})  # the storage fo
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One study to carry out; ``changes`` is what a resumed one was told anew, None for a new study."""
+    """One study to carry out.
+
+    ``changes`` is what a resumed one was told anew, None for a new study; ``networks`` whether trials may take
+    pre-trained networks.
+    """
 
     folder: StudyFolder
     task: Task
@@ -39,6 +43,7 @@ class Plan:
     out: Path
     cache: Path
     space: Space
+    networks: bool = False
     starts: Starts = field(default_factory=Starts)
     prior: Prior | None = None
 
@@ -78,6 +83,7 @@ def plan_new(
         out=out,
         cache=cache,
         space=space,
+        networks=networks_in(starts.weights),
         starts=starts,
         prior=_prior(config.warm_start, storage, space) if config.warm_start else None,
     )
@@ -105,6 +111,7 @@ def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | No
         out=out,
         cache=cache,
         space=space,
+        networks=networks_in(starts_in(manifest, folder)),
         prior=prior_of(manifest),
     )
 

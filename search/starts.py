@@ -4,10 +4,7 @@ The files are copied into the study's folder as it begins, so that a resume, and
 them, whatever becomes of the originals.
 """
 
-import json
-import re
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import Any
 import yaml
 
 from leukmodels.errors import ConfigError, StudyError
-from leukmodels.hparams import MOST_BLOCKS
+from leukmodels.hparams import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
 from leukmodels.weights import SMALLEST_PX, Weights, read_backbones
 from search.aims import Aims
 from search.cli import find_study
@@ -27,9 +24,6 @@ from search.preference import Preference
 from search.records import fold
 from search.standing import stand
 
-BASE = "base"
-_BLOCK = re.compile(r"block(\d+)_")
-
 
 @dataclass(frozen=True, kw_only=True)
 class BaseModel:
@@ -39,14 +33,20 @@ class BaseModel:
     origin    where it comes from, in words
     task      that it was trained for
     split     fingerprint of the patient split that it was trained on
-    blocks    of its body
+    study     id of the study that trained it
     """
 
     weights: Weights
     origin: str
     task: str
     split: str
-    blocks: int
+    study: str
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks its body has."""
+        own = HyperParams.from_dict(self.weights.hyperparameters)
+        return own.blocks if own.backbone == "cnn" else MOST_BLOCKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +66,16 @@ class Starts:
         """Return what ``study.json`` keeps of them."""
         return {
             "files": {
-                name: {"file": _file(name, weights), "sha256": weights.sha256} for name, weights in self.weights.items()
+                name: {
+                    "file": _file(name, weights),
+                    "sha256": weights.sha256,
+                    "hyperparameters": dict(weights.hyperparameters),
+                }
+                for name, weights in self.weights.items()
             },
-            "base": {name: getattr(self.base, name) for name in ("origin", "task", "split")} if self.base else None,
+            "base": {name: getattr(self.base, name) for name in ("origin", "task", "split", "study")}
+            if self.base
+            else None,
         }
 
     def copy_to(self, folder: StudyFolder) -> None:
@@ -91,25 +98,29 @@ class Starts:
 def starts_of(config: SearchConfig, storage: Path) -> Starts:
     """Return what a new study's options ask for; ConfigError or StudyError where it cannot be had."""
     weights, notes = read_backbones(config.backbones) if config.backbones else ({}, [])
-    if weights and config.image_px < SMALLEST_PX:
+    base = find_base(config.base_model, storage) if config.base_model else None
+    if base:
+        notes = [
+            *notes,
+            f"Base model: {base.origin}, trained for {base.task}; trials may start from its {base.blocks} blocks.",
+        ]
+        weights = {BASE: base.weights, **weights}
+    if networks_in(weights) and config.image_px < SMALLEST_PX:
         raise ConfigError(
             "Pre-trained networks cannot see images this small:",
             [f"--image-px is {config.image_px}; give {SMALLEST_PX} or more."],
         )
-    if not config.base_model:
-        return Starts(weights=weights, notes=tuple(notes))
-    base = find_base(config.base_model, storage)
-    notes = [
-        *notes,
-        f"Base model: {base.origin}, trained for {base.task}; trials may start from its {base.blocks} blocks.",
-    ]
-    return Starts(weights={BASE: base.weights, **weights}, base=base, notes=tuple(notes))
+    return Starts(weights=weights, base=base, notes=tuple(notes))
 
 
 def starts_in(manifest: Mapping[str, Any], folder: StudyFolder) -> Mapping[str, Weights]:
     """Return the weights that a study was begun with, where it keeps them."""
     return {
-        name: Weights(path=folder.weights / said["file"] if said["file"] else None, sha256=said["sha256"])
+        name: Weights(
+            path=folder.weights / said["file"] if said["file"] else None,
+            sha256=said["sha256"],
+            hyperparameters=said["hyperparameters"],
+        )
         for name, said in manifest["starts"]["files"].items()
     }
 
@@ -137,36 +148,48 @@ def find_base(said: str, storage: Path) -> BaseModel:
         origin=f"trial {trial.number} of {folder.name}",
         task=manifest["task"]["name"],
         split=manifest["split"]["fingerprint"],
+        study=manifest["study_id"],
+        hyperparameters=_of_body(trial.params, manifest["starts"]),
     )
+
+
+def networks_in(weights: Mapping[str, Weights]) -> bool:
+    """Return whether one of these backbones is a pre-trained network, by itself or within a base model."""
+    made = {str(each.hyperparameters.get("backbone")) for each in weights.values()}
+    return not made.union(weights).isdisjoint(PRETRAINED)
 
 
 def _exported(model: Path, config: Path) -> BaseModel:
     try:
         said = yaml.safe_load(config.read_text(encoding="utf-8"))
-        return _base(
-            model,
-            origin=f"trial {said['trial']} of {said['study']['name']}",
-            task=str(said["task"]),
-            split=str(said["split_fingerprint"]),
-        )
+        hyperparameters = _of_body(said["hyperparameters"], said["starts"])
+        told = {
+            "origin": f"trial {said['trial']} of {said['study']['name']}",
+            "task": str(said["task"]),
+            "split": str(said["split_fingerprint"]),
+            "study": str(said["study"]["id"]),
+        }
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise StudyError(f"{config.parent} is no exported model: {type(error).__name__}: {error}") from error
+        raise StudyError(f"{config.parent} is no model that this version exported: {error!r}.") from error
+    return _base(model, hyperparameters=hyperparameters, **told)
 
 
-def _base(model: Path, *, origin: str, task: str, split: str) -> BaseModel:
-    """Return the base model in a file, its blocks counted without Keras."""
+def _base(model: Path, *, hyperparameters: Mapping[str, Any], **told: str) -> BaseModel:
     try:
-        with zipfile.ZipFile(model) as archive:
-            config = json.loads(archive.read("config.json"))
-        body = next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == "body")
-        names = [layer["config"]["name"] for layer in body["config"]["layers"]]
-        weights = Weights.of(model.absolute())
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError, TypeError, StopIteration) as error:
-        raise StudyError(f"{model} cannot be a base model: it is no model that this version has trained.") from error
-    blocks = [int(named[1]) for name in names if (named := _BLOCK.match(name))]
-    return BaseModel(weights=weights, origin=origin, task=task, split=split, blocks=max(blocks, default=MOST_BLOCKS))
+        return BaseModel(weights=Weights.of(model.absolute(), hyperparameters), **told)
+    except OSError as error:
+        raise StudyError(f"The base model's file {model} cannot be read: {error.strerror}.") from error
+
+
+def _of_body(params: Mapping[str, Any], starts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the hyperparameters that made a trial's body: those of its own base model where it started from one."""
+    of_base: Mapping[str, Any] = starts["files"][BASE]["hyperparameters"] if params.get("backbone") == BASE else params
+    return of_base
 
 
 def _file(name: str, weights: Weights) -> str | None:
-    """Return what the study calls its copy of a file."""
-    return f"{name}{weights.path.suffix}" if weights.path else None
+    """Return what the study calls its copy of a file; by the end of its name Keras knows how to read it."""
+    if weights.path is None:
+        return None
+    ending = ".weights.h5" if weights.path.name.endswith(".weights.h5") else weights.path.suffix or ".h5"
+    return f"{name}{ending}"

@@ -56,6 +56,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
             gpus=gpus,
             storage=folder.path.parent,
             cache=plan.cache,
+            networks=plan.networks,
             data=Path(source.root) if source and source.local else None,
             drawn_bytes=0 if source or _cohort_place(plan).exists() else cohort_bytes(config.cells_per_patient),
         )

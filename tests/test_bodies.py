@@ -10,8 +10,9 @@ from keras import layers
 from keras.src.legacy.saving import legacy_h5_format
 
 from leukmodels import runtime
-from leukmodels.bodies.blocks import block_of, count_blocks, every_layer, freeze, slowed
+from leukmodels.bodies.blocks import block_of, every_layer, freeze, slowed
 from leukmodels.bodies.cnn import cnn
+from leukmodels.bodies.pretrained import pretrained
 from leukmodels.errors import ConfigError
 from leukmodels.hparams import PRETRAINED, HyperParams
 from leukmodels.layers import BlurPool2D
@@ -28,12 +29,13 @@ RANDOM = {name: Weights(path=None, sha256="") for name in PRETRAINED}
 
 def saved(path: Path, **choice) -> dict[str, Weights]:
     """Return the weights of a base model of this configuration."""
-    model = build(tiny(blocks=3, **choice), image_px=PX, black_background=False)
+    hparams = tiny(blocks=3, **choice)
+    model = build(hparams, image_px=PX, black_background=False)
     for variable in model.variables:
         if "seed" not in variable.path:
             variable.assign(np.random.default_rng(0).normal(0.5, 0.1, variable.shape))
     model.save(path)
-    return {"base": Weights.of(path)}
+    return {"base": Weights.of(path, hparams.to_dict())}
 
 
 def body_of(weights, **choice):
@@ -80,19 +82,23 @@ def test_separable_convolutions_come_after_the_first_block():
 
 def test_blocks_of_a_body_from_scratch_are_those_of_its_names():
     body = cnn(tiny(blocks=4, edges="laplacian", residual="yes", pooling="blur"), image_px=PX, black_background=False)
-    assert count_blocks(body) == 4
     blocks = block_of(body)
+    assert max(blocks.values()) == 4
     assert all(blocks[name] == int(name[5]) for name in blocks if name.startswith("block"))
     assert blocks["edges"] == 1
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "resnet50_v2"])
-def test_blocks_of_a_pretrained_body_end_where_its_map_is_halved(name):
+def test_blocks_of_a_pretrained_body_end_where_its_map_is_halved_whatever_the_size(name):
     keras.utils.clear_session()
-    body = build(HyperParams(backbone=name), image_px=64, black_background=False, weights=RANDOM).get_layer("body")
-    blocks = block_of(body)
-    assert list(blocks.values()) == sorted(blocks.values())
-    assert set(blocks.values()) == {1, 2, 3, 4, 5}
+    small, large = (pretrained(name, RANDOM[name], image_px=px) for px in (32, 256))
+    of_small, of_large = block_of(small), block_of(large)
+    blocks = [of_large[layer.name] for layer in large.layers]
+    assert blocks == [of_small[layer.name] for layer in small.layers]
+    for layer, block in zip(large.layers, blocks, strict=True):
+        if isinstance(layer, layers.Conv2D) and layer.output.shape[1] > 1:  # squeeze-and-excitation has one value
+            assert layer.output.shape[1] == 256 >> block
+    assert set(blocks) == {1, 2, 3, 4, 5}
 
 
 def test_the_first_blocks_come_from_the_base_model_and_the_others_are_drawn(tmp_path):
@@ -106,6 +112,34 @@ def test_the_first_blocks_come_from_the_base_model_and_the_others_are_drawn(tmp_
     whole = body_of(weights)
     for mine, theirs in zip(whole.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("px", [2, 5, 9, 33])
+@pytest.mark.parametrize("pooling", ["max", "stride", "blur"])
+def test_a_base_model_builds_at_any_size(tmp_path, pooling, px):
+    weights = saved(tmp_path / "base.keras", pooling=pooling, edges="log", edges_sigma=2.0, residual="yes")
+    model = build(tiny(backbone="base"), image_px=px, black_background=True, weights=weights)
+    answers = np.asarray(model(images_of(cells(n=2, image_px=px)), training=False))
+    assert ((answers >= 0) & (answers <= 1)).all()
+    assert model.get_layer("body").get_layer("edges").black_background
+
+
+def test_a_base_model_that_is_a_pretrained_network_comes_back_block_by_block(tmp_path):
+    keras.utils.clear_session()
+    hparams = HyperParams(backbone="mobilenet_v3_small", head="gap")
+    trained = build(hparams, image_px=48, black_background=False, weights=RANDOM)
+    trained.save(tmp_path / "base.keras")
+    weights = {"base": Weights.of(tmp_path / "base.keras", hparams.to_dict())}
+    choice = {"backbone": "base", "loaded_blocks": 4, "frozen_blocks": 4, "head": "gap", "resolution": 0.5}
+    model = build(HyperParams(**choice), image_px=40, black_background=False, weights=weights)
+    body = model.get_layer("body")
+    assert body.input_shape[1] == SMALLEST_PX
+    blocks, theirs = block_of(body), [layer for layer in trained.get_layer("body").layers if layer.weights]
+    for mine, other in zip([layer for layer in body.layers if layer.weights], theirs, strict=True):
+        kernels = [each for each in zip(mine.get_weights(), other.get_weights(), strict=True) if each[0].ndim > 1]
+        assert all(np.array_equal(*pair) == (blocks[mine.name] <= 4) for pair in kernels)
+        assert mine.trainable == (blocks[mine.name] > 4)
+    assert model.losses == []
 
 
 def test_a_base_model_brings_its_architecture_to_another_size_and_its_head_stays_behind(tmp_path):
@@ -158,8 +192,8 @@ def test_a_frozen_network_does_not_train():
     assert len(model.trainable_variables) > 100
 
 
-# One of each kind: the larger ones of a kind are the same code, and take ten seconds each.
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "efficientnet_v2_b0", "resnet50_v2"])
+# The others are built in other tests here, or the same code with more layers.
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "efficientnet_v2_b0"])
 def test_pretrained_networks_build_answer_and_come_back_from_their_files(name, tmp_path):
     keras.utils.clear_session()
     model = build(HyperParams(backbone=name, head="gap"), image_px=32, black_background=False, weights=RANDOM)
@@ -172,17 +206,26 @@ def test_pretrained_networks_build_answer_and_come_back_from_their_files(name, t
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("mobilenet_v3_small", lambda x: x / 127.5 - 1), ("resnet50_v2", lambda x: x / 127.5 - 1)],
+    ("name", "network", "prepared"),
+    [
+        ("mobilenet_v3_small", keras.applications.MobileNetV3Small, keras.applications.mobilenet_v3.preprocess_input),
+        (
+            "efficientnet_v2_b0",
+            keras.applications.EfficientNetV2B0,
+            keras.applications.efficientnet_v2.preprocess_input,
+        ),
+        ("resnet50_v2", keras.applications.ResNet50V2, keras.applications.resnet_v2.preprocess_input),
+    ],
 )
-def test_a_pretrained_network_sees_what_it_was_trained_on(name, expected):
-    """As keras.applications' own preprocess_input and layers have it: -1 to 1 for these two."""
+def test_a_pretrained_network_sees_what_it_was_trained_on(name, network, prepared):
+    """Pixels give what the network alone gives after keras.applications' own preprocessing."""
     keras.utils.clear_session()
-    body = build(HyperParams(backbone=name), image_px=32, black_background=False, weights=RANDOM).get_layer("body")
-    first = next(layer for layer in body.layers if isinstance(layer, layers.Conv2D | layers.ZeroPadding2D))
-    seen = keras.Model(body.input, first.input)
+    body = pretrained(name, RANDOM[name], image_px=32)
+    alone = network(include_top=False, weights=None, input_shape=(32, 32, 3))
+    alone.set_weights(body.get_weights())
     images = images_of(cells(n=2, image_px=32)).astype(np.float32)
-    np.testing.assert_allclose(np.asarray(seen(images / 255)), expected(images), atol=1e-4)
+    expected = np.asarray(alone(prepared(images.copy()), training=False))
+    np.testing.assert_allclose(np.asarray(body(images / 255, training=False)), expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("file", ["small.weights.h5", "small.h5"])
@@ -199,9 +242,8 @@ def test_weights_come_from_the_file_and_a_file_of_another_network_is_refused(fil
     model = build(HyperParams(backbone="mobilenet_v3_small"), image_px=48, black_background=False, weights=weights)
     for mine, theirs in zip(model.get_layer("body").get_weights(), made.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    wrong = {"mobilenet_v3_large": weights["mobilenet_v3_small"]}
     with pytest.raises(ConfigError, match="does not hold weights of mobilenet_v3_large"):
-        build(HyperParams(backbone="mobilenet_v3_large"), image_px=32, black_background=False, weights=wrong)
+        pretrained("mobilenet_v3_large", weights["mobilenet_v3_small"], image_px=32)
 
 
 def test_a_file_that_is_no_weights_is_refused(tmp_path):
@@ -214,7 +256,21 @@ def test_a_file_that_is_no_weights_is_refused(tmp_path):
 def test_a_base_model_that_is_none_is_refused(tmp_path):
     (tmp_path / "torn.keras").write_bytes(b"PK torn")
     with pytest.raises(ConfigError, match="is no model of this software"):
-        body_of({"base": Weights.of(tmp_path / "torn.keras")})
+        body_of({"base": Weights.of(tmp_path / "torn.keras", tiny().to_dict())})
+
+
+def test_a_base_model_of_other_hyperparameters_is_refused(tmp_path):
+    saved(tmp_path / "base.keras")
+    for other in (tiny(blocks=4), tiny(blocks=3, filters=16)):
+        with pytest.raises(ConfigError, match="another model than its hyperparameters say"):
+            body_of({"base": Weights.of(tmp_path / "base.keras", other.to_dict())})
+
+
+@pytest.mark.parametrize(("backbone", "said"), [("base", "Give the base model"), ("resnet50_v2", "fetch https")])
+def test_a_backbone_without_weights_says_where_they_are_to_be_had(backbone, said):
+    with pytest.raises(ConfigError, match=f"no weights for the backbone {backbone}") as caught:
+        build(HyperParams(backbone=backbone), image_px=32, black_background=False)
+    assert said in caught.value.problems[0]
 
 
 def test_images_are_made_smaller_inside_the_model():

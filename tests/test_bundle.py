@@ -109,6 +109,12 @@ def test_the_note_says_what_a_model_began_as(original, tmp_path):
         assert said in model_note(config)
 
 
+def test_a_command_keeps_no_folder_of_any_machine():
+    said = "run --backbones=a=/home/me/a.h5,b=random --data s3://bucket/a?endpoint_override=h:1 --out /x/y"
+    told = "run --backbones=a=a.h5,b=random --data s3://bucket/a --out y"
+    assert bundle._portable(said) == told
+
+
 def test_a_bundle_replaces_a_bundle_and_nothing_else(original, tmp_path):
     out = tmp_path / "out"
     write_bundle(original, out, Preference(by="accuracy"))

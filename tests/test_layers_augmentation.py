@@ -12,7 +12,7 @@ from leukmodels.layers import Augmentation
 runtime.start(threads=1)
 pytestmark = pytest.mark.keras
 
-NOTHING = {"rotation": 0.0, "brightness": 0.0, "contrast": 0.0, "colour": 0.0}
+NOTHING = {"rotation": 0.0, "brightness": 0.0, "contrast": 0.0, "tint": 0.0}
 # One image of medium light, whose corners are told apart, many times.
 IMAGES = np.repeat(np.random.default_rng(0).uniform(0.4, 0.6, (1, 6, 6, 3)).astype(np.float32), 300, axis=0)
 
@@ -45,7 +45,7 @@ def test_brightness_is_one_factor_an_image(share: float) -> None:
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_colour_is_one_factor_a_channel(share: float) -> None:
-    factors = unflipped(augmented(IMAGES, colour=share)) / IMAGES
+    factors = unflipped(augmented(IMAGES, tint=share)) / IMAGES
     np.testing.assert_allclose(factors, np.broadcast_to(factors[:, :1, :1], factors.shape), rtol=1e-5)
     assert np.abs(factors[..., 0] - factors[..., 1]).max() > 0.1 * share
     assert 0.9 * 0.1 * share < np.abs(factors - 1).max() <= 0.1 * share + 1e-5

@@ -28,3 +28,11 @@ def test_one_channel_is_left_and_black_stays_black(mode: str) -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="mode is 'sepia'; allowed: gray, green"):
         ColourMode(mode="sepia")
+
+
+@pytest.mark.parametrize("mode", ["gray", "green"])
+def test_an_image_and_its_edges_lose_their_colours_each_by_itself(mode: str) -> None:
+    six = np.random.default_rng(0).uniform(0, 1, (2, 4, 4, 6)).astype(np.float32)
+    both = np.asarray(ColourMode(mode=mode)(six))
+    apart = [np.asarray(ColourMode(mode=mode)(six[..., at : at + 3])) for at in (0, 3)]
+    np.testing.assert_array_equal(both, np.concatenate(apart, axis=-1))

@@ -15,7 +15,8 @@ runtime.start(threads=1)
 pytestmark = pytest.mark.keras
 
 CONFIGS = [
-    {"class": "Augmentation", "strength": 0.7, "black_background": True, "rotation": 0.5, "colour": 0.25},
+    {"class": "AreaResizing", "side": 6},
+    {"class": "Augmentation", "strength": 0.7, "black_background": True, "rotation": 0.5, "tint": 0.25},
     {"class": "Augmentation", "strength": 1.0, "black_background": False, "rotation": 0.0, "contrast": 0.0},
     {"class": "BlurPool2D"},
     {"class": "ColourMode", "mode": "gray"},

@@ -55,6 +55,15 @@ def test_a_slowed_variable_steps_its_share_of_the_way_with_every_optimizer(kind)
     assert moved[0] == pytest.approx(0.1 * moved[1], rel=1e-3)
 
 
+def test_decay_is_slowed_as_steps_are():
+    slow, usual = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="kernel")
+    hparams = tiny(optimizer="adamw", l2=1e-2, learning_rate=0.01, loaded_rate=0.1)
+    made = optimizer(hparams, [slow, usual], steps=10, slowed=[slow])
+    made.apply([keras.ops.zeros((1,)), keras.ops.zeros((1,))])
+    shrunk = [1 - float(np.asarray(variable)[0]) for variable in (slow, usual)]
+    assert shrunk == pytest.approx([1e-5, 1e-4], rel=1e-2)
+
+
 def test_adamw_decays_kernels_only():
     kernel, bias = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
     made = optimizer(tiny(optimizer="adamw", l2=1e-2, learning_rate=0.01), [kernel, bias], steps=10)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukmodels.order import epoch_order, rows_of_epoch
+from leukmodels.order import bag_size, epoch_order, rows_of_epoch
 from toy_cells import cells, folder, stream, tiny
 
 
@@ -22,35 +23,58 @@ OWNERS = st.lists(st.integers(0, 5), min_size=1, max_size=80)
 
 
 @given(OWNERS, st.sampled_from([4, 8, 16]), st.integers(0, 3), st.sampled_from(["none", "weights"]))
-def test_every_bag_is_of_one_patient_and_every_cell_is_in_one(patients, bag, seed, class_balance):
+def test_every_bag_is_of_one_patient_and_an_epoch_is_about_as_long(patients, bag, seed, class_balance):
     some = owned(patients)
     hparams = tiny(instances="mean", bag=bag, class_balance=class_balance)
+    size = bag_size(some, hparams)
+    counts = np.unique(some.patients, return_counts=True)[1]
+    assert size <= min(bag, np.median(counts))
     order = epoch_order(some, hparams, seed=seed, epoch=1)
-    bags = some.patients[order].reshape(-1, bag)
+    bags = some.patients[order].reshape(-1, size)
     assert (bags == bags[:, :1]).all()
-    assert set(order.tolist()) == set(range(len(some)))
-    counts = np.bincount(some.patients)
-    assert len(order) == sum(-(-count // bag) * bag for count in counts)
-    whole = sum(count // bag for count in counts) * bag
-    assert len(set(order[:whole].tolist())) == whole  # what comes again fills the last bags
+    assert set(some.patients[order]) == set(some.patients)
+    assert len(order) == rows_of_epoch(some, hparams)
+    assert abs(len(order) - len(some)) <= size / 2 * len(counts) + size
+    whole = np.sort(np.concatenate([part for part in order.reshape(-1, size) if len(set(part)) == size] or [order]))
+    assert (np.bincount(whole) <= 2).all()  # what comes again fills one bag of its patient
     assert (order == epoch_order(some, hparams, seed=seed, epoch=1)).all()
-    assert rows_of_epoch(some, hparams) <= len(order) < rows_of_epoch(some, hparams) + bag * len(counts)
+
+
+def test_every_cell_is_visited_within_some_epochs():
+    some = owned([0] * 9 + [1] * 5 + [2] * 12)
+    hparams = tiny(instances="top_k", bag=8)
+    seen = {row for epoch in range(40) for row in epoch_order(some, hparams, seed=0, epoch=epoch).tolist()}
+    assert seen == set(range(len(some)))
+
+
+def test_a_patient_with_cells_of_both_classes_has_bags_of_each():
+    some = owned([0] * 16 + [1] * 16)
+    mixed = replace(some, labels=(np.arange(32) % 2).astype(np.uint8))
+    labels = mixed.labels[epoch_order(mixed, tiny(instances="mean", bag=8), seed=0, epoch=1)].reshape(-1, 8)
+    assert (labels == labels[:, :1]).all()
+    assert sorted(labels[:, 0]) == [0, 0, 1, 1]
+
+
+def test_without_patients_there_are_no_bags():
+    """Every cell is then a patient of its own."""
+    some = owned(range(30))
+    hparams = tiny(instances="mean", bag=16)
+    assert bag_size(some, hparams) == 1
+    assert sorted(epoch_order(some, hparams, seed=0, epoch=1)) == list(range(30))
 
 
 def test_bags_are_balanced_over_patients_too():
-    some = owned([0] * 30 + [1] * 5 + [2] * 5)
-    order = epoch_order(some, tiny(instances="top_k", bag=4, class_balance="patients"), seed=0, epoch=1)
-    shares = [
-        np.bincount(
-            some.patients[
-                epoch_order(some, tiny(instances="top_k", bag=4, class_balance="patients"), seed=0, epoch=epoch)
-            ],
-            minlength=3,
-        )
-        for epoch in range(200)
-    ]
-    np.testing.assert_allclose(np.mean(shares, axis=0) / np.sum(shares) * 200, [0.25, 0.5, 0.25], atol=0.03)
-    assert len(order) % 4 == 0
+    some = owned([0] * 40 + [1] * 8 + [2] * 8)
+    hparams = tiny(instances="top_k", bag=4, class_balance="patients")
+    visited = np.concatenate([epoch_order(some, hparams, seed=0, epoch=epoch) for epoch in range(200)])
+    np.testing.assert_allclose(np.bincount(some.patients[visited]) / len(visited), [0.25, 0.5, 0.25], atol=0.03)
+
+
+def test_bags_come_in_random_order():
+    """The last batches, which batch normalisation settles on, are of all patients."""
+    some = owned([patient for patient in range(20) for _ in range(17)])
+    order = epoch_order(some, tiny(instances="mean", bag=4), seed=0, epoch=1)
+    assert len(set(some.patients[order[-80:]])) > 8
 
 
 def test_without_bags_nothing_comes_twice():
@@ -59,12 +83,15 @@ def test_without_bags_nothing_comes_twice():
     assert rows_of_epoch(some, tiny()) == 20
 
 
-def test_bags_from_shards_stay_near_the_windows():
-    """All but the bags that are filled at the end come from a window as it is read, or the one before."""
-    some = owned([0, 1] * 64)
+@pytest.mark.parametrize("class_balance", ["none", "patients"])
+def test_bags_from_shards_are_of_a_window_so_that_each_shard_is_read_once(class_balance):
+    patients = np.random.default_rng(0).integers(0, 12, 1024)
+    some = owned(patients)
     with folder() as place:
-        pixels = stream(place, np.zeros((128, 2, 2, 3), np.uint8), rows_a_shard=16, window_shards=2)
-        order = epoch_order(replace(some, pixels=pixels), tiny(instances="mean", bag=8), seed=0, epoch=1)
-        shards = order // 16
-        windows = [set(shards[first : first + 32].tolist()) for first in range(0, 128, 32)]
-        assert all(len(window) <= 2 for window in windows)
+        pixels = stream(place, np.zeros((1024, 2, 2, 3), np.uint8), rows_a_shard=32, window_shards=8)
+        order = epoch_order(
+            replace(some, pixels=pixels), tiny(instances="mean", bag=8, class_balance=class_balance), seed=0, epoch=1
+        )
+        bags = some.patients[order].reshape(-1, 8)
+        assert (bags == bags[:, :1]).all()
+        assert sum(len(np.unique(window // 32)) for window in pixels.windows(order)) == 32

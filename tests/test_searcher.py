@@ -192,7 +192,7 @@ CONDITIONAL = Space(
         "rate": Float(low=1e-4, high=1e-1, log=True),
     },
     default={"norm": "none", "groups": 4, "rate": 1e-2},
-    given={"groups": {"norm": ("group",)}},
+    given={"groups": {"norm": Choice(options=("group",))}},
 )
 
 

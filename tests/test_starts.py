@@ -1,33 +1,30 @@
 """What the models of a study may start from: found, checked, copied, and found again."""
 
-import json
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from leukmodels.errors import ConfigError, StudyError
+from leukmodels.hparams import BASE
+from leukmodels.spaces import space
 from leukmodels.weights import Weights
-from search.starts import BASE, Starts, find_base, starts_in, starts_of
+from search.starts import Starts, find_base, networks_in, starts_in, starts_of
 from studies import begin, config, recording, run
 
 
-def model_file(path: Path, *names: str) -> Path:
-    """Write what find_base looks at of a model: its configuration."""
-    body = {"layers": [{"config": {"name": name}} for name in names]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps({"config": {"layers": [{"config": {"name": "body", **body}}]}}))
-    return path
-
-
-OURS = ("pixels", "edges", "block1_convolution", "block2_convolution", "block2_pooling")
-
-
-def exported(folder: Path) -> Path:
-    model_file(folder / "model.keras", *OURS)
-    said = {"task": "npm1", "trial": 4, "study": {"name": "npm1-1"}, "split_fingerprint": "f" * 64}
+def exported(folder: Path, **params: Any) -> Path:
+    folder.mkdir()
+    (folder / "model.keras").write_bytes(b"a model")
+    said = {
+        "task": "npm1",
+        "trial": 4,
+        "study": {"name": "npm1-1", "id": "77"},
+        "split_fingerprint": "f" * 64,
+        "hyperparameters": {"blocks": 2, "filters": 8} | params,
+        "starts": {"files": {"base": {"hyperparameters": {"blocks": 4}}}},
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump(said))
     return folder
 
@@ -36,14 +33,17 @@ def test_a_base_model_is_a_studys_preferred_trial(tmp_path):
     folder = begin(tmp_path / "storage" / "aml-1")
     with recording(folder) as recorder:
         for number, recall in enumerate((0.7, 0.9)):
-            run(recorder, number, recall)
-    model_file(folder.trial(1) / "model.keras", *OURS)
+            run(recorder, number, recall, blocks=2)
+    folder.trial(1).mkdir()
+    (folder.trial(1) / "model.keras").write_bytes(b"a model")
     found = find_base("aml-1", tmp_path / "storage")
     assert found.origin == "trial 1 of aml-1"
     assert found.task == "runx1"
     assert found.split == folder.read_manifest()["split"]["fingerprint"]
     assert found.blocks == 2
-    assert found.weights == Weights.of(folder.trial(1) / "model.keras")
+    assert found.study == folder.read_manifest()["study_id"]
+    params = {**space("small").default, "blocks": 2}
+    assert found.weights == Weights.of(folder.trial(1) / "model.keras", params)
 
 
 @pytest.mark.parametrize("file", ["", "model.keras"])
@@ -52,25 +52,33 @@ def test_a_base_model_is_an_exported_one(tmp_path, file):
     assert (found.origin, found.task, found.split, found.blocks) == ("trial 4 of npm1-1", "npm1", "f" * 64, 2)
 
 
-def test_a_pretrained_body_has_five_blocks(tmp_path):
-    folder = exported(tmp_path / "npm1")
-    model_file(folder / "model.keras", "conv1_conv", "conv1_bn")
-    assert find_base(str(folder), tmp_path).blocks == 5
+def test_a_pretrained_body_has_five_blocks_and_is_one_network_more(tmp_path):
+    found = find_base(str(exported(tmp_path / "npm1", backbone="resnet50_v2")), tmp_path)
+    assert found.blocks == 5
+    assert networks_in({BASE: found.weights})
+    assert not networks_in({BASE: find_base(str(exported(tmp_path / "other")), tmp_path).weights})
+    assert networks_in({"resnet50_v2": Weights(path=None, sha256="")})
+
+
+def test_a_base_of_a_base_has_the_body_of_the_first(tmp_path):
+    found = find_base(str(exported(tmp_path / "npm1", backbone="base")), tmp_path)
+    assert found.weights.hyperparameters == {"blocks": 4}
+    assert found.blocks == 4
 
 
 def test_a_model_that_says_nothing_of_its_patients_is_refused(tmp_path):
-    model_file(tmp_path / "found.keras", *OURS)
+    (tmp_path / "found.keras").write_bytes(b"a model")
     with pytest.raises(StudyError, match="which patients it was trained on"):
         find_base(str(tmp_path / "found.keras"), tmp_path)
 
 
-def test_what_is_no_model_is_refused(tmp_path):
+def test_what_is_no_exported_model_is_refused(tmp_path):
     folder = exported(tmp_path / "npm1")
-    (folder / "model.keras").write_bytes(b"torn")
-    with pytest.raises(StudyError, match="no model that this version has trained"):
+    (folder / "model.keras").unlink()
+    with pytest.raises(StudyError, match=r"model\.keras cannot be read: No such file"):
         find_base(str(folder), tmp_path)
     (folder / "config.yaml").write_text("task: npm1")
-    with pytest.raises(StudyError, match="is no exported model: KeyError"):
+    with pytest.raises(StudyError, match="no model that this version exported: KeyError"):
         find_base(str(folder), tmp_path)
     with pytest.raises(StudyError, match="holds no study"):
         find_base("nothing", tmp_path)
@@ -78,7 +86,7 @@ def test_what_is_no_model_is_refused(tmp_path):
 
 def test_the_files_are_copied_into_the_study_and_found_there(tmp_path):
     folder = begin(tmp_path / "study")
-    given = tmp_path / "given.h5"
+    given = tmp_path / "given.weights.h5"
     given.write_bytes(b"weights")
     base = find_base(str(exported(tmp_path / "npm1")), tmp_path)
     weights = {
@@ -92,9 +100,11 @@ def test_the_files_are_copied_into_the_study_and_found_there(tmp_path):
     found = starts_in({"starts": starts.to_dict()}, folder)
     assert {name: each.sha256 for name, each in found.items()} == {name: each.sha256 for name, each in weights.items()}
     assert found[BASE].checked() == folder.weights / "base.keras"
-    assert found["resnet50_v2"].checked().read_bytes() == b"weights"
+    assert found["resnet50_v2"].checked() == folder.weights / "resnet50_v2.weights.h5"  # Keras goes by the ending
+    assert found["resnet50_v2"].path.read_bytes() == b"weights"
+    assert found[BASE].hyperparameters == base.weights.hyperparameters
     assert found["mobilenet_v3_small"].checked() is None
-    assert starts.to_dict()["base"] == {"origin": "trial 4 of npm1-1", "task": "npm1", "split": "f" * 64}
+    assert starts.to_dict()["base"] == {"origin": "trial 4 of npm1-1", "task": "npm1", "split": "f" * 64, "study": "77"}
 
 
 def test_a_study_without_weights_has_none(tmp_path):

@@ -74,7 +74,7 @@ def test_logged_model_opens_and_holds_no_pickle(study: StudyFolder, monkeypatch:
     (model_id,) = models_of(study)[0]
     folder = Path(connect(uri).get_logged_model(model_id).artifact_location)
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    layers = {"__init__", "augmentation", "colour", "filters", "pooling"}
+    layers = {"__init__", "augmentation", "colour", "filters", "pooling", "resizing"}
     code = {"code/leukemia_model.py", *(f"code/leukemia_layers/{module}.py" for module in layers)}
     assert files == {"MLmodel", "requirements.txt", "data/keras_module.txt", "data/model.keras"} | code
     own = study.trial(0) / "model.keras"

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import h5py
 import pytest
 
 from leukmodels.errors import ConfigError
@@ -12,13 +13,14 @@ from leukmodels.weights import FILES, Weights, digest, read_backbones
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "weights.h5"
-    path.write_bytes(b"some weights")
+    with h5py.File(path, "w") as archive:
+        archive["kernel"] = [1.0]
     return path
 
 
 def test_a_file_is_what_it_was(file):
     weights = Weights.of(file)
-    assert weights.sha256 == hashlib.sha256(b"some weights").hexdigest()
+    assert weights.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert weights.checked() == file
     file.write_bytes(b"other weights")
     with pytest.raises(ConfigError, match="another file than the one the study began with"):
@@ -39,9 +41,12 @@ def test_backbones_come_by_name_with_a_word_on_what_is_not_as_published(file):
     assert "resnet50_v2 starts from random weights" in notes[1]
 
 
-def test_a_folder_stands_for_the_published_file_in_it(tmp_path):
+def test_a_folder_stands_for_the_published_file_in_it(file, tmp_path):
     name = FILES["resnet50_v2"].file_name
-    (tmp_path / name).write_bytes(b"weights")
+    with pytest.raises(ConfigError) as caught:
+        read_backbones(f"resnet50_v2={tmp_path}")
+    assert f"{tmp_path / name} cannot be read" in caught.value.problems[0]
+    file.rename(tmp_path / name)
     found, _ = read_backbones(f"resnet50_v2={tmp_path}")
     assert found["resnet50_v2"].path == tmp_path / name
 
@@ -52,7 +57,7 @@ def test_all_that_is_wrong_comes_at_once_and_says_where_the_file_is_to_be_had(tm
     missing, none, other = caught.value.problems[:3]
     assert f"{tmp_path / 'none.h5'} cannot be read (No such file or directory)" in missing
     assert FILES["resnet50_v2"].address in missing
-    assert "efficientnet_v2_b0: no file cannot be read" in none
+    assert "efficientnet_v2_b0: no file is given. Nothing is downloaded here" in none
     assert other == f"'vgg16' is no backbone; there are {', '.join(PRETRAINED)}."
 
 
@@ -72,5 +77,12 @@ def test_the_published_files_are_those_of_keras():
     assert all(file.address.startswith(places) for file in FILES.values())
 
 
+def test_what_is_no_hdf5_is_refused_before_any_trial(tmp_path):
+    (tmp_path / "readme.md").write_text("# weights")
+    with pytest.raises(ConfigError) as caught:
+        read_backbones(f"resnet50_v2={tmp_path / 'readme.md'}")
+    assert "is no HDF5 file" in caught.value.problems[0]
+
+
 def test_a_digest_is_of_the_content(file):
-    assert digest(file, "md5") == hashlib.md5(b"some weights", usedforsecurity=False).hexdigest()
+    assert digest(file, "md5") == hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()

@@ -1,12 +1,11 @@
 """The layers of a model, and the blocks of a body: what can be loaded, frozen, or trained more slowly."""
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 
 import keras
 
-from leukmodels.hparams import MOST_BLOCKS, HyperParams
+from leukmodels.hparams import BASE, MOST_BLOCKS, HyperParams
 
 _NAMED = re.compile(r"block(\d+)_")
 
@@ -15,23 +14,14 @@ def block_of(body: keras.Model) -> Mapping[str, int]:
     """Return layer name -> its block, from 1.
 
     A layer of a body from scratch says it in its name; what comes before the first block is of the first. In a
-    pre-trained network a block ends where the map is halved, MOST_BLOCKS at the most: five halvings make 224 px 7.
+    pre-trained network a block ends where the map is halved for the next time, MOST_BLOCKS at the most.
     """
-    ours = any(_NAMED.match(layer.name) for layer in body.layers)
-    blocks, block = {}, 1
-    for layer in body.layers:
-        if ours:
-            named = _NAMED.match(layer.name)
-            block = int(named[1]) if named else block
-        elif (side := _side(layer)) > 1:  # squeeze-and-excitation looks at one value a channel, and is of the block
-            block = max(block, min(round(math.log2(body.input_shape[1] / side)), MOST_BLOCKS))
-        blocks[layer.name] = block
-    return blocks
-
-
-def count_blocks(body: keras.Model) -> int:
-    """Return how many blocks a body has."""
-    return max(block_of(body).values())
+    blocks: dict[str, int] = {}
+    for operation in body.operations:  # layers, and what is added or multiplied between them
+        before = max((blocks[name] for name in _parents(operation)), default=0)
+        named = _NAMED.match(operation.name)
+        blocks[operation.name] = int(named[1]) if named else before + _halves(operation)
+    return {name: min(max(block, 1), MOST_BLOCKS) for name, block in blocks.items()}
 
 
 def freeze(body: keras.Model, hparams: HyperParams) -> None:
@@ -66,9 +56,16 @@ def every_layer(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 def _loaded(hparams: HyperParams) -> int:
     """Return how many blocks were loaded: none from scratch, of a pre-trained network all."""
-    return {"cnn": 0, "base": hparams.loaded_blocks}.get(hparams.backbone, MOST_BLOCKS)
+    return {"cnn": 0, BASE: hparams.loaded_blocks}.get(hparams.backbone, MOST_BLOCKS)
 
 
-def _side(layer: keras.layers.Layer) -> int:
-    shape = layer.output.shape
-    return int(shape[1]) if len(shape) == 4 and shape[1] is not None else 1
+def _parents(operation: keras.Operation) -> list[str]:
+    """Return the operations whose output one takes."""
+    if isinstance(operation, keras.layers.InputLayer):
+        return []
+    taken = operation.input if isinstance(operation.input, list) else [operation.input]
+    return [tensor._keras_history.operation.name for tensor in taken]
+
+
+def _halves(operation: keras.Operation) -> bool:
+    return max(getattr(operation, "strides", (1,))) > 1

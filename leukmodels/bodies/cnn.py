@@ -27,8 +27,6 @@ def cnn(hparams: HyperParams, *, image_px: int, black_background: bool) -> keras
     """Return the body of one configuration, its weights drawn from Keras' global seed."""
     images = keras.Input((image_px, image_px, 3), name="pixels")
     x = images
-    if hparams.colour != "rgb":
-        x = ColourMode(mode=hparams.colour, name="colour")(x)
     if hparams.edges != "none":
         x = EdgeFilter(
             kind=hparams.edges,
@@ -37,6 +35,8 @@ def cnn(hparams: HyperParams, *, image_px: int, black_background: bool) -> keras
             black_background=black_background,
             name="edges",
         )(x)
+    if hparams.colour != "rgb":  # after the edges, which must see all colours to know what is black
+        x = ColourMode(mode=hparams.colour, name="colour")(x)
     for block, channels in enumerate(channels_per_block(hparams)):
         x = _block(x, block, channels, hparams)
     return keras.Model(images, x, name="body")
@@ -54,7 +54,7 @@ def channels_per_block(hparams: HyperParams) -> list[int]:
 
 
 def penalty(hparams: HyperParams) -> keras.regularizers.Regularizer | None:
-    """Return the penalty of a kernel; adamw decays weights in its own step instead of L2 (graphs.compile_model)."""
+    """Return the penalty of a kernel; adamw decays weights in its own step instead of L2 (optimizers.optimizer)."""
     l1, l2 = hparams.l1, 0.0 if hparams.optimizer == "adamw" else hparams.l2
     return keras.regularizers.L1L2(l1=l1, l2=l2) if l1 or l2 else None
 

@@ -7,5 +7,6 @@ from .augmentation import Augmentation
 from .colour import ColourMode
 from .filters import EdgeFilter
 from .pooling import BlurPool2D
+from .resizing import AreaResizing
 
-__all__ = ["Augmentation", "BlurPool2D", "ColourMode", "EdgeFilter"]
+__all__ = ["AreaResizing", "Augmentation", "BlurPool2D", "ColourMode", "EdgeFilter"]

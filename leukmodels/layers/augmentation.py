@@ -13,7 +13,7 @@ class Augmentation(keras.layers.Layer):
     Images are (n, h, w, 3) in [0, 1]. Flips and any rotation are label-safe for a cell; its size is diagnostic, so
     nothing zooms. At strength 1 an image is mirrored along either axis half of the time, turned by up to 180 degrees
     either way and relit by up to 20 % in brightness, 20 % in contrast and 10 % per colour channel; below, all of these
-    are in proportion (Keras' RandomFlip always mirrors half). rotation, brightness, contrast and colour are shares of
+    are in proportion (Keras' RandomFlip always mirrors half). rotation, brightness, contrast and tint are shares of
     the strength; what has a share of 0 is left out of the graph. A gain per channel stands in for Keras' hue and
     saturation layers: lamp and stain differ like that between slides, and it needs no trip to HSV and back.
     With black_background, corners that a rotation uncovers are black and black pixels stay exactly black; without it
@@ -32,12 +32,12 @@ class Augmentation(keras.layers.Layer):
         rotation: float = 1.0,
         brightness: float = 1.0,
         contrast: float = 1.0,
-        colour: float = 1.0,
+        tint: float = 1.0,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.strength, self.black_background = strength, black_background
-        self.shares = {"rotation": rotation, "brightness": brightness, "contrast": contrast, "colour": colour}
+        self.shares = {"rotation": rotation, "brightness": brightness, "contrast": contrast, "tint": tint}
         self.turn = self._rotation() if rotation else None
         self.seed_generator = keras.random.SeedGenerator()
 
@@ -83,7 +83,7 @@ class Augmentation(keras.layers.Layer):
             self._factor(images, channels, bound * share)
             for channels, bound, share in (
                 (1, self.BRIGHTNESS, self.shares["brightness"]),
-                (3, self.COLOUR, self.shares["colour"]),
+                (3, self.COLOUR, self.shares["tint"]),
             )
             if share
         ]

@@ -8,7 +8,7 @@ MODES = ("gray", "green")
 
 @keras.saving.register_keras_serializable(package="leukmodels")
 class ColourMode(keras.layers.Layer):
-    """One channel of three: images (n, h, w, 3) to (n, h, w, 1).
+    """One channel of each three: images (n, h, w, 3 k) to (n, h, w, k), such as an image and its edges.
 
     "gray" is the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, with Keras' weights, which sum to 0.9999. "green"
     is the channel in which a stained nucleus is darkest and stands out best: 11 of 255 over the nuclei of myeloblasts
@@ -23,7 +23,10 @@ class ColourMode(keras.layers.Layer):
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Return the one channel, in the range of the images."""
-        return ops.image.rgb_to_grayscale(images) if self.mode == "gray" else images[..., 1:2]
+        if self.mode == "green":
+            return images[..., 1::3]
+        threes = range(0, images.shape[-1], 3)
+        return ops.concatenate([ops.image.rgb_to_grayscale(images[..., at : at + 3]) for at in threes], axis=-1)
 
     def get_config(self) -> dict[str, object]:
         """Return what rebuilds the layer."""

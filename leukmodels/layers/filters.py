@@ -36,15 +36,15 @@ _GRID = 2.0**-20
 
 @keras.saving.register_keras_serializable(package="leukmodels")
 class EdgeFilter(keras.layers.Layer):
-    """The response of a fixed filter to each channel of images (n, h, w, c) in [0, 1], joined with them.
+    """The response of a fixed filter to each colour of images (n, h, w, 3) in [0, 1], joined with them.
 
     kind "laplacian"         the mean of a pixel's eight neighbours less the pixel
     kind "log"               sigma² times the Laplacian of the image under a Gaussian of standard deviation sigma in px;
                              the factor makes responses to blobs of different size comparable (Lindeberg 1998,
                              doi:10.1023/A:1008045108935). Window of side 2 ceil(3 sigma) + 1
     kind "sobel"             the length of the gradient, per px
-    use "append"             (n, h, w, 2c): the image, then the response
-    use "subtract"           (n, h, w, c): the image sharpened, not clipped: less SHARPENING times the response
+    use "append"             (n, h, w, 6): the image, then the response
+    use "subtract"           (n, h, w, 3): the image sharpened, not clipped: less SHARPENING times the response
     use "subtract_learned"   the same, SHARPENING being where a trained scalar starts
 
     The frame is mirrored and so gives no response; h and w exceed half the window. With black_background the response
@@ -67,10 +67,10 @@ class EdgeFilter(keras.layers.Layer):
         if not sigma > 0:
             raise ValueError(f"sigma is {sigma!r}; allowed: above 0, in px.")
         self.kind, self.use, self.black_background, self.sigma = kind, use, black_background, sigma
+        self._kernels = _kernels(kind, sigma)
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Lay out the filter for each channel, and make the scalar that is learned, where one is."""
-        self._kernels = _kernels(self.kind, self.sigma, int(shape[-1] or 0))
+        """Make the scalar that is learned, where one is."""
         if self.use == "subtract_learned":
             initial = keras.initializers.Constant(SHARPENING)
             self.sharpening = self.add_weight(shape=(), initializer=initial, name="sharpening")
@@ -94,7 +94,7 @@ class EdgeFilter(keras.layers.Layer):
         responses = ops.depthwise_conv(framed, self._kernels)
         if self.kind != "sobel":
             return responses
-        # A channel's two slopes lie side by side.
+        # A colour's two slopes lie side by side.
         square = ops.square(responses[..., 0::2]) + ops.square(responses[..., 1::2])
         return ops.sqrt(square + _FLAT**2) - _FLAT
 
@@ -109,14 +109,14 @@ class EdgeFilter(keras.layers.Layer):
         return images - (self.sharpening if self.use == "subtract_learned" else SHARPENING) * response
 
 
-def _kernels(kind: str, sigma: float, channels: int) -> npt.NDArray[np.float32]:
-    """Return the filters that each channel passes, (side, side, channels, 1 or 2); each sums to exactly zero."""
+def _kernels(kind: str, sigma: float) -> npt.NDArray[np.float32]:
+    """Return the filters that each colour passes, (side, side, 3, 1 or 2); each sums to exactly zero."""
     filters = {
         "laplacian": lambda: [_LAPLACIAN],
         "log": lambda: [_laplacian_of_gaussian(sigma)],
         "sobel": lambda: [_SOBEL, _SOBEL.T],
     }[kind]()
-    return np.tile(np.stack(filters, axis=-1)[:, :, None], (1, 1, channels, 1)).astype(np.float32)
+    return np.tile(np.stack(filters, axis=-1)[:, :, None], (1, 1, 3, 1)).astype(np.float32)
 
 
 def _laplacian_of_gaussian(sigma: float) -> npt.NDArray[np.float64]:

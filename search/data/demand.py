@@ -61,7 +61,15 @@ class Demand:
 
     @classmethod
     def of(
-        cls, config: SearchConfig, *, gpus: float, storage: Path, cache: Path, data: Path | None, drawn_bytes: int = 0
+        cls,
+        config: SearchConfig,
+        *,
+        gpus: float,
+        storage: Path,
+        cache: Path,
+        data: Path | None,
+        networks: bool = False,
+        drawn_bytes: int = 0,
     ) -> "Demand":
         """Return what a study with these options asks for; ``gpus`` is what one trial gets."""
         return cls(
@@ -75,7 +83,7 @@ class Demand:
             storage=storage,
             cache=cache,
             data=data,
-            networks=config.backbones is not None,
+            networks=networks,
             drawn_bytes=drawn_bytes,
         )
 
