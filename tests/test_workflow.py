@@ -56,10 +56,13 @@ def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, s
     assert workflow.carry_out(plan("b_all", tmp_path, data=data, name="b_all"), session)
     folder, config, predictor = check_study(tmp_path, "b_all", trials=3)
     assert config["task"] == "b_all"
+    precision = folder.read_manifest()["config"]["precision"]
+    assert config["training"]["precision"] == precision != "auto"
     images = sorted((data / "C-NMC_test_final_phase_data").iterdir())[:3]
     assert [answer.error for answer in predictor.classify(images)] == [None] * 3
     out = capsys.readouterr().out
     assert "56 images: 56 used, 0 duplicates, 0 quarantined." in out
+    assert f"Training in {precision}" in out
     assert str(folder.path) in out
     assert "python -m search.export" in out
 

@@ -26,11 +26,11 @@ from leukmodels.tasks import Task, find_task
 IMAGE_PX, EPOCHS = 48, 6
 
 
-def read_cells(table: pa.Table) -> Cells:
+def read_cells(table: pa.Table, image_px: int = IMAGE_PX) -> Cells:
     """Return the images of a task's table, decoded."""
     names, codes = np.unique(np.array(table["patient"].to_pylist()), return_inverse=True)
     paths = table["path"].to_pylist()
-    images = np.stack([decode(Path(path).read_bytes(), image_px=IMAGE_PX, crop_px=None) for path in paths])
+    images = np.stack([decode(Path(path).read_bytes(), image_px=image_px, crop_px=None) for path in paths])
     return Cells(
         pixels=Blocks.of(images),
         labels=table["label"].to_numpy().astype(np.uint8),
