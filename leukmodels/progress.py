@@ -1,6 +1,10 @@
 """How far a long piece of work is, and how long it will take still, in words."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+_EVERY_S = 10.0
 
 
 def duration(seconds: float) -> str:
@@ -34,3 +38,26 @@ class Step:
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
         when = duration(now - self.began) if over else f"about {duration((self.total - self.done) / rate)} left"
         return f"{self.label}: {count}, {speed} {self.unit}/s, {when}"
+
+
+class Teller:
+    """Says plain lines; of a step that is under way one every ten seconds, and one at its end."""
+
+    def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.say = say
+        self._clock = clock
+        self._step: Step | None = None
+        self._last_said = clock()
+
+    def progress(self, label: str, done: int, total: int, unit: str = "images") -> None:
+        """Take note of how far a step is, and say it where that is due."""
+        now = self._clock()
+        if self._step is None or self._step.label != label:
+            self._step = Step(label=label, unit=unit, total=total, done=done, first=done, began=now)
+            self._last_said = now
+        self._step = replace(self._step, done=done, total=total)
+        if done >= total or now - self._last_said >= _EVERY_S:
+            self.say(self._step.words(now))
+            self._last_said = now
+        if done >= total:
+            self._step = None

@@ -15,7 +15,15 @@ from search.config import PRESETS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-VERBS = {"search.run", "search.status", "search.export", "search.sync", "search.cache", "leukmodels.predictor"}
+VERBS = {
+    "search.run",
+    "search.status",
+    "search.export",
+    "search.sync",
+    "search.cache",
+    "leukmodels.predictor",
+    "leukmodels.curate",
+}
 
 
 def tree():
