@@ -1,4 +1,4 @@
-"""Lists training cells whose label is disputed: the labels are patients', not cells'.
+"""Lists training cells whose label is disputed, for a search to leave out: the labels are patients', not cells'.
 
     python -m leukmodels.curate --task runx1 --data /data/AML-Cytomorphology_MLL_Helmholtz
 
@@ -8,6 +8,7 @@ writes disputed.csv and disputed.png. Exit status 2 for something to mend in the
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,7 +150,10 @@ def _next(request: Request, listed: int) -> list[str]:
     lines = ["", "Written:", *(f"  {name:<8}  {path}" for name, path in written.items()), ""]
     if not listed:
         return [*lines, "No label is disputed, so there is nothing to leave out."]
-    return [*lines, "Next: look at the pictures, and remove lines that you disagree with."]
+    options = ["--task", request.task_name, *(["--data", request.data] if request.data else [])]
+    options += ["--split-seed", str(request.split_seed)] if request.split_seed else []
+    command = shlex.join(["python", "-m", "search.run", *options, "--exclude", str(request.out / LIST)])
+    return [*lines, "Next: look at the pictures, remove lines that you disagree with, and", f"  {command}"]
 
 
 if __name__ == "__main__":

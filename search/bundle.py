@@ -247,6 +247,7 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
         "data": "synthetic" if data["synthetic"] else Path(data["root"]).name,
         "patient_level": data["patient_level"],
         "cells": dict(data["cells"]),
+        "excluded": data.get("excluded", 0),
         "patients": dict(data["patients"]),
         "data_fingerprint": data["fingerprint"],
         "split_fingerprint": manifest["split"]["fingerprint"],

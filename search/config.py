@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from leukmodels.errors import ConfigError
-from leukmodels.readers.place import absolute_place
+from leukmodels.readers.place import absolute_place, is_uri
 from search.aims import COSTS, OBJECTIVES
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -51,6 +51,11 @@ class SearchConfig(BaseModel):
         default=None,
         description="images in the layout of the task's collection: a folder, or an address such as s3://bucket/key "
         "(default: a drawn cohort)",
+    )
+    exclude: str | None = Field(
+        default=None,
+        description="a list of images that are left out of training, such as disputed.csv of python -m "
+        "leukmodels.curate: a CSV file with a column sha256 or image",
     )
     trials: int = Field(default=12, ge=1, le=100_000, description="configurations to try")
     epochs: int = Field(default=6, ge=1, le=10_000, description="epochs a trial trains at the most")
@@ -171,6 +176,15 @@ class SearchConfig(BaseModel):
     def _is_absolute(cls, data: object) -> object:
         """A study is resumed from other folders than the one it was begun in; no password is written into it."""
         return absolute_place(data) if isinstance(data, (str, Path)) else data
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _is_an_absolute_file(cls, path: object) -> object:
+        if isinstance(path, (str, Path)):
+            if is_uri(path):
+                raise ValueError("it is an address; give a file of this machine")
+            return absolute_place(path)
+        return path
 
     @field_validator("objectives")
     @classmethod

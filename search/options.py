@@ -13,7 +13,7 @@ _DESCRIPTION = """\
 Search for the best classifier of leukemic against healthy white blood cells: a study per task, its Pareto front of
 recall and accuracy tracked in MLflow, the preferred configuration exported."""
 
-_METAVARS = {"data": "DIR|URI", "warm_start": "STUDY", "objectives": "LIST"}
+_METAVARS = {"data": "DIR|URI", "exclude": "FILE", "warm_start": "STUDY", "objectives": "LIST"}
 
 _EXAMPLES = """\
 examples:
@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--preset", choices=PRESETS, help="what is not given below (default: quick)")
     for name in SearchConfig.model_fields:
         if name != "task":
-            _add_field(what if name == "data" else search, name)
+            _add_field(what if name in ("data", "exclude") else search, name)
     where = parser.add_argument_group("where things go")
     where.add_argument("--name", help="name of the study (default: the task and the time)")
     add_storage(where)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leukmodels import readers
+from leukmodels.curation.listing import read_list
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import TASKS, Task, find_task
@@ -61,6 +62,8 @@ def plan_new(
     folder = StudyFolder(storage / _checked_name(name, task))
     refuse_existing(folder)
     _check_classes(task, config)
+    if config.exclude:
+        read_list(Path(config.exclude))  # a list that is none is said before Ray is started
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
     check_out(out)
     prior = _prior(config.warm_start, storage) if config.warm_start else None
@@ -73,6 +76,8 @@ def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | No
     """Return the plan of going on with a study; StudyError where this version would search something else."""
     manifest = folder.read_manifest()
     config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
+    if config.exclude:  # what was left out then, wherever the list is now
+        config = config.model_copy(update={"exclude": str(folder.excluded)})
     task = task_of(manifest)
     if Space.from_dict(manifest["space"]) != keras_space():
         raise StudyError(

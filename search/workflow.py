@@ -125,6 +125,8 @@ def _interrupted(plan: Plan, end: Interrupted) -> str:
 def _begin(plan: Plan, prepared: Prepared) -> None:
     write_listing(plan.folder.quarantine, prepared.quarantined)
     write_listing(plan.folder.duplicates, prepared.duplicates)
+    if plan.config.exclude:
+        write_listing(plan.folder.excluded, prepared.excluded)
     begin(
         plan.folder,
         config=plan.config,

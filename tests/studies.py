@@ -97,6 +97,7 @@ def begin(
             used=100,
             duplicates=0,
             quarantined=0,
+            excluded=0,
             cells=CELLS,
             patients={"train": 6, "validation": 2, "test": 2},
             notes=("drawn",),

@@ -58,6 +58,16 @@ def test_the_data_folder_is_kept_as_it_is_from_anywhere(tmp_path, monkeypatch):
         assert configure("quick", {"task": "runx1", "data": given}).data == str(tmp_path.resolve() / "cells")
 
 
+def test_a_list_to_leave_out_is_kept_as_it_is_from_anywhere_and_fixed_for_a_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configure("quick", {"task": "runx1", "exclude": "disputed.csv"})
+    assert config.exclude == str(tmp_path.resolve() / "disputed.csv")
+    with pytest.raises(ConfigError, match="--exclude cannot be given with --resume"):
+        reconfigure(config, {"exclude": "other.csv"})
+    with pytest.raises(ConfigError, match="--exclude: it is an address; give a file"):
+        configure("quick", {"task": "runx1", "exclude": "s3://bucket/disputed.csv"})
+
+
 def test_an_address_of_data_is_kept_and_may_hold_no_password():
     address = "s3://bucket/cells?endpoint_override=store.lab:9000&scheme=http"
     assert configure("quick", {"task": "runx1", "data": address}).data == address

@@ -1,6 +1,8 @@
 """The list of disputed cells, its pictures, and the whole command on real files."""
 
 import csv
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from leukmodels.errors import ConfigError
 from leukmodels.hparams import HyperParams
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
+from search.options import parse
 from toy_cells import TINY
 
 
@@ -135,7 +138,9 @@ def test_planted_wrong_labels_come_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.keras
-def test_the_command_lists_planted_wrong_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_lists_planted_wrong_labels_and_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     wrong = planted(tmp_path / "cells")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"image_px": 8, "hyperparameters": LEARNS}))
     out = tmp_path / "disputed cells"
@@ -155,6 +160,10 @@ def test_the_command_lists_planted_wrong_labels(tmp_path: Path, capsys: pytest.C
         assert np.asarray(sheet).std() > 10
     assert "Training 3 models" in said
     assert "SYNTHETIC" not in said
+    (command,) = re.findall(r"^  python -m search\.run (.*)$", said, re.MULTILINE)
+    parsed, given = parse(shlex.split(command))
+    assert parsed.task == ["runx1"]
+    assert given == {"data": str(tmp_path / "cells"), "split_seed": 1, "exclude": str(out / curate.LIST)}
 
 
 def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Path) -> None:
