@@ -7,6 +7,7 @@ writes disputed.csv and disputed.png. Exit status 2 for something to mend in the
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import tempfile
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
         probabilities = answers.probabilities.mean(axis=0)
         ranking = rank(gathered.cells.labels, probabilities)
         among = (gathered.cells.labels == 1) | request.both_sides
-        listed = ranking.listed(among, at_most=int(request.share * len(gathered.cells)))
+        listed = ranking.listed(among, at_most=math.ceil(request.share * len(gathered.cells)))
         write_list(request.out / LIST, gathered, ranking, probabilities, listed)
         shown = strips(gathered, ranking, probabilities, listed)
         draw_sheet(request.out / SHEET, source, gathered, shown, lines=[_heading(request.task), *synthetic])

@@ -76,7 +76,7 @@ def measure(seed: int, *, options: argparse.Namespace) -> Found:
         answers = ask(gathered, inquiry, progress=lambda *_: None)
         ranking = rank(gathered.cells.labels, answers.probabilities.mean(axis=0))
         is_blast = np.array([truth[name] for name in gathered.cells.image_ids.tolist()])
-        at_most = int(options.share * len(gathered.cells))
+        at_most = math.ceil(options.share * len(gathered.cells))
         listed = ranking.listed(gathered.cells.labels == 1, at_most=at_most)
         parts = evaluated(root, task, gathered, truth)
         measured = trained(gathered, listed, is_blast, parts, seed=seed, options=options)
