@@ -12,27 +12,24 @@ It is built aside, loaded and asked for scores that the study recorded, and only
 
 import hashlib
 import os
-import re
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import yaml
 
 from cluster.jobs import inside_job
 from leukmodels.errors import BadImageError, DataError, StudyError
-from leukmodels.readers.place import is_uri
 from leukmodels.readers.source import open_source
 from search.aims import Aims
 from search.folder import StudyFolder, write_whole
 from search.journal import read
 from search.manifest import config_of
 from search.model_note import model_note
+from search.portable import portable
 from search.preference import Preference
 from search.records import StudyRecord, TrialRecord, fold
 from search.standing import Standing, stand
@@ -249,37 +246,15 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
         "data": "synthetic" if data["synthetic"] else Path(data["root"]).name,
         "patient_level": data["patient_level"],
         "cells": dict(data["cells"]),
+        "excluded": data.get("excluded", 0),
         "patients": dict(data["patients"]),
         "data_fingerprint": data["fingerprint"],
         "split_fingerprint": manifest["split"]["fingerprint"],
         "starts": manifest["starts"],
         "model_sha256": digest,
         "versions": dict(manifest["versions"]),
-        "command": _portable(manifest["command"]),
+        "command": portable(manifest["command"]),
     }
-
-
-def _portable(command: str) -> str:
-    """Return the command without the folders of one machine: of an absolute path only the last part stays."""
-    return shlex.join(
-        f"{option}{equals}{_portable_value(value)}"
-        for part in shlex.split(command)
-        for option, equals, value in [part.partition("=") if part.startswith("--") else ("", "", part)]
-    )
-
-
-def _portable_value(value: str) -> str:
-    """Return one value, or each of NAME=FILE,NAME=FILE, without folders."""
-    pieces = [value] if is_uri(value) else re.split(r"([=,])", value)
-    return "".join(_without_folders(piece) for piece in pieces)
-
-
-def _without_folders(value: str) -> str:
-    """Return a path's last part, an address without its query (a server's own), and anything else as it is."""
-    if is_uri(value):
-        value = value.partition("?")[0]
-        return value if urlsplit(value).netloc else Path(value).name
-    return Path(value).name if Path(value).is_absolute() else value
 
 
 def _write_config(folder: Path, config: Mapping[str, Any]) -> None:

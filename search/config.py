@@ -1,44 +1,15 @@
-"""What a search is asked to do: every option once, with its meaning and allowed values, and the presets."""
+"""What a search is asked to do: every option once, with its meaning and allowed values."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from leukmodels.errors import ConfigError
 from leukmodels.hparams import PRETRAINED
-from leukmodels.readers.place import absolute_place
+from leukmodels.readers.place import absolute_place, is_uri
 from leukmodels.weights import RANDOM
 from search.aims import COSTS, OBJECTIVES
-
-PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "smoke": {"trials": 3, "epochs": 3, "image_px": 32, "cells_per_patient": 8},
-        "quick": {"trials": 20, "epochs": 6, "image_px": 48, "time_budget": 300.0},
-        "thorough": {"trials": 100, "epochs": 40, "image_px": 144, "cells_per_patient": 100, "space": "full"},
-    }
-)
-# What a resumed study may be told anew: how long and where it goes on, never what it measures.
-# (Data that moved may be given anew: their fingerprint is compared.)
-RESUMABLE = frozenset(
-    {
-        "data",
-        "trials",
-        "time_budget",
-        "plateau",
-        "tolerance",
-        "concurrency",
-        "cpus_per_trial",
-        "gpus_per_trial",
-        "pixels",
-        "shuffle_window",
-        "tracking_uri",
-    }
-)
-
 
 Sampler = Literal["tpe", "nsga2", "nsga3", "random"]
 
@@ -53,6 +24,11 @@ class SearchConfig(BaseModel):
         default=None,
         description="images in the layout of the task's collection: a folder, or an address such as s3://bucket/key "
         "(default: a drawn cohort)",
+    )
+    exclude: str | None = Field(
+        default=None,
+        description="a list of images that are left out of training, such as disputed.csv of python -m "
+        "leukmodels.curate: a CSV file with a column sha256 or image",
     )
     trials: int = Field(default=12, ge=1, le=100_000, description="configurations to try")
     epochs: int = Field(default=6, ge=1, le=10_000, description="epochs a trial trains at the most")
@@ -206,6 +182,15 @@ class SearchConfig(BaseModel):
         """A study is resumed from other folders than the one it was begun in; no password is written into it."""
         return absolute_place(data) if isinstance(data, (str, Path)) else data
 
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _is_an_absolute_file(cls, path: object) -> object:
+        if isinstance(path, (str, Path)):
+            if is_uri(path):
+                raise ValueError("it is an address; give a file of this machine")
+            return absolute_place(path)
+        return path
+
     @field_validator("objectives")
     @classmethod
     def _are_known(cls, objectives: str) -> str:
@@ -249,60 +234,3 @@ class SearchConfig(BaseModel):
                 "MLFLOW_TRACKING_PASSWORD instead"
             )
         return uri
-
-
-def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
-    """Return the preset with what the user gave on top; ConfigError with every problem at once."""
-    usual = dict(PRESETS[preset])
-    if given.get("deterministic"):
-        usual.pop("time_budget", None)
-    try:
-        return SearchConfig(**{**usual, **given})
-    except ValidationError as error:
-        raise ConfigError("These options cannot be used:", [_sentence(problem) for problem in error.errors()]) from None
-
-
-def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchConfig, dict[str, Any]]:
-    """Return the config of a resumed study and what changed, as JSON values; ConfigError for what may not change."""
-    if fixed := sorted(set(given) - RESUMABLE):
-        raise ConfigError(
-            "A study that goes on keeps what it measures:",
-            [
-                f"{option(name)} cannot be given with --resume (the study has {getattr(config, name)}); "
-                "start a new study to change it."
-                for name in fixed
-            ],
-        )
-    changed = configure("quick", {**config.model_dump(), **given})
-    before, after = config.model_dump(mode="json"), changed.model_dump(mode="json")
-    return changed, {name: after[name] for name in given if after[name] != before[name]}
-
-
-def option(name: str) -> str:
-    """Return the command line's spelling of a field."""
-    return "--" + name.replace("_", "-")
-
-
-def _sentence(problem: Any) -> str:
-    name = str(problem["loc"][0])
-    if problem["type"] == "value_error":
-        # The value may be the password that is being refused.
-        return f"{option(name)}: {problem['msg'].removeprefix('Value error, ')}."
-    return f"{option(name)} is {problem['input']!r}; give {_allowed(name)}."
-
-
-def _allowed(name: str) -> str:
-    """Return what a field takes, in words."""
-    field = SearchConfig.model_fields[name]
-    kinds = get_args(field.annotation) or (field.annotation,)
-    if get_origin(field.annotation) is Literal:
-        return f"one of {', '.join(kinds)}"
-    kind = "a whole number" if int in kinds else "a number"
-    words = {"ge": "from {:,}", "gt": "above {:,}", "le": "to {:,}", "lt": "below {:,}"}
-    said = [
-        form.format(getattr(bound, key))
-        for bound in field.metadata
-        for key, form in words.items()
-        if hasattr(bound, key)
-    ]
-    return " ".join([kind, *said]) if said else "a value"

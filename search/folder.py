@@ -4,7 +4,7 @@
   study.json          written once: what was asked, on which data, by which versions
   journal.jsonl       the truth, see journal.py
   split.json          patient -> part, with a fingerprint
-  quarantine.csv      files that cannot be used, each with the reason; duplicates.csv likewise
+  quarantine.csv      files that cannot be used, each with the reason; duplicates.csv and excluded.csv likewise
   weights/            what models may start from: the base model, pre-trained networks
   trials/<number>/    checkpoint while running; model.keras and scores.parquet once complete
   report/             the front as a table and pictures
@@ -64,6 +64,11 @@ class StudyFolder:
     def duplicates(self) -> Path:
         """Where the files that are copies of others are listed."""
         return self.path / "duplicates.csv"
+
+    @property
+    def excluded(self) -> Path:
+        """Where the training cells that a list leaves out stand."""
+        return self.path / "excluded.csv"
 
     @property
     def weights(self) -> Path:

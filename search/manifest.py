@@ -38,6 +38,7 @@ class DataReport:
     used: int
     duplicates: int
     quarantined: int
+    excluded: int
     cells: Mapping[str, int]
     patients: Mapping[str, int]
     notes: tuple[str, ...]
@@ -48,10 +49,11 @@ class DataReport:
 
     def words(self) -> str:
         """Return the account in one line."""
+        excluded = f", {self.excluded:,} excluded" if self.excluded else ""
         parts = ", ".join(f"{part} {self.cells[part]:,} of {self.patients[part]:,}" for part in PARTS)
         return (
             f"{self.found:,} images: {self.used:,} used, {self.duplicates:,} duplicates, "
-            f"{self.quarantined:,} quarantined. Cells of patients: {parts} (test is locked away)."
+            f"{self.quarantined:,} quarantined{excluded}. Cells of patients: {parts} (test is locked away)."
         )
 
 

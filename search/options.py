@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from leukmodels.tasks import TASKS
+from search.asked import PRESETS, option
 from search.cli import add_cache, add_storage
-from search.config import PRESETS, SearchConfig, option
+from search.config import SearchConfig
 
 _DESCRIPTION = """\
 Search for the best classifier of leukemic against healthy white blood cells: a study per task, its Pareto front of
@@ -15,6 +16,7 @@ recall and accuracy tracked in MLflow, the preferred configuration exported."""
 
 _METAVARS = {
     "data": "DIR|URI",
+    "exclude": "FILE",
     "space": "NAME|FILE",
     "base_model": "STUDY|DIR|FILE",
     "backbones": "LIST",
@@ -55,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--preset", choices=PRESETS, help="what is not given below (default: quick)")
     for name in SearchConfig.model_fields:
         if name != "task":
-            _add_field(what if name == "data" else search, name)
+            _add_field(what if name in ("data", "exclude") else search, name)
     where = parser.add_argument_group("where things go")
     where.add_argument("--name", help="name of the study (default: the task and the time)")
     add_storage(where)

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from leukmodels import readers, spaces
+from leukmodels.curation.listing import read_list
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.readers.source import open_source
 from leukmodels.space import Space
 from leukmodels.tasks import TASKS, Task, find_task
 from search import journal
+from search.asked import configure, reconfigure
 from search.bundle import check_out, default_out
 from search.cli import find_study
-from search.config import SearchConfig, configure, reconfigure
+from search.config import SearchConfig
 from search.folder import StudyFolder
 from search.manifest import config_of, prior_of, refuse_existing, task_of
 from search.prior import Prior, read_prior
@@ -70,6 +72,8 @@ def plan_new(
     folder = StudyFolder(storage / _checked_name(name, task))
     refuse_existing(folder)
     _check_classes(task, config)
+    if config.exclude:
+        read_list(Path(config.exclude))  # a list that is none is said before Ray is started
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
     check_out(out)
     starts = starts_of(config, storage)
@@ -93,6 +97,8 @@ def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | No
     """Return the plan of going on with a study; StudyError where this version would search something else."""
     manifest = folder.read_manifest()
     config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
+    if config.exclude:  # what was left out then, wherever the list is now
+        config = config.model_copy(update={"exclude": str(folder.excluded)})
     task = task_of(manifest)
     space = Space.from_dict(manifest["space"])
     if problems := spaces.outdated(space):

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
             "--storage": parsed.storage,
             "--cache": parsed.cache,
             "--data": given.get("data"),
+            "--exclude": given.get("exclude"),
             "--out": parsed.out,
             "--resume": resumed,
         }

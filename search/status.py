@@ -16,11 +16,12 @@ from typing import Any
 
 from leukmodels.command import run_verb
 from leukmodels.errors import StudyError
+from leukmodels.progress import duration
 from search import comparison
 from search.aims import OBJECTIVES, Aims
 from search.cli import add_storage, find_study
 from search.display.tables import front_table, studies_table, terminal
-from search.display.wording import duration, no_front, number, plural
+from search.display.wording import no_front, number, plural
 from search.folder import StudyFolder
 from search.journal import read
 from search.manifest import config_of

@@ -134,6 +134,8 @@ def _begin(plan: Plan, prepared: Prepared) -> None:
     write_listing(plan.folder.quarantine, prepared.quarantined)
     write_listing(plan.folder.duplicates, prepared.duplicates)
     plan.starts.copy_to(plan.folder)
+    if plan.config.exclude:
+        write_listing(plan.folder.excluded, prepared.excluded)
     begin(
         plan.folder,
         config=plan.config,

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from cluster.session import Session, open_session
+from leukmodels.readers.source import open_source
+from leukmodels.tasks import find_task
 from object_store import CREDENTIALS, ObjectStore, serving
+from search.asked import configure
+from search.data.cache import PixelCache
+from search.data.prepare import prepare
 from search.folder import StudyFolder
 from studies import begin
 
@@ -26,6 +31,29 @@ def session() -> Iterator[Session]:
     """Return the one local Ray of all tests."""
     with open_session(dashboard=False, cpus=2) as opened:
         yield opened
+
+
+@pytest.fixture
+def prepared(session, tmp_path):
+    """Return what prepares folders with one cache, and says how many files it read the last time."""
+    cache = PixelCache(tmp_path / "cache")
+
+    def call(root, task="runx1", **given):
+        counts = []
+        result = prepare(
+            open_source(root),
+            find_task(task),
+            configure("smoke", {"task": task, "image_px": 16, **given}),
+            cache,
+            synthetic=False,
+            cores=2,
+            progress=lambda done, total: counts.append(total),
+        )
+        call.files_read = counts[-1] if counts else 0
+        return result
+
+    call.cache = cache
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from leukmodels.space import Space
 from leukmodels.split import Split
 from leukmodels.tasks import find_task
 from search import manifest
-from search.config import SearchConfig, configure
+from search.asked import configure
+from search.config import SearchConfig
 from search.data.prepare import DataReport
 from search.folder import StudyFolder
 from search.journal import Journal, read
@@ -99,6 +100,7 @@ def begin(
             used=100,
             duplicates=0,
             quarantined=0,
+            excluded=0,
             cells=CELLS,
             patients={"train": 6, "validation": 2, "test": 2},
             notes=("drawn",),

@@ -16,6 +16,7 @@ from leukmodels.predictor import Predictor
 from search import bundle
 from search.bundle import check_out, choose_trial, default_out, write_bundle
 from search.model_note import model_note
+from search.portable import portable
 from search.preference import Preference
 
 pytestmark = pytest.mark.keras
@@ -112,7 +113,7 @@ def test_the_note_says_what_a_model_began_as(original, tmp_path):
 def test_a_command_keeps_no_folder_of_any_machine():
     said = "run --backbones=a=/home/me/a.h5,b=random --data s3://bucket/a?endpoint_override=h:1 --out /x/y"
     told = "run --backbones=a=a.h5,b=random --data s3://bucket/a --out y"
-    assert bundle._portable(said) == told
+    assert portable(said) == told
 
 
 def test_a_bundle_replaces_a_bundle_and_nothing_else(original, tmp_path):

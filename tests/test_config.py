@@ -3,7 +3,8 @@ import json
 import pytest
 
 from leukmodels.errors import ConfigError
-from search.config import PRESETS, SearchConfig, configure, reconfigure
+from search.asked import PRESETS, configure, reconfigure
+from search.config import SearchConfig
 from search.manifest import aims_of, ladder_of
 from search.options import build_parser, parse
 
@@ -67,6 +68,16 @@ def test_the_data_folder_is_kept_as_it_is_from_anywhere(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "cells")
     for given in ("cells", "link", "cells/../cells"):
         assert configure("quick", {"task": "runx1", "data": given}).data == str(tmp_path.resolve() / "cells")
+
+
+def test_a_list_to_leave_out_is_kept_as_it_is_from_anywhere_and_fixed_for_a_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configure("quick", {"task": "runx1", "exclude": "disputed.csv"})
+    assert config.exclude == str(tmp_path.resolve() / "disputed.csv")
+    with pytest.raises(ConfigError, match="--exclude cannot be given with --resume"):
+        reconfigure(config, {"exclude": "other.csv"})
+    with pytest.raises(ConfigError, match="--exclude: it is an address; give a file"):
+        configure("quick", {"task": "runx1", "exclude": "s3://bucket/disputed.csv"})
 
 
 def test_an_address_of_data_is_kept_and_may_hold_no_password():

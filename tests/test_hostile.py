@@ -19,7 +19,7 @@ from hostile import PLACES, PX, Placed, draw_hostile
 from leukmodels.errors import DataError
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
-from search.config import configure
+from search.asked import configure
 from search.data.cache import PixelCache
 from search.data.placing import share
 from search.data.prepare import Prepared, prepare, write_listing

@@ -13,37 +13,13 @@ from folders import draw_folder
 from leukmodels.errors import DataError
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
-from search.config import configure
-from search.data.cache import PixelCache
+from search.asked import configure
 from search.data.placing import missing_stream_bytes, share, stream
 from search.data.prepare import prepare, write_listing
 
 
 def config(task="runx1", **given):
     return configure("smoke", {"task": task, "image_px": 16, **given})
-
-
-@pytest.fixture
-def prepared(session, tmp_path):
-    """Return what prepares folders with one cache, and says how many files it read the last time."""
-    cache = PixelCache(tmp_path / "cache")
-
-    def call(root, task="runx1", **given):
-        counts = []
-        result = prepare(
-            open_source(root),
-            find_task(task),
-            config(task, **given),
-            cache,
-            synthetic=False,
-            cores=2,
-            progress=lambda done, total: counts.append(total),
-        )
-        call.files_read = counts[-1] if counts else 0
-        return result
-
-    call.cache = cache
-    return call
 
 
 def test_every_file_is_accounted_for_and_test_patients_are_not_handed_on(prepared, tmp_path):

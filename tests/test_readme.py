@@ -11,11 +11,19 @@ import pytest
 
 from leukmodels.spaces import markdown_table
 from leukmodels.tasks import TASKS
-from search.config import PRESETS
+from search.asked import PRESETS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-VERBS = {"search.run", "search.status", "search.export", "search.sync", "search.cache", "leukmodels.predictor"}
+VERBS = {
+    "search.run",
+    "search.status",
+    "search.export",
+    "search.sync",
+    "search.cache",
+    "leukmodels.predictor",
+    "leukmodels.curate",
+}
 
 
 def tree():

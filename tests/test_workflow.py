@@ -144,6 +144,30 @@ def test_a_study_starts_from_a_model_of_another_leukemia_and_from_a_network_of_r
     )
 
 
+@pytest.mark.timeout(300)
+def test_a_study_leaves_listed_cells_out_and_so_does_its_resume_without_the_list(session, tmp_path, capsys):
+    root = draw_folder(tmp_path / "mll")
+    listed = tmp_path / "disputed.csv"
+    listed.write_text("image\n" + "\n".join(f"data/RUNX1_RUNX1T1/BA{letter}/image_1.tif" for letter in "ABCDE"))
+    assert workflow.carry_out(plan("runx1", tmp_path, data=root, exclude=listed, trials=1), session)
+    assert "27 used, 0 duplicates, 0 quarantined, 3 excluded." in capsys.readouterr().out
+    folder = StudyFolder(tmp_path / "study")
+    assert folder.read_manifest()["data"]["excluded"] == 3
+    listed.unlink()
+    assert workflow.carry_out(plan_resume(folder, out=tmp_path / "exported" / "study", trials=2), session)
+    check_ledgers_agree(folder.path, trials=2)
+
+
+def test_a_list_that_is_none_is_refused_before_anything_starts(tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    with pytest.raises(ConfigError, match=r"disputed\.csv cannot be read"):
+        plan("runx1", tmp_path, data=root, exclude=tmp_path / "disputed.csv")
+    (tmp_path / "disputed.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ConfigError, match=r"disputed\.csv is no list of images"):
+        plan("runx1", tmp_path, data=root, exclude=tmp_path / "disputed.csv")
+    assert not (tmp_path / "study").exists()
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", "", "synthetic", "-x", "mlflow-artifacts"])
 def test_a_name_that_is_no_folder_of_its_own_is_refused(name, tmp_path):
     with pytest.raises(ConfigError, match="--name is"):

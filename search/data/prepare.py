@@ -1,9 +1,9 @@
 """From a collection of images to what the trials may see, with an account of every file.
 
-found = used + duplicates + quarantined, whatever the collection holds. All classes of the collection are read and
-decoded, also those that the task leaves out: patients joined by a shared image that can be used are joined for every
-task, so that the split is the same for all of them, whatever was searched before. Only training and validation cells
-are handed on. A file that the cache knows is not opened.
+found = used + duplicates + quarantined + excluded, whatever the collection holds. All classes of the collection are
+read and decoded, also those that the task leaves out: patients joined by a shared image that can be used are joined for
+every task, so that the split is the same for all of them, whatever was searched before. Only training and validation
+cells are handed on. A file that the cache knows is not opened.
 """
 
 import csv
@@ -27,6 +27,7 @@ from leukmodels.split import PARTS, Split, split_patients
 from leukmodels.tasks import Task
 from search.config import SearchConfig
 from search.data.cache import PixelCache, Policy
+from search.data.exclusion import leave_out
 from search.data.ingest import Files, Progress, ingest
 from search.folder import write_whole
 from search.manifest import DataReport
@@ -55,6 +56,7 @@ class Prepared:
     report: DataReport
     quarantined: pa.Table  # path, sha256, reason
     duplicates: pa.Table  # path, sha256, reason
+    excluded: pa.Table  # path, sha256, reason
 
     @property
     def image_count(self) -> int:
@@ -96,7 +98,8 @@ def prepare(
 
     joined = join_duplicates(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
     split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control))
-    cells = split.assign(task.select(joined.cells))
+    kept = leave_out(split.assign(task.select(joined.cells)), found, source.root, config.exclude)
+    cells = kept.cells
     removed = task_rows(joined.removed, task)
     report = DataReport(
         root=source.root,
@@ -110,9 +113,10 @@ def prepare(
         used=cells.num_rows,
         duplicates=removed.num_rows,
         quarantined=bad.num_rows,
+        excluded=kept.excluded.num_rows,
         cells={part: _part(cells, part).num_rows for part in PARTS},
         patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS},
-        notes=(*listing.notes, *([joined.words()] if joined.words() else []), *damaged),
+        notes=(*listing.notes, *([joined.words()] if joined.words() else []), *kept.notes, *damaged),
     )
     return Prepared(
         train=_cells(cells, "train", source.root),
@@ -123,6 +127,7 @@ def prepare(
         report=report,
         quarantined=bad.select(["path", "sha256", "reason"]),
         duplicates=removed.select(["path", "sha256", "reason"]),
+        excluded=kept.excluded.select(["path", "sha256", "reason"]),
     )
 
 

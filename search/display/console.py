@@ -20,10 +20,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from leukmodels.progress import Step, duration
 from search.aims import Aims
-from search.display.pace import Pace, Step
+from search.display.pace import Pace
 from search.display.tables import front_table, running_table, terminal
-from search.display.wording import duration, metric_words, no_front, plural, trial_words
+from search.display.wording import metric_words, no_front, plural, trial_words
 from search.journal import Event
 from search.records import StudyRecord, TrialRecord, TrialState
 from search.standing import Standing, advance, stand

@@ -1,33 +1,9 @@
-"""How long things will take still: a step of the preparation, and a study."""
+"""How long a study will take still."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from search.display.wording import duration
 from search.records import StudyRecord, TrialState
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """A step of the preparation: ``done`` of ``total`` now, ``first`` of them already when it ``began`` (seconds)."""
-
-    label: str
-    unit: str
-    total: int
-    done: int
-    first: int
-    began: float
-
-    def words(self, now: float) -> str:
-        """Return the counts, the rate and the time left or taken, as far as they are known."""
-        over = self.done >= self.total
-        count = f"{self.done:,} {self.unit}" if over else f"{self.done:,} of {self.total:,} {self.unit}"
-        if self.done <= self.first or now <= self.began:
-            return f"{self.label}: {count}"
-        rate = (self.done - self.first) / (now - self.began)
-        when = duration(now - self.began) if over else f"about {duration((self.total - self.done) / rate)} left"
-        return f"{self.label}: {count}, {rate:,.0f} {self.unit}/s, {when}"
 
 
 class Pace:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leukmodels.hparams import defaults
+from leukmodels.progress import duration
 from search.records import TrialRecord, TrialState
 from search.standing import Standing
 
@@ -33,16 +34,6 @@ def measured(metrics: Mapping[str, Any], name: str) -> str:
     """Return a metric with the decimals that suit it, or a dash."""
     value = metrics.get(name)
     return f"{value:,.{_DIGITS.get(name, 3)}f}" if isinstance(value, int | float) else "-"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as a person would say it: 34 s, 5 min, 2 h 05 min."""
-    if seconds < 1:
-        return f"{max(seconds, 0.0):.1f} s"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def plural(count: int, noun: str) -> str:

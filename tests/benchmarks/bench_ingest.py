@@ -35,7 +35,7 @@ from leukmodels.cohort import draw_cohort
 from leukmodels.readers.source import open_source
 from leukmodels.shards import image_bytes
 from leukmodels.tasks import find_task
-from search.config import configure
+from search.asked import configure
 from search.data.cache import PixelCache, Policy
 from search.data.ingest import Files, ingest
 from search.data.placing import share

@@ -33,7 +33,7 @@ from leukmodels.cohort import draw_cohort
 from leukmodels.readers.source import open_source
 from leukmodels.shards import image_bytes
 from leukmodels.tasks import find_task
-from search.config import configure
+from search.asked import configure
 from search.data.cache import PixelCache
 from search.data.placing import Placed, share, stream
 from search.data.prepare import prepare

@@ -23,7 +23,7 @@ from leukmodels.metrics import Metrics
 from leukmodels.pixels import Images, Pixels
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
-from search.config import configure
+from search.asked import configure
 from search.data import placing
 from search.data.cache import PixelCache
 from search.data.prepare import prepare

@@ -37,7 +37,7 @@ def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
     from cluster.session import open_session
     from leukmodels.readers.source import open_source
     from leukmodels.tasks import find_task
-    from search.config import configure
+    from search.asked import configure
     from search.data import placing
     from search.data.cache import PixelCache
     from search.data.prepare import prepare

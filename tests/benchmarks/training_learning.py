@@ -98,9 +98,9 @@ def tracing(image_px: int) -> tuple[list[float], float]:
 def shapes() -> tuple[int, int]:
     """Return how many random configurations were recorded, and how many graphs they need."""
     params = pq.read_table(CURVES).to_pandas().drop_duplicates("trial").set_index("trial")
-    from leukmodels.hparams import space
+    from leukmodels.spaces import space
 
-    names = [name for name in space() if name not in RATES]
+    names = [name for name in space("small").dimensions if name not in RATES]
     graphs = {
         tuple(bool(row[name]) if name in SWITCHES else row[name] for name in names)
         for row in params[names].to_dict("records")

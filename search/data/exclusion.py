@@ -1,0 +1,93 @@
+"""Cells that a list leaves out of training (``--exclude``), and an account of what else the list names.
+
+The split is made before, so that every patient stays on the same side with the list and without it. Cells of validation
+and test patients are what results are measured on: no list takes one away.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leukmodels.curation.listing import Listed, read_list
+from leukmodels.errors import DataError
+from leukmodels.readers.listing import counted
+
+_PLACES = {"validation": "are of validation patients", "test": "are of test patients"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exclusion:
+    """The cells that are left, those left out (path, sha256, reason), and what the user should read of it."""
+
+    cells: pa.Table
+    excluded: pa.Table
+    notes: tuple[str, ...] = ()
+
+
+def leave_out(cells: pa.Table, found: pa.Table, root: str, exclude: str | None) -> Exclusion:
+    """Return the task's ``cells`` without the training cells that the list names.
+
+    ``cells`` are split, each content once; ``found`` are all files with their hashes, so that a path names its content
+    whichever copy of it was kept. ConfigError for a list that is none, DataError for one that names no training cell or
+    leaves a class without any.
+    """
+    if exclude is None:
+        reason = pa.array([], pa.string())
+        return Exclusion(cells=cells, excluded=cells.slice(0, 0).append_column("reason", reason))
+    listed = read_list(Path(exclude))
+    contents, lost = _contents(listed, found, root)
+    named = pc.is_in(cells["sha256"], pa.array(contents, pa.string()))
+    training = pc.equal(cells["part"], "train")
+    excluded = cells.filter(pc.and_(named, training))
+    left = cells.filter(pc.invert(pc.and_(named, training)))
+    kept = cells.filter(pc.and_(named, pc.invert(training)))
+    elsewhere = Counter(kept["part"].to_pylist())
+    unknown = lost + len(contents) - excluded.num_rows - kept.num_rows
+    others = [f"{elsewhere[part]:,} {words}" for part, words in _PLACES.items() if elsewhere[part]]
+    others += [f"{unknown:,} are no cells of this study"] if unknown else []
+    if problems := _problems(listed, excluded, left, others):
+        raise DataError("The list of --exclude cannot be used:", problems)
+    reasons = pa.array([f"listed in {listed.path.name}"] * excluded.num_rows, pa.string())
+    return Exclusion(
+        cells=left,
+        excluded=excluded.append_column("reason", reasons),
+        notes=(_words(listed, excluded, left, others, bool(elsewhere)),),
+    )
+
+
+def _contents(listed: Listed, found: pa.Table, root: str) -> tuple[list[str], int]:
+    """Return the contents that a list names, each once, and how many of its paths are of no file that could be read."""
+    if listed.column == "sha256":
+        return list(listed.keys), 0
+    hashes = dict(zip(found["path"].to_pylist(), found["sha256"].to_pylist(), strict=True))
+    named = [hashes.get(f"{root.rstrip('/')}/{image}", "") for image in listed.keys]
+    return sorted(set(named) - {""}), named.count("")
+
+
+def _problems(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[str]) -> list[str]:
+    if not excluded.num_rows:
+        seen = f": {', '.join(others)}" if others else ""
+        return [
+            f"None of the {counted(len(listed.keys), 'image')} that {listed.path} names is a training cell of this "
+            f"study{seen}. Is it of other data, another task or another --split-seed?"
+        ]
+    training = set(left.filter(pc.equal(left["part"], "train"))["class_name"].to_pylist())
+    return [
+        f"{listed.path} names every training cell of the class {name!r}; leave some of them."
+        for name in sorted(set(excluded["class_name"].to_pylist()) - training)
+    ]
+
+
+def _words(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[str], split_differs: bool) -> str:
+    """Return what became of all that the list names."""
+    emptied = set(excluded["patient"].to_pylist()) - set(left["patient"].to_pylist())
+    patients = f", all cells of {counted(len(emptied), 'patient')} among them" if emptied else ""
+    kept = f" Of the others {', '.join(others)}; nothing is taken from validation or test." if others else ""
+    hint = " Was the list made with another --split-seed?" if split_differs else ""
+    return (
+        f"Of {counted(len(listed.keys), 'image')} that {listed.path} names, {excluded.num_rows:,} are left out of "
+        f"training{patients}.{kept}{hint}"
+    )
