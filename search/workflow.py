@@ -1,8 +1,10 @@
 """One study from its data to its exported bundle, new or resumed."""
 
+import contextlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cluster.nodes import NodeState
@@ -23,6 +25,7 @@ from search.display.console import Console
 from search.folder import StudyFolder
 from search.gauges import Gauges
 from search.interruption import Interrupted
+from search.journal import Event
 from search.manifest import aims_of, begin, ladder_of
 from search.planning import Plan
 from search.preference import Preference
@@ -108,7 +111,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
                     gpus=gpus,
                     memory=admitted.trial_bytes,
                 ),
-                listeners=(console.show, Gauges(folder.name, aims_of(config))),
+                listeners=(console.show, Gauges(folder.name, aims_of(config)), partial(_forget, folder)),
                 changes=plan.changes,
                 prior=plan.prior,
             )
@@ -149,13 +152,18 @@ def _begin(plan: Plan, prepared: Prepared) -> None:
     )
 
 
+def _forget(folder: StudyFolder, record: StudyRecord, event: Event) -> None:
+    """Remove the checkpoint of a trial that has ended without an outcome: of a large network it takes half a GB."""
+    if event["event"] == "trial_finished" and event["state"] != TrialState.COMPLETE:
+        with contextlib.suppress(OSError):
+            checkpoint.remove(folder.trial(event["trial"]))
+
+
 def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker) -> bool:
     """Write the pictures and the export, tell MLflow the rest, and say it all; whether a trial succeeded."""
     folder = plan.folder
     study = shlex.quote(str(folder.path))
     standing = stand(record, aims_of(plan.config))
-    for trial in record.by_state(TrialState.STOPPED, TrialState.FAILED):
-        checkpoint.remove(folder.trial(trial.number))
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
         written |= write_report(folder, record, folder.read_manifest())

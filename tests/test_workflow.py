@@ -8,12 +8,13 @@ import yaml
 
 from folders import draw_folder
 from ledgers import check_ledgers_agree
+from leukmodels import checkpoint
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.predictor import Predictor
 from leukmodels.space import Int, to_dict
 from search import journal, planning, workflow
 from search.folder import SCHEMA, StudyFolder
-from search.records import DEFAULT, LOADED, TrialState, fold
+from search.records import DEFAULT, LOADED, StudyRecord, TrialState, fold
 
 SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_bad": 0.1}
 
@@ -156,6 +157,15 @@ def test_a_study_leaves_listed_cells_out_and_so_does_its_resume_without_the_list
     listed.unlink()
     assert workflow.carry_out(plan_resume(folder, out=tmp_path / "exported" / "study", trials=2), session)
     check_ledgers_agree(folder.path, trials=2)
+
+
+@pytest.mark.parametrize(("state", "left"), [("stopped", False), ("failed", False), ("complete", True)])
+def test_a_trial_that_ended_without_an_outcome_leaves_no_checkpoint(state, left, tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    folder.trial(3).mkdir(parents=True)
+    (folder.trial(3) / checkpoint.FILE_NAME).write_bytes(b"half a GB")
+    workflow._forget(folder, StudyRecord(), {"event": "trial_finished", "trial": 3, "state": state})
+    assert (folder.trial(3) / checkpoint.FILE_NAME).exists() == left
 
 
 def test_a_list_that_is_none_is_refused_before_anything_starts(tmp_path):
