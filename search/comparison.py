@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukmodels.errors import StudyError
+from leukmodels.progress import duration
 from leukmodels.spaces import OF_LOADED
 from search import journal
 from search.aims import Aims
@@ -15,7 +16,7 @@ from search.standing import Effort, effort
 # What two studies must have in common: all but how they begin, their seed, and how long they go on.
 _MANIFEST = ("task", "aims", "split")
 _DATA = ("fingerprint", "image_px", "crop_px")
-_CONFIG = ("epochs", "patience", "scheduler", "eta", "grace", "spacing", "sampler")
+_CONFIG = ("epochs", "patience", "scheduler", "eta", "grace", "spacing", "sampler", "precision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +59,10 @@ def words(head: str, ours: Effort, cold: ColdStart | None) -> str:
         )
     budget = min(ours.spent, cold.effort.spent)
     here, there = ours.volume_at(budget), cold.effort.volume_at(budget)
+    seconds = [duration(each.seconds_at(budget)) for each in (ours, cold.effort)]
     said = (
         f"{head} beside the cold start of {cold.name}: hypervolume {here:.3f} and {there:.3f} after {budget:,} "
-        "epochs of each"
+        f"epochs of each ({' and '.join(seconds)} of training)"
     )
     sooner = ours.epochs_to(there)
     if here > there and sooner is not None:

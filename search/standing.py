@@ -69,9 +69,10 @@ def hypervolumes(record: StudyRecord, aims: Aims) -> list[tuple[int, float]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """What a search had reached for how much: after each ended trial the epochs of all of them, and the hypervolume."""
+    """What a search had reached for how much: after each ended trial the epochs and seconds of all, and the volume."""
 
     epochs: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()
     volumes: tuple[float, ...] = ()
 
     @property
@@ -83,6 +84,11 @@ class Effort:
         """Return the hypervolume when so many epochs were spent."""
         ended = bisect_right(self.epochs, epochs)
         return self.volumes[ended - 1] if ended else 0.0
+
+    def seconds_at(self, epochs: int) -> float:
+        """Return the seconds of training and validation when so many epochs were spent."""
+        ended = bisect_right(self.epochs, epochs)
+        return self.seconds[ended - 1] if ended else 0.0
 
     def epochs_to(self, volume: float) -> int | None:
         """Return the epochs after which the hypervolume was that large, None where it never was."""
@@ -98,5 +104,6 @@ def effort(record: StudyRecord, aims: Aims) -> Effort:
     reached = dict(hypervolumes(record, aims))
     return Effort(
         epochs=tuple(accumulate(len(trial.epochs) for trial in ended)),
+        seconds=tuple(accumulate(sum(epoch.get("seconds", 0.0) for epoch in trial.epochs) for trial in ended)),
         volumes=tuple(accumulate((reached.get(trial.number, 0.0) for trial in ended), max)),
     )

@@ -51,15 +51,18 @@ def test_without_one_it_is_said_how_to_have_one(tmp_path):
     ("warm", "said"),
     [
         (
-            Effort(epochs=(2, 4, 9), volumes=(0.3, 0.6, 0.7)),
-            "0.600 and 0.500 after 6 epochs of each; what .* was reached here after 4",
+            Effort(epochs=(2, 4, 9), seconds=(20, 40, 90), volumes=(0.3, 0.6, 0.7)),
+            r"0\.600 and 0\.500 after 6 epochs of each \(40 s and 12 s of training\); what .* was reached here after 4",
         ),
-        (Effort(epochs=(2, 9), volumes=(0.4, 0.7)), r"0\.400 and 0\.500 after 6 epochs of each\. \(One"),
-        (Effort(epochs=(3,), volumes=(0.3,)), r"0\.300 and 0\.200 after 3 epochs"),
+        (
+            Effort(epochs=(2, 9), seconds=(20, 90), volumes=(0.4, 0.7)),
+            r"0\.400 and 0\.500 after 6 epochs of each \(20 s and 12 s of training\)\. \(One",
+        ),
+        (Effort(epochs=(3,), seconds=(30,), volumes=(0.3,)), r"0\.300 and 0\.200 after 3 epochs"),
     ],
 )
 def test_they_are_compared_after_the_epochs_that_both_have_spent(warm, said):
-    rival = ColdStart(name="cold", effort=Effort(epochs=(3, 6), volumes=(0.2, 0.5)))
+    rival = ColdStart(name="cold", effort=Effort(epochs=(3, 6), seconds=(6, 12), volumes=(0.2, 0.5)))
     assert re.search(f"Transfer beside the cold start of cold: .*{said}", words("Transfer", warm, rival))
 
 
