@@ -168,7 +168,7 @@ def test_the_command_lists_planted_wrong_labels_and_says_how_to_go_on(
 
 def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "config.yaml").write_text("hyperparameters: {blocks: 9, colour: red}")
+    (tmp_path / "config.yaml").write_text("hyperparameters: {blocks: 9, hue: red}")
     options = {"folds": 2, "share": 0, "image-px": 4, "out": tmp_path / "file", "model": tmp_path, "data": "s3://a:b@c"}
     arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
     with pytest.raises(ConfigError) as caught:
@@ -181,7 +181,7 @@ def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Pa
         "--image-px is 4",
         "is a file; give a folder",
         "blocks is 9",
-        "colour is not a hyperparameter",
+        "hue is not a hyperparameter",
         "--data: leave user, password and keys out",
     ):
         assert words in text
