@@ -136,5 +136,4 @@ def task_of(manifest: Mapping[str, Any]) -> Task:
 
 def config_of(manifest: Mapping[str, Any], record: StudyRecord) -> SearchConfig:
     """Return the options of a study as they stand: those it was begun with, and what resumes have changed since."""
-    # Studies from before there was a choice computed in float32.
-    return SearchConfig(**{"precision": "float32", **manifest["config"], **record.changes})
+    return SearchConfig(**{**manifest["config"], **record.changes})

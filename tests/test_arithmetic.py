@@ -44,5 +44,3 @@ def test_a_study_that_goes_on_elsewhere_computes_as_it_began():
     begun = settle(config(), [NATIVE], gpus=0.0).config
     manifest = {"config": begun.model_dump(mode="json")}
     assert settle(config_of(manifest, StudyRecord()), [OTHER], gpus=0.0).config.precision == "bfloat16"
-    del manifest["config"]["precision"]  # begun before there was a choice
-    assert settle(config_of(manifest, StudyRecord()), [NATIVE], gpus=0.0).config.precision == "float32"

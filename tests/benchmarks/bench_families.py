@@ -10,8 +10,6 @@ family that adds less adds nothing. Writes results/benchmarks/families.md.
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,14 +17,13 @@ from pathlib import Path
 from statistics import mean
 
 from publishing import publish
+from searching import search
 
 from leukmodels.cohort import draw_cohort
 from leukmodels.hparams import allowed
 from leukmodels.space import Choice
 from search.aims import Aims
-from search.folder import StudyFolder
-from search.journal import read
-from search.records import TrialState, fold
+from search.records import TrialState
 from search.standing import stand
 
 AIMS = Aims(min_specificity=0.5)
@@ -76,40 +73,26 @@ class Bench:
         """Search a family."""
         file = self._place / "space.toml"
         file.write_text(_space(_FAMILIES[family]))
-        more = {"base-model": self._place / "studies" / "base"} if family == TRANSFER else {}
+        more = {"base_model": self._place / "studies" / "base"} if family == TRANSFER else {}
         name = f"{list(_FAMILIES).index(family)}-{seed}"
         return self._search(name, "runx1", seed=seed, space=_NAMED.get(family, file), **more)
 
     def _search(self, name: str, task: str, *, seed: int, space: str | Path, **more: object) -> Found:
         options = self._options
-        given = {
-            "task": task,
-            "data": self._cohort,
-            "storage": self._place / "studies",
-            "name": name,
-            "space": space,
-            "trials": options.trials,
-            "epochs": options.epochs,
-            "patience": options.epochs,
-            "scheduler": "none",
-            "plateau": 0,
-            "time-budget": 1e6,
-            "image-px": options.image_px,
-            "seed": seed,
-            "out": self._place / "export" / name,
+        record = search(
+            self._place,
+            name,
+            task=task,
+            data=self._cohort,
+            space=space,
+            trials=options.trials,
+            epochs=options.epochs,
+            patience=options.epochs,
+            scheduler="none",
+            image_px=options.image_px,
+            seed=seed,
             **more,
-        }
-        words = [
-            sys.executable,
-            "-m",
-            "search.run",
-            "--no-dashboard",
-            *(f"--{key}={said}" for key, said in given.items()),
-        ]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{words}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-        record = fold(read(StudyFolder(self._place / "studies" / name).journal))
+        )
         standing = stand(record, AIMS)
         complete = record.by_state(TrialState.COMPLETE)
         points = {trial.number: (trial.metrics["recall"], trial.metrics["accuracy"]) for trial in complete}

@@ -9,20 +9,17 @@ runx1 from nothing and one with each base model. Writes results/benchmarks/trans
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, median
 
 from publishing import publish
+from searching import search
 
 from leukmodels.cohort import draw_cohort
 from search.aims import Aims
-from search.folder import StudyFolder
-from search.journal import read
-from search.records import LOADED, StudyRecord, fold
+from search.records import LOADED, StudyRecord
 from search.standing import Effort, effort, stand
 
 AIMS = Aims(min_specificity=0.5)
@@ -39,31 +36,17 @@ class Bench:
     def search(self, name: str, task: str, *, seed: int = 0, base: str | None = None) -> StudyRecord:
         """Search, and return what the study found."""
         options = self._options
-        given = {
-            "task": task,
-            "data": self._cohort,
-            "storage": self._place / "studies",
-            "name": name,
-            "trials": options.trials,
-            "epochs": options.epochs,
-            "plateau": 0,
-            "time-budget": 1e6,
-            "image-px": options.image_px,
-            "seed": seed,
-            "out": self._place / "export" / name,
-            **({"base-model": self._place / "studies" / base} if base else {}),
-        }
-        words = [
-            sys.executable,
-            "-m",
-            "search.run",
-            "--no-dashboard",
-            *(f"--{key}={said}" for key, said in given.items()),
-        ]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{words}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-        return fold(read(StudyFolder(self._place / "studies" / name).journal))
+        return search(
+            self._place,
+            name,
+            task=task,
+            data=self._cohort,
+            trials=options.trials,
+            epochs=options.epochs,
+            image_px=options.image_px,
+            seed=seed,
+            **({"base_model": self._place / "studies" / base} if base else {}),
+        )
 
 
 def transferred(record: StudyRecord) -> str:
