@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.errors import DataError
-from leukmodels.pixels import Pixels
+from leukmodels.pixels import Pixels, joined
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +43,16 @@ class Cells:
     def image_px(self) -> int:
         """Side of the square images."""
         return self.pixels.image_px
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Cells":
+        """Return the cells of the rows (k,), their pixels where they are."""
+        return Cells(
+            pixels=self.pixels.take(rows),
+            labels=self.labels[rows],
+            patients=self.patients[rows],
+            patient_names=self.patient_names,
+            image_ids=self.image_ids[rows],
+        )
 
     @property
     def present_patients(self) -> frozenset[str]:
@@ -83,6 +93,23 @@ class TrainingData:
             )
         if problems:
             raise DataError("This data cannot be trained on:", problems)
+
+
+def join(first: Cells, second: Cells) -> Cells:
+    """Return the cells of both, those of the first before those of the second, pixels where they are.
+
+    A patient of the same name is the same patient.
+    """
+    names = tuple(dict.fromkeys((*first.patient_names, *second.patient_names)))
+    codes = {name: code for code, name in enumerate(names)}
+    patients = [np.array([codes[name] for name in each.patient_names])[each.patients] for each in (first, second)]
+    return Cells(
+        pixels=joined(first.pixels, second.pixels),
+        labels=np.concatenate([first.labels, second.labels]),
+        patients=np.concatenate(patients).astype(np.int32),
+        patient_names=names,
+        image_ids=np.concatenate([first.image_ids, second.image_ids]),
+    )
 
 
 def _shape_problems(cells: Cells) -> list[str]:

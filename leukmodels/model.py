@@ -10,6 +10,7 @@ batch normalisation differs, with a momentum of 0.9 and statistics that are esti
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import keras
@@ -29,6 +30,12 @@ from leukmodels.weights import SMALLEST_PX, Weights, where_from
 MAX_FLATTENED = 65_536
 
 NO_WEIGHTS: Mapping[str, Weights] = MappingProxyType({})
+
+
+def load(path: Path) -> keras.Model:
+    """Return a saved model, in Keras' safe mode: nothing in the file can run code."""
+    model: keras.Model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    return model
 
 
 def build(

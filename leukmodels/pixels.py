@@ -7,7 +7,7 @@ of rows, batch by batch. Only a batch is ever copied.
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -37,6 +37,9 @@ class Pixels(Protocol):
 
     def windows(self, rows: Rows) -> Iterator[Rows]:
         """Yield the rows (k,) in parts: those of a part are at hand together, and can be read in any order."""
+
+    def take(self, rows: Rows) -> "Pixels":
+        """Return the images of the rows (k,), which stay where they are."""
 
     def batches(self, rows: Rows, size: int) -> Generator[Images, None, None]:
         """Yield the images of rows[:size], rows[size : 2 * size] and so on: uint8 (size or fewer, px, px, 3), RGB.
@@ -83,6 +86,10 @@ class Blocks:
     def __len__(self) -> int:
         return len(self.where)
 
+    def take(self, rows: Rows) -> "Blocks":
+        """Return the images of the rows, in the same memory."""
+        return Blocks(self.blocks, self.where[rows])
+
     def arrange(self, rows: Rows, rng: np.random.Generator) -> Rows:
         """Return the rows as they are: memory is read equally well in any order. Nothing is drawn."""
         return rows
@@ -111,7 +118,7 @@ class Streamed:
     """Images in shards (leukmodels.shards) on a disk, read window by window: for sets larger than the memory.
 
     paths           of the shards
-    rows_a_shard    images in each shard but the last, which may hold fewer
+    rows_a_shard    images in a shard at the most, places of one in ``where``
     where           int64 (n,): row i lies in shard where[i] // rows_a_shard, at where[i] % rows_a_shard
     image_px        side of the square images
     window_shards   shards in a window, at most: the rows of a window are shuffled among themselves
@@ -138,6 +145,10 @@ class Streamed:
 
     def __len__(self) -> int:
         return len(self.where)
+
+    def take(self, rows: Rows) -> "Streamed":
+        """Return the images of the rows, in the same shards."""
+        return replace(self, where=self.where[rows])
 
     def arrange(self, rows: Rows, rng: np.random.Generator) -> Rows:
         """Return the rows window by window: shards in random order, and in a window its rows in random order.
@@ -208,7 +219,8 @@ class Streamed:
     def _read_one(self, shard: int) -> Images:
         path = self.paths[shard]
         side = (self.image_px, self.image_px, CHANNELS)
-        needed = min(self.rows_a_shard, int(self.where.max()) + 1 - shard * self.rows_a_shard)
+        inside = self.where[self.where // self.rows_a_shard == shard] % self.rows_a_shard
+        needed = int(inside.max()) + 1
         try:
             images = read_shard(path).images
         except OSError as error:
@@ -224,6 +236,21 @@ class Streamed:
                 [f"It holds {len(images)} images of shape {images.shape[1:]}; expected {needed} of shape {side}."],
             )
         return images
+
+
+def joined(first: Pixels, second: Pixels) -> Pixels:
+    """Return the images of both, those of the first before those of the second, each where it is.
+
+    Raises DataError where one is in memory and the other on a disk, or their shards are of different sizes.
+    """
+    if isinstance(first, Blocks) and isinstance(second, Blocks):
+        places = sum(map(len, first.blocks))
+        return Blocks((*first.blocks, *second.blocks), np.concatenate([first.where, second.where + places]))
+    if isinstance(first, Streamed) and isinstance(second, Streamed) and first.rows_a_shard == second.rows_a_shard:
+        places = len(first.paths) * first.rows_a_shard
+        paths, where = (*first.paths, *second.paths), np.concatenate([first.where, second.where + places])
+        return replace(first, paths=paths, where=where)
+    raise DataError("These images cannot be joined:", ["They lie in memory and on a disk, or in different shards."])
 
 
 def _gathered(images: Generator[Images, None, None], n: int, size: int, image_px: int) -> Generator[Images, None, None]:

@@ -71,12 +71,10 @@ class Predictor:
         loads in safe mode, YAML as plain values.
         """
         config = _read_config(folder)
-        import keras
-
-        from leukmodels import layers  # noqa: F401 - registers the layers that the model may hold
+        from leukmodels import model as models
 
         try:
-            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+            model = models.load(folder / "model.keras")
         except Exception as error:  # Keras raises anything from OSError to KeyError on damaged files
             raise ConfigError(f"{folder / 'model.keras'} is not a model of this software:", [str(error)]) from error
         px = config["image_px"]

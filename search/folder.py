@@ -7,6 +7,7 @@
   quarantine.csv      files that cannot be used, each with the reason; duplicates.csv and excluded.csv likewise
   weights/            what models may start from: the base model, pre-trained networks
   trials/<number>/    checkpoint while running; model.keras and scores.parquet once complete
+  confirmed/          what search.confirm found: scores of retrained models, and of the test patients
   report/             the front as a table and pictures
   mlflow.json         how far MLflow has been told; can be thrown away
   lock                pid and host of the driver that may write
@@ -74,6 +75,11 @@ class StudyFolder:
     def weights(self) -> Path:
         """The folder of files that models may start from."""
         return self.path / "weights"
+
+    @property
+    def confirmed(self) -> Path:
+        """The folder of what ``search.confirm`` found."""
+        return self.path / "confirmed"
 
     @property
     def report(self) -> Path:

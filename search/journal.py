@@ -9,6 +9,9 @@ Every event carries a monotone ``seq`` (from 1), the ``time`` (seconds since the
     study_resumed     session, changes                 a new driver took over, told these options anew
     study_interrupted signal                           a driver was told to go
     study_finished    reason                           nothing more will be tried
+    retrained         trial, folds, seed, fold, ...    a trial's configuration was tried on other patients
+    test_opened       chosen                           the locked test patients were opened for these models
+    tested            trial, metrics                   what a model then reached
 
 An event is appended before anyone acts on it, so whatever a reader knows, the file knew first.
 """
@@ -27,11 +30,22 @@ from leukmodels.errors import StudyError
 
 Event = dict[str, Any]
 EventKind = Literal[
-    "trial_started", "epoch", "rung", "trial_finished", "study_resumed", "study_interrupted", "study_finished"
+    "trial_started",
+    "epoch",
+    "rung",
+    "trial_finished",
+    "study_resumed",
+    "study_interrupted",
+    "study_finished",
+    "retrained",
+    "test_opened",
+    "tested",
 ]
 
 # Losing the epoch in flight to a power cut costs an epoch; losing one of these would repeat or lose a trial.
-_DURABLE = frozenset({"trial_finished", "study_resumed", "study_interrupted", "study_finished"})
+_DURABLE = frozenset(
+    {"trial_finished", "study_resumed", "study_interrupted", "study_finished", "retrained", "test_opened", "tested"}
+)
 
 
 class Journal:

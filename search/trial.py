@@ -77,7 +77,9 @@ class KerasExperiment:
     """Trains Keras models: the experiment of every real study."""
 
     def warm_up(self, plan: TrialPlan) -> None:
-        """Import TensorFlow; RuntimeError where a GPU was given and it sees none."""
+        """Import TensorFlow, unless this worker has; RuntimeError where a GPU was given and it sees none."""
+        if "leukmodels.experiment" in sys.modules:
+            return
         # TensorFlow must come after the threads are set, and never into the driver through this module.
         from leukmodels import runtime
 
@@ -92,8 +94,7 @@ class KerasExperiment:
         self, params: dict[str, Any], data: Placed | None, *, plan: TrialPlan, seed: int, folder: Path, report: Report
     ) -> dict[str, Any]:
         """Train the Keras model of ``params``."""
-        if "leukmodels.experiment" not in sys.modules:  # this worker took the place of one that was lost
-            self.warm_up(plan)
+        self.warm_up(plan)  # this worker may have taken the place of one that was lost
         from leukmodels.experiment import run as run_experiment
         from leukmodels.hparams import HyperParams
         from leukmodels.training import Budget
@@ -119,9 +120,9 @@ class KerasExperiment:
         return outcome.to_dict()
 
 
-def trial_seed(seed: int, number: int) -> int:
-    """Return the seed of trial ``number``: the same however often and wherever the trial is run."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:4], "big") >> 1
+def trial_seed(seed: int, which: int | str) -> int:
+    """Return the seed of a trial's number, or of another training: the same however often and wherever it is run."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{which}".encode()).digest()[:4], "big") >> 1
 
 
 def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:

@@ -10,8 +10,9 @@ from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
 from object_store import CREDENTIALS, ObjectStore, serving
 from search.asked import configure
+from search.data.account import take_account
 from search.data.cache import PixelCache
-from search.data.prepare import prepare
+from search.data.prepare import Prepared
 from search.folder import StudyFolder
 from studies import begin
 
@@ -40,14 +41,16 @@ def prepared(session, tmp_path):
 
     def call(root, task="runx1", **given):
         counts = []
-        result = prepare(
-            open_source(root),
-            find_task(task),
-            configure("smoke", {"task": task, "image_px": 16, **given}),
-            cache,
-            synthetic=False,
-            cores=2,
-            progress=lambda done, total: counts.append(total),
+        result = Prepared.of(
+            take_account(
+                open_source(root),
+                find_task(task),
+                configure("smoke", {"task": task, "image_px": 16, **given}),
+                cache,
+                synthetic=False,
+                cores=2,
+                progress=lambda done, total: counts.append(total),
+            )
         )
         call.files_read = counts[-1] if counts else 0
         return result

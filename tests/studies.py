@@ -18,9 +18,9 @@ from leukmodels.tasks import find_task
 from search import manifest
 from search.asked import configure
 from search.config import SearchConfig
-from search.data.prepare import DataReport
 from search.folder import StudyFolder
 from search.journal import Journal, read
+from search.manifest import DataReport
 from search.prior import Prior
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialRecord, TrialState, fold

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from folders import draw_folder
 from leukmodels import readers
 from leukmodels.cells import Cells
-from leukmodels.curation.folds import deal, rounds
 from leukmodels.curation.gathering import Gathered, gather, read_pixels
 from leukmodels.curation.ranking import rank
 from leukmodels.errors import DataError
+from leukmodels.folds import deal, rounds
 from leukmodels.pixels import Blocks
 from leukmodels.readers.source import open_source
 from leukmodels.split import split_patients

@@ -14,8 +14,8 @@ from leukmodels.curation.ranking import rank
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
+from search.data.account import write_listing
 from search.data.placing import share
-from search.data.prepare import write_listing
 
 
 def disputed(root, path, at_most=5):

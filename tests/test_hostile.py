@@ -20,9 +20,10 @@ from leukmodels.errors import DataError
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
 from search.asked import configure
+from search.data.account import take_account, write_listing
 from search.data.cache import PixelCache
 from search.data.placing import share
-from search.data.prepare import Prepared, prepare, write_listing
+from search.data.prepare import Prepared
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,14 +31,16 @@ ROOT = Path(__file__).parent.parent
 def prepared(place, cache):
     """Prepare a place; return the result and how many files were read."""
     totals = [0]
-    result = prepare(
-        open_source(place),
-        find_task("runx1"),
-        configure("smoke", {"task": "runx1", "image_px": PX, "max_bad": 1.0}),
-        cache,
-        synthetic=False,
-        cores=2,
-        progress=lambda done, total: totals.append(total),
+    result = Prepared.of(
+        take_account(
+            open_source(place),
+            find_task("runx1"),
+            configure("smoke", {"task": "runx1", "image_px": PX, "max_bad": 1.0}),
+            cache,
+            synthetic=False,
+            cores=2,
+            progress=lambda done, total: totals.append(total),
+        )
     )
     return result, totals[-1]
 

@@ -14,8 +14,9 @@ from leukmodels.errors import DataError
 from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
 from search.asked import configure
+from search.data.account import take_account, write_listing
 from search.data.placing import missing_stream_bytes, share, stream
-from search.data.prepare import prepare, write_listing
+from search.data.prepare import Prepared
 
 
 def config(task="runx1", **given):
@@ -140,7 +141,7 @@ def test_an_interrupted_ingest_is_finished(prepared, tmp_path):
 
     arguments = (open_source(root), find_task("runx1"), config(), prepared.cache)
     with pytest.raises(KeyboardInterrupt):
-        prepare(*arguments, synthetic=False, cores=2, progress=interrupt)
+        Prepared.of(take_account(*arguments, synthetic=False, cores=2, progress=interrupt))
     prepared(root)
     assert prepared.files_read < 45
 

@@ -6,20 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
-from leukmodels.cells import Cells, TrainingData
-from leukmodels.curation.folds import Round, Rows, deal, rounds
+from leukmodels.crossvalidation import Development, train_and_ask
 from leukmodels.curation.gathering import Gathered
 from leukmodels.errors import DataError, TrainingDivergedError
-from leukmodels.evaluation import predict, scoring
+from leukmodels.folds import deal, rounds
 from leukmodels.hparams import HyperParams
-from leukmodels.model import build
-from leukmodels.pixels import Blocks
-from leukmodels.runtime import seed_everything
-from leukmodels.training import Budget, fit
+from leukmodels.training import Budget
 
 Progress = Callable[[int, int], None]
 
@@ -62,6 +57,9 @@ def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
     DataError where a fold cannot be trained on.
     """
     cells = gathered.cells
+    development = Development(
+        cells=cells, black_background=gathered.black_background, split_fingerprint=gathered.split.fingerprint
+    )
     probabilities = np.full((inquiry.repeats, len(cells)), np.nan)
     best_epochs: list[int] = []
     total = inquiry.models * inquiry.epochs
@@ -71,57 +69,25 @@ def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
         for each in rounds(fold_of, inquiry.folds):
             past = len(best_epochs) * inquiry.epochs
 
-            def report(epoch: int, past: int = past) -> None:
+            def report(epoch: int, _: dict[str, float], past: int = past) -> None:
                 if past + epoch < total:
                     progress(past + epoch, total)
 
-            answers, best_epoch = _train_and_ask(gathered, each, inquiry, seed=seeds.pop(), report=report)
-            probabilities[repeat, each.asked] = answers
-            best_epochs.append(best_epoch)
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    asked = train_and_ask(
+                        development,
+                        each,
+                        inquiry.hparams,
+                        budget=inquiry.budget(),
+                        seed=seeds.pop(),
+                        folder=Path(folder),
+                        report=report,
+                    )
+                except TrainingDivergedError as error:
+                    raise DataError("A fold could not be trained; give another --model:", [str(error)]) from error
+            probabilities[repeat, each.asked] = asked.scores
+            best_epochs.append(asked.best_epoch)
     progress(total, total)
     assert np.isfinite(probabilities).all()
     return Answers(probabilities=probabilities, best_epochs=tuple(best_epochs))
-
-
-def _train_and_ask(
-    gathered: Gathered, each: Round, inquiry: Inquiry, *, seed: int, report: Callable[[int], None]
-) -> tuple[npt.NDArray[np.float64], int]:
-    """Return the probabilities of the cells asked about, and the epoch that was chosen."""
-    train, choosing, asked = (take(gathered.cells, rows) for rows in (each.train, each.choosing, each.asked))
-    assert asked.present_patients.isdisjoint(train.present_patients | choosing.present_patients)
-    data = TrainingData(
-        train=train,
-        validation=choosing,
-        black_background=gathered.black_background,
-        split_fingerprint=gathered.split.fingerprint,
-    )
-    seed_everything(seed)
-    try:
-        model = build(inquiry.hparams, image_px=train.image_px, black_background=gathered.black_background)
-        with tempfile.TemporaryDirectory() as folder:
-            fitted = fit(
-                model,
-                data,
-                inquiry.hparams,
-                budget=inquiry.budget(),
-                seed=seed,
-                folder=Path(folder),
-                report=lambda epoch, _: report(epoch),
-            )
-        return predict(scoring(model), asked.pixels), fitted.best_epoch
-    except TrainingDivergedError as error:
-        raise DataError("A fold could not be trained; give another --model:", [str(error)]) from error
-    finally:
-        keras.utils.clear_session()  # or the graphs of all models would stay in memory
-
-
-def take(cells: Cells, rows: Rows) -> Cells:
-    """Return some of the cells, their pixels where they are."""
-    assert isinstance(cells.pixels, Blocks)
-    return Cells(
-        pixels=Blocks(cells.pixels.blocks, cells.pixels.where[rows]),
-        labels=cells.labels[rows],
-        patients=cells.patients[rows],
-        patient_names=cells.patient_names,
-        image_ids=cells.image_ids[rows],
-    )

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from leukmodels.curation.folds import FEWEST
 from leukmodels.errors import ConfigError
+from leukmodels.folds import FEWEST
 from leukmodels.hparams import HyperParams
 from leukmodels.readers.place import absolute_place
 from leukmodels.tasks import TASKS, Task, find_task

@@ -22,7 +22,7 @@ from leukmodels.cells import Cells, TrainingData
 from leukmodels.errors import DataError
 from leukmodels.pixels import Blocks, Pixels, Streamed
 from leukmodels.shards import Shard, image_bytes, read_contents, read_shard, write_shard
-from search.data.cache import PixelCache
+from search.data.cache import PixelCache, Policy
 from search.data.housekeeping import writing
 from search.data.prepare import Part, Prepared
 
@@ -97,41 +97,58 @@ class Placed:
 
 def share(prepared: Prepared, cache: PixelCache) -> Placed:
     """Put the pixels into the object store, where every trial on a node reads the same copy."""
-    contents = [*prepared.train.sha256, *prepared.validation.sha256]
-    shards, places = _locate(prepared, cache, contents)
+    return _placed(prepared, *share_parts([prepared.train, prepared.validation], prepared.policy, cache))
+
+
+def share_parts(parts: Sequence[Part], policy: Policy, cache: PixelCache) -> list[PlacedPart]:
+    """Put the pixels of parts into the object store, all in the same blocks."""
+    shards, places = _locate([sha256 for part in parts for sha256 in part.sha256], policy, cache)
     order = np.lexsort((places[:, 1], places[:, 0]))
-    images_a_block = max(1, _BLOCK_BYTES // image_bytes(prepared.policy.image_px))
-    gathered = _gather(shards, places[order], prepared.policy.image_px, images_a_block)
-    blocks = tuple(ray.put(block) for block in gathered)
+    images_a_block = max(1, _BLOCK_BYTES // image_bytes(policy.image_px))
+    blocks = tuple(ray.put(block) for block in _gather(shards, places[order], policy.image_px, images_a_block))
     pa.default_memory_pool().release_unused()  # what shards were read into: a hundred megabytes
-    train, validation = np.split(_inverse(order), [len(prepared.train.sha256)])
-    return _placed(prepared, InStore(blocks=blocks, where=train), InStore(blocks=blocks, where=validation))
+    rows = np.split(_inverse(order), np.cumsum([len(part.sha256) for part in parts])[:-1])
+    return [
+        PlacedPart(part=replace(part, sha256=()), pixels=InStore(blocks=blocks, where=where))
+        for part, where in zip(parts, rows, strict=True)
+    ]
 
 
 def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Progress | None = None) -> Placed:
     """Write the pixels as shards to stream, ``window`` images being shuffled among themselves; keep what is there."""
-    train, validation = (_order(prepared, part, cache, window) for part in (prepared.train, prepared.validation))
+    parts, policy = [prepared.train, prepared.validation], prepared.policy
+    return _placed(prepared, *stream_parts(parts, policy, cache, window=window, progress=progress))
+
+
+def stream_parts(
+    parts: Sequence[Part], policy: Policy, cache: PixelCache, *, window: int, progress: Progress | None = None
+) -> list[PlacedPart]:
+    """Write the pixels of parts as shards to stream, each part in its own."""
+    ordered = [_order(part, policy, cache, window) for part in parts]
     done = 0
-    total = sum(len(contents) for part in (train, validation) for contents in part.missing.values())
-    for part in (train, validation):
-        shards, places = _locate(prepared, cache, [sha256 for contents in part.missing.values() for sha256 in contents])
-        at_once = max(1, _GATHERED_BYTES // (part.images_a_shard * image_bytes(prepared.policy.image_px)))
+    total = sum(len(contents) for each in ordered for contents in each.missing.values())
+    for each in ordered:
+        shards, places = _locate([sha256 for contents in each.missing.values() for sha256 in contents], policy, cache)
+        at_once = max(1, _GATHERED_BYTES // (each.images_a_shard * image_bytes(policy.image_px)))
         # All but the last shard of a part are full, and so are all but the last of those that are missing.
-        gathered = _gather(shards, places, prepared.policy.image_px, part.images_a_shard, at_once)
-        for (path, contents), images in zip(part.missing.items(), gathered, strict=True):
+        gathered = _gather(shards, places, policy.image_px, each.images_a_shard, at_once)
+        for (path, contents), images in zip(each.missing.items(), gathered, strict=True):
             with writing(cache.folder):
                 write_shard(path, Shard(sha256=contents, images=images))
             done += len(contents)
             if progress:
                 progress(done, total)
-        cache.touch(part.paths)
+        cache.touch(each.paths)
     pa.default_memory_pool().release_unused()
-    return _placed(prepared, train.in_shards(prepared.policy.image_px), validation.in_shards(prepared.policy.image_px))
+    return [
+        PlacedPart(part=replace(part, sha256=()), pixels=each.in_shards(policy.image_px))
+        for part, each in zip(parts, ordered, strict=True)
+    ]
 
 
 def missing_stream_bytes(prepared: Prepared, cache: PixelCache, *, window: int) -> int:
     """Return the bytes that ``stream`` would write."""
-    parts = (_order(prepared, part, cache, window) for part in (prepared.train, prepared.validation))
+    parts = (_order(part, prepared.policy, cache, window) for part in (prepared.train, prepared.validation))
     count = sum(len(contents) for part in parts for contents in part.missing.values())
     return count * image_bytes(prepared.policy.image_px)
 
@@ -158,11 +175,11 @@ class _Ordered:
         )
 
 
-def _order(prepared: Prepared, part: Part, cache: PixelCache, window: int) -> _Ordered:
+def _order(part: Part, policy: Policy, cache: PixelCache, window: int) -> _Ordered:
     order = np.argsort(np.array(part.sha256))
     sha256 = [part.sha256[row] for row in order]
     images_a_shard = max(1, window // _SHARDS_A_WINDOW)
-    digest = hashlib.sha256(f"{prepared.policy.name} {images_a_shard}\n{''.join(sha256)}".encode())
+    digest = hashlib.sha256(f"{policy.name} {images_a_shard}\n{''.join(sha256)}".encode())
     folder = cache.stream_folder(digest.hexdigest()[:32])
     shards = {
         folder / f"{first:09d}.parquet": sha256[first : first + images_a_shard]
@@ -179,20 +196,18 @@ def _holds(path: Path, contents: Sequence[str]) -> bool:
         return False
 
 
-def _placed(prepared: Prepared, train: InStore | InShards, validation: InStore | InShards) -> Placed:
+def _placed(prepared: Prepared, train: PlacedPart, validation: PlacedPart) -> Placed:
     return Placed(
-        train=PlacedPart(part=replace(prepared.train, sha256=()), pixels=train),
-        validation=PlacedPart(part=replace(prepared.validation, sha256=()), pixels=validation),
+        train=train,
+        validation=validation,
         black_background=prepared.black_background,
         split_fingerprint=prepared.split.fingerprint,
     )
 
 
-def _locate(
-    prepared: Prepared, cache: PixelCache, contents: Sequence[str]
-) -> tuple[Sequence[Path], npt.NDArray[np.int64]]:
+def _locate(contents: Sequence[str], policy: Policy, cache: PixelCache) -> tuple[Sequence[Path], npt.NDArray[np.int64]]:
     """Return the cache's shards, and shard and row of each content, shape (n, 2)."""
-    known = cache.prepared(prepared.policy)
+    known = cache.prepared(policy)
     try:
         places = np.array([known.place[sha256] for sha256 in contents], dtype=np.int64).reshape(-1, 2)
     except KeyError:

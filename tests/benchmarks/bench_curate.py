@@ -156,14 +156,13 @@ def train(
     import keras
 
     from leukmodels.cells import TrainingData
-    from leukmodels.curation.asking import take
     from leukmodels.evaluation import predict, scoring
     from leukmodels.hparams import HyperParams
     from leukmodels.model import build
     from leukmodels.training import Budget, fit
 
     data = TrainingData(
-        train=take(gathered.cells, rows),
+        train=gathered.cells.take(rows),
         validation=parts["validation"][0],
         black_background=gathered.black_background,
         split_fingerprint=gathered.split.fingerprint,

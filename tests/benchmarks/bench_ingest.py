@@ -36,10 +36,11 @@ from leukmodels.readers.source import open_source
 from leukmodels.shards import image_bytes
 from leukmodels.tasks import find_task
 from search.asked import configure
+from search.data.account import take_account
 from search.data.cache import PixelCache, Policy
 from search.data.ingest import Files, ingest
 from search.data.placing import share
-from search.data.prepare import prepare
+from search.data.prepare import Prepared
 
 CORES = len(os.sched_getaffinity(0))
 BMP_PX, BMP_SHARE = 450, 2  # as C-NMC has them; one for so many TIFFs
@@ -89,7 +90,8 @@ def warm(root: Path, cache: PixelCache, image_px: int) -> tuple[float, float]:
     """Return seconds until a study's pixels are in the object store, and their bytes."""
     config = configure("quick", {"task": "aml", "image_px": image_px})
     start = time.perf_counter()
-    prepared = prepare(open_source(root), find_task("aml"), config, cache, synthetic=True, cores=CORES)
+    account = take_account(open_source(root), find_task("aml"), config, cache, synthetic=True, cores=CORES)
+    prepared = Prepared.of(account)
     placed = share(prepared, cache)
     taken = time.perf_counter() - start
     del placed  # and its blocks with it

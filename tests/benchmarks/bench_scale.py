@@ -34,9 +34,10 @@ from leukmodels.readers.source import open_source
 from leukmodels.shards import image_bytes
 from leukmodels.tasks import find_task
 from search.asked import configure
+from search.data.account import take_account
 from search.data.cache import PixelCache
 from search.data.placing import Placed, share, stream
-from search.data.prepare import prepare
+from search.data.prepare import Prepared
 
 CORES = len(os.sched_getaffinity(0))
 COLD, WARM, STREAMED = "cold", "warm", "streamed"
@@ -70,7 +71,8 @@ def start(kind: str, image_px: int, place: Path) -> Start:
     with open_session(dashboard=False):
         begin = time.perf_counter()
         task = find_task(config.task)
-        prepared = prepare(open_source(place / "cohort"), task, config, cache, synthetic=True, cores=CORES)
+        account = take_account(open_source(place / "cohort"), task, config, cache, synthetic=True, cores=CORES)
+        prepared = Prepared.of(account)
         middle = time.perf_counter()
         placed = stream(prepared, cache, window=config.shuffle_window) if kind == STREAMED else share(prepared, cache)
         end = time.perf_counter()

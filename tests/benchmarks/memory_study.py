@@ -25,8 +25,9 @@ from leukmodels.readers.source import open_source
 from leukmodels.tasks import find_task
 from search.asked import configure
 from search.data import placing
+from search.data.account import take_account
 from search.data.cache import PixelCache
-from search.data.prepare import prepare
+from search.data.prepare import Prepared
 from search.folder import StudyFolder
 from search.manifest import begin
 from search.starts import Starts
@@ -103,7 +104,8 @@ def main(held: str, trials: int, place: Path, shared: Path, image_px: int, windo
     folder = StudyFolder(place / "study")
     with open_session(dashboard=False, cpus=CPUS) as _, folder.lock():
         cores = len(os.sched_getaffinity(0))
-        prepared = prepare(open_source(shared / "cohort"), task, config, cache, synthetic=True, cores=cores)
+        account = take_account(open_source(shared / "cohort"), task, config, cache, synthetic=True, cores=cores)
+        prepared = Prepared.of(account)
         if not trials:
             (shared / "images").write_text(str(prepared.image_count))
             placing.stream(prepared, cache, window=window)

@@ -52,6 +52,7 @@ def _part(cells: Cells) -> PlacedPart:
             patients=cells.patients,
             patient_names=cells.patient_names,
             image_ids=cells.image_ids,
+            class_names=cells.labels.astype(str),
         ),
         pixels=InStore(blocks=(ray.put(images),), where=rows),
     )

@@ -39,17 +39,16 @@ def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
     from leukmodels.tasks import find_task
     from search.asked import configure
     from search.data import placing
+    from search.data.account import take_account
     from search.data.cache import PixelCache
-    from search.data.prepare import prepare
+    from search.data.prepare import Prepared
 
     arrays.mkdir(parents=True, exist_ok=True)
     cache = PixelCache(arrays / "cache")
     with open_session(cpus=CORES), cache.in_use():
         config = configure("quick", {"task": "runx1", "image_px": image_px})
         source, task = open_source(str(cohort)), find_task("runx1")
-        prepared = prepare(
-            source, task, config, cache, synthetic=True, cores=CORES, admit=lambda _: None, progress=lambda *_: None
-        )
+        prepared = Prepared.of(take_account(source, task, config, cache, synthetic=True, cores=CORES))
         data = placing.share(prepared, cache).open()
         for part in _PARTS:
             cells: Cells = getattr(data, part)

@@ -1,0 +1,207 @@
+"""A confirmation from the first retraining to the last test patient; each step that is done is in the journal.
+
+Killed at any point, it goes on there when the same command is given again: no retraining is repeated, and an opening of
+the test that was begun is finished as it was begun, not counted twice.
+"""
+
+import datetime
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cluster.session import Session
+from leukmodels.cells import join
+from leukmodels.errors import StudyError
+from leukmodels.evaluation import read_scores
+from leukmodels.folds import Round, deal, rounds
+from search.aims import Aims
+from search.confirmation import choosing
+from search.confirmation.locked import open_test
+from search.confirmation.options import Asked
+from search.confirmation.ranking import Ranked, rank
+from search.confirmation.record import Confirmation, Opening, Retraining, as_event, confirmation_of
+from search.confirmation.retraining import Answer, KerasModels, Models, Task, run_tasks
+from search.confirmation.telling import tell
+from search.data.account import Account
+from search.data.cache import PixelCache
+from search.data.placing import Placed
+from search.data.prepare import Prepared
+from search.display.console import Console
+from search.folder import StudyFolder
+from search.interruption import interruptible
+from search.journal import Journal, read
+from search.manifest import aims_of
+from search.planning import Plan
+from search.provision import Provision, refuse_other_data
+from search.records import StudyRecord, TrialRecord, fold
+from search.standing import stand
+from search.trial import TrialPlan, trial_seed
+
+
+def confirm(plan: Plan, asked: Asked, session: Session, *, models: Models | None = None) -> tuple[Ranked, ...]:
+    """Confirm the study of a plan and say what came out; return the ranking."""
+    folder, cache = plan.folder, PixelCache(plan.cache)
+    synthetic = plan.config.data is None
+    console = Console(planned_trials=0, epochs=plan.config.epochs, aims=aims_of(plan.config), synthetic=synthetic)
+    with folder.lock(), cache.in_use(), console:
+        provision = Provision(plan, session, cache, console)
+        for note in provision.notes:
+            console.say(note)
+        ranking = Conduct(folder, asked, provision, cache, console, models=models).carry_out()
+    study = shlex.quote(str(folder.path))
+    opening = confirmation_of(read(folder.journal)).latest
+    tell(ranking, opening, synthetic=synthetic, commands=[f"python -m search.report {study}"])
+    return ranking
+
+
+class Conduct:
+    """One confirmation of a study whose lock the caller holds; ``models`` stands in for the Keras models."""
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        asked: Asked,
+        provision: Provision,
+        cache: PixelCache,
+        console: Console,
+        *,
+        models: Models | None = None,
+    ) -> None:
+        self._folder, self._asked, self._provision, self._cache = folder, asked, provision, cache
+        self._console, self._models = console, models or KerasModels()
+        config, resources = provision.config, provision.resources
+        self._aims = aims_of(config)
+        self._plan = TrialPlan(
+            study=folder,
+            epochs=config.epochs,
+            patience=config.patience_in_epochs(),
+            seed=config.seed,
+            cpus=resources.cpus,
+            gpus=resources.gpus,
+            precision="float32" if config.precision == "auto" else config.precision,
+            deterministic=config.deterministic,
+        )
+
+    def carry_out(self) -> tuple[Ranked, ...]:
+        """Train again, rank, and open the test patients where that is due; return the ranking."""
+        folder, record = self._folder, fold(read(self._folder.journal))
+        members = candidates(record, self._aims, at_most=self._asked.members)
+        with Journal(folder.journal) as journal:
+            account = self._provision.take_account()
+            refuse_other_data(folder, account)
+            placed = self._provision.place(Prepared.of(account))
+            self._retrain(members, placed, journal)
+            ranking = rank(self._confirmation(), [member.number for member in members], self._aims)
+            if not ranking:
+                raise StudyError(f"None of the configurations of {folder.name} could be trained again.")
+            if opening := self._due(record, ranking, journal):
+                self._test(opening, account, journal)
+        return ranking
+
+    def _confirmation(self) -> Confirmation:
+        return confirmation_of(read(self._folder.journal))
+
+    def _retrain(self, members: Sequence[TrialRecord], placed: Placed, journal: Journal) -> None:
+        known = self._confirmation().retrained
+        tasks = [
+            (task, placed, self._plan)
+            for seed, fold_number, each in self._rounds(placed)
+            for member in members
+            if (task := self._task(member, seed, fold_number, each)).which not in known
+        ]
+        total = len(members) * self._asked.seeds * self._asked.folds
+        done = total - len(tasks)
+        if done:
+            self._console.say(f"{done} of {total} models were trained before; going on.")
+        with interruptible() as check:
+            for answer in run_tasks(self._models.retrain, tasks, resources=self._provision.resources, check=check):
+                self._keep(answer, journal)
+                done += 1
+                self._console.progress("Training the front again", done, total, "models")
+
+    def _rounds(self, placed: Placed) -> Iterator[tuple[int, int, Round]]:
+        """Yield (seed, fold, who trains, chooses the epoch and is asked about) of the patients who are no test's."""
+        opened = placed.open()
+        cells = join(opened.train, opened.validation)
+        class_names = np.concatenate([part.part.class_names for part in (placed.train, placed.validation)])
+        for seed in range(self._asked.seeds):
+            dealt = deal(cells, class_names, folds=self._asked.folds, seed=trial_seed(self._plan.seed, f"folds {seed}"))
+            for fold_number, each in enumerate(rounds(dealt, self._asked.folds)):
+                yield seed, fold_number, each
+
+    def _task(self, member: TrialRecord, seed: int, fold_number: int, each: Round) -> Task:
+        which = Retraining(trial=member.number, folds=self._asked.folds, seed=seed, fold=fold_number)
+        folder = self._folder.confirmed / "retrained" / which.name
+        return Task(which=which, params=dict(member.params), round=each, folder=folder)
+
+    def _keep(self, answer: Answer, journal: Journal) -> None:
+        journal.append(
+            "retrained",
+            **vars(answer.which),
+            metrics=answer.metrics,
+            best_epoch=answer.best_epoch,
+            reason=answer.reason,
+        )
+        if answer.reason:
+            self._console.say(f"trial {answer.which.trial}, fold {answer.which.fold}: {answer.reason}")
+
+    def _due(self, record: StudyRecord, ranking: Sequence[Ranked], journal: Journal) -> Opening | None:
+        """Return the opening that is to be carried out: one that was begun, or a new one, now in the journal."""
+        openings = self._confirmation().openings
+        if openings and not openings[-1].complete:
+            self._console.say(f"Opening {openings[-1].number} of the test patients was begun before; finishing it.")
+            return openings[-1]
+        if self._asked.locked:
+            self._console.say("The test patients stay locked (--keep-locked).")
+            return None
+        if openings and not self._asked.again:
+            when = datetime.datetime.fromtimestamp(openings[-1].time, datetime.UTC)
+            trials = ", ".join(str(each.trial) for each in openings[-1].chosen)
+            self._console.say(
+                f"The test patients were opened on {when:%Y-%m-%d %H:%M} UTC for the trials {trials}, and stay locked "
+                "now: each further look makes the figures less honest. --again opens them all the same, and the report "
+                "counts it."
+            )
+            return None
+        chosen = choosing.choose(self._folder, record, ranking, at_most=self._asked.choose)
+        journal.append("test_opened", chosen=[as_event(each) for each in chosen])
+        self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")
+        return self._confirmation().openings[-1]
+
+    def _test(self, opening: Opening, account: Account, journal: Journal) -> None:
+        part = open_test(self._folder, account, self._cache)
+        place = test_scores(self._folder, opening)
+        left = [each.trial for each in opening.chosen if each.trial not in opening.results]
+        tasks = [
+            (self._folder.trial(trial) / "model.keras", part, place / f"{trial}.parquet", self._plan) for trial in left
+        ]
+        thresholds = {each.trial: each.threshold for each in opening.chosen}
+        with interruptible() as check:
+            for number, scores in enumerate(
+                run_tasks(self._models.score, tasks, resources=self._provision.resources, check=check), start=1
+            ):
+                trial = int(scores.stem)
+                metrics = choosing.measured(read_scores(scores), thresholds[trial])
+                journal.append("tested", trial=trial, metrics=dict(metrics))
+                self._console.progress("Asking about the test patients", number, len(tasks), "models")
+
+
+def candidates(record: StudyRecord, aims: Aims, *, at_most: int) -> tuple[TrialRecord, ...]:
+    """Return members of the front, evenly from its highest recall to its highest accuracy, and the default CNN.
+
+    StudyError where there is no front.
+    """
+    front = stand(record, aims).front
+    if not front:
+        raise StudyError("No trial is on the front, so there is nothing to confirm. Resume the study with more trials.")
+    places = np.unique(np.linspace(0, len(front) - 1, min(at_most, len(front))).round().astype(int))
+    members = [front[place] for place in places]
+    reference = choosing.reference_of(record)
+    return tuple(members) if reference is None or reference in members else (*members, reference)
+
+
+def test_scores(folder: StudyFolder, opening: Opening) -> Path:
+    """Return the folder of the test patients' scores in an opening: <trial>.parquet."""
+    return folder.confirmed / "test" / str(opening.number)
