@@ -41,13 +41,12 @@ def main(arguments: Sequence[str]) -> int:
     refuse_relative({"--storage": given.storage, "--cache": given.cache, "--data": given.data})
     folder = find_study(given.study, given.storage)
     # Only now: Ray and matplotlib take seconds to import, and --help should not.
-    from search.planning import plan_resume
+    from search.planning import plan_again
 
     told = {"data": given.data, "concurrency": given.concurrency, "gpus_per_trial": given.gpus_per_trial}
-    plan = plan_resume(
+    plan = plan_again(
         folder,
         given={name: value for name, value in told.items() if value is not None},
-        out=folder.confirmed,
         cache=find_cache(given.cache, folder.path.parent),
         command=shlex.join(["python", "-m", "search.confirm", *arguments]),
     )

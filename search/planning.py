@@ -95,6 +95,15 @@ def plan_new(
 
 def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | None, cache: Path, command: str) -> Plan:
     """Return the plan of going on with a study; StudyError where this version would search something else."""
+    plan = plan_again(folder, given=given, out=out, cache=cache, command=command)
+    check_out(plan.out)
+    return plan
+
+
+def plan_again(
+    folder: StudyFolder, *, given: Mapping[str, Any], cache: Path, command: str, out: Path | None = None
+) -> Plan:
+    """Return the plan of a study that there is, to go on with it or to train its configurations again."""
     manifest = folder.read_manifest()
     config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
     if config.exclude:  # what was left out then, wherever the list is now
@@ -106,15 +115,13 @@ def plan_resume(folder: StudyFolder, *, given: Mapping[str, Any], out: Path | No
             f"{folder.name} was begun with a search space that this version does not have; resume it with the version "
             f"that began it, or start a new study. {' '.join(problems)}"
         )
-    out = out or default_out(folder, task=task.name, synthetic=config.data is None)
-    check_out(out)
     return Plan(
         folder=folder,
         task=task,
         config=config,
         changes=changes,
         command=command,
-        out=out,
+        out=out or default_out(folder, task=task.name, synthetic=config.data is None),
         cache=cache,
         space=space,
         networks=networks_in(starts_in(manifest, folder)),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import ray
 
 from cluster.session import Session
 from leukmodels.cells import join
@@ -104,9 +105,9 @@ class Conduct:
         return confirmation_of(read(self._folder.journal))
 
     def _retrain(self, members: Sequence[TrialRecord], placed: Placed, journal: Journal) -> None:
-        known = self._confirmation().retrained
+        known, data = self._confirmation().retrained, ray.put(placed)
         tasks = [
-            (task, placed, self._plan)
+            (task, data, self._plan)
             for seed, fold_number, each in self._rounds(placed)
             for member in members
             if (task := self._task(member, seed, fold_number, each)).which not in known

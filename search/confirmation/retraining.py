@@ -110,6 +110,8 @@ def run_tasks(
 ) -> Iterator[Any]:
     """Yield what ``function`` returns of each task (its arguments) as they end; StudyError where a worker fails.
 
+    Arguments that are references of Ray are what they refer to when the function is called.
+
     ``check`` is called now and then, and may raise; whatever ends this early ends the tasks.
     """
     remote = ray.remote(
@@ -118,12 +120,12 @@ def run_tasks(
         memory=resources.memory,
         max_retries=_LOST_WORKERS,
         max_calls=0,  # with GPUs Ray would start a process for each task
-    )(function)
+    )(_call)
     waiting, running = list(reversed(tasks)), list[ray.ObjectRef]()
     try:
         while waiting or running:
             while waiting and len(running) < resources.concurrency:
-                running.append(remote.remote(*waiting.pop()))
+                running.append(remote.remote(function, *waiting.pop()))
             ended, running = ray.wait(running, timeout=_LOOK_S)
             check()
             for each in ended:
@@ -131,6 +133,11 @@ def run_tasks(
     finally:
         for each in running:
             ray.cancel(each, force=True)
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a task: Ray takes functions, and ``function`` is a method."""
+    return function(*arguments)
 
 
 def _result(reference: "ray.ObjectRef") -> Any:
