@@ -13,7 +13,10 @@
 Messages are sentences that give the offending value, the allowed values and what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 
 class LeukemiaSearchError(Exception):
@@ -59,3 +62,29 @@ class BadImageError(LeukemiaSearchError):
 
 class TrainingDivergedError(LeukemiaSearchError):
     """A loss that is not a number."""
+
+
+class Attempts:
+    """Steps that are all tried, so that what is wrong with each is said at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[UserError] = []
+
+    def attempt(self, step: Callable[[], _T], otherwise: _T) -> _T:
+        """Return what ``step`` does, or ``otherwise`` where it raises a UserError."""
+        try:
+            return step()
+        except UserError as error:
+            self._errors.append(error)
+            return otherwise
+
+    def settle(self, heading: str) -> None:
+        """Raise what was wrong: the error itself where there was one, all of them below the heading where more."""
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise ConfigError(heading, [_in_a_line(error) for error in self._errors])
+
+
+def _in_a_line(error: UserError) -> str:
+    return " ".join([error.heading, *error.problems]) if isinstance(error, ProblemsError) else str(error)

@@ -4,12 +4,13 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from leukmodels import readers, spaces
 from leukmodels.curation.listing import read_list
-from leukmodels.errors import ConfigError, DataError, StudyError
+from leukmodels.errors import Attempts, ConfigError, DataError, StudyError
 from leukmodels.readers.source import open_source
 from leukmodels.space import Space
 from leukmodels.tasks import TASKS, Task, find_task
@@ -71,13 +72,18 @@ def plan_new(
     config = configure(preset, {**given, "task": task_name})
     folder = StudyFolder(storage / _checked_name(name, task))
     refuse_existing(folder)
-    _check_classes(task, config)
-    if config.exclude:
-        read_list(Path(config.exclude))  # a list that is none is said before Ray is started
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
-    check_out(out)
-    starts = starts_of(config, storage)
-    space = spaces.space(config.space, backbones=tuple(starts.weights), base_blocks=starts.blocks)
+    attempts = Attempts()
+    attempts.attempt(lambda: _check_classes(task, config), None)
+    attempts.attempt(lambda: check_out(out), "")
+    if config.exclude:
+        attempts.attempt(partial(read_list, Path(config.exclude)), None)  # before Ray is started
+    starts = attempts.attempt(lambda: starts_of(config, storage), Starts())
+    space = attempts.attempt(
+        lambda: spaces.space(config.space, backbones=tuple(starts.weights), base_blocks=starts.blocks),
+        Space(dimensions={}, default={}),
+    )
+    attempts.settle("This study cannot be begun:")
     return Plan(
         folder=folder,
         task=task,

@@ -7,12 +7,13 @@ them, whatever becomes of the originals.
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from leukmodels.errors import ConfigError, StudyError
+from leukmodels.errors import Attempts, ConfigError, StudyError
 from leukmodels.hparams import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
 from leukmodels.weights import SMALLEST_PX, Weights, read_backbones
 from search.aims import Aims
@@ -97,8 +98,13 @@ class Starts:
 
 def starts_of(config: SearchConfig, storage: Path) -> Starts:
     """Return what a new study's options ask for; ConfigError or StudyError where it cannot be had."""
-    weights, notes = read_backbones(config.backbones) if config.backbones else ({}, [])
-    base = find_base(config.base_model, storage) if config.base_model else None
+    attempts = Attempts()
+    found: tuple[dict[str, Weights], list[str]] = {}, []
+    if config.backbones:
+        found = attempts.attempt(partial(read_backbones, config.backbones), found)
+    base = attempts.attempt(partial(find_base, config.base_model, storage), None) if config.base_model else None
+    attempts.settle("These starts cannot be used:")
+    weights, notes = found
     if base:
         notes = [
             *notes,

@@ -41,6 +41,16 @@ def test_every_wrong_option_is_said_at_once(tmp_path):
     assert "--min-recall" in done.stderr
 
 
+def test_every_file_that_is_missing_is_said_at_once(tmp_path):
+    said = {"data": "/no/data", "exclude": "/no/list.csv", "space": "/no/space.toml", "backbones": "resnet=1"}
+    given = [f"--{option}={value}" for option, value in {**said, "base-model": "nope"}.items()]
+    with pytest.raises(ConfigError, match=r"^This study cannot be begun:") as caught:
+        main(["--task", "runx1", "--storage", str(tmp_path), *given])
+    for words in (*said.values(), "'resnet' is no backbone", f"{tmp_path / 'nope'} holds no study"):
+        assert words.removesuffix("=1") in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_study_that_is_not_there_cannot_be_resumed(tmp_path):
     with pytest.raises(StudyError, match="holds no study"):
         main(["--resume", "nothing", "--storage", str(tmp_path)])
