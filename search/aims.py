@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 OBJECTIVES = ("recall", "accuracy")
+THRESHOLD = 0.5  # at which they are measured: a cell whose score reaches it is called leukemic
 # What a third objective may be, and the cost at which the hypervolume ends, where no ceiling says it.
 COSTS = {"latency_ms": 100.0, "parameters": 100e6}
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cluster.jobs import inside_job
 from leukmodels.errors import BadImageError, DataError, StudyError
 from leukmodels.readers.source import open_source
-from search.aims import Aims
+from search.aims import THRESHOLD, Aims
+from search.destination import KIND, check_out
 from search.folder import StudyFolder, write_whole
 from search.journal import read
 from search.manifest import config_of
@@ -37,8 +37,6 @@ from search.standing import Standing, stand
 if TYPE_CHECKING:
     from leukmodels.predictor import Predictor
 
-KIND = "leukemia-search model"
-THRESHOLD = 0.5
 SAMPLE = 32
 # The same arithmetic on another machine or device rounds elsewhere; another model or another preparation of the images
 # is off by far more.
@@ -81,25 +79,6 @@ def choose_trial(folder: StudyFolder, preference: Preference) -> Choice:
     standing = stand(record, aims)
     trial = preference.choose(standing, aims)
     return Choice(trial=trial, preference=preference.words(), standing=standing, record=record)
-
-
-def default_out(folder: StudyFolder, *, task: str, synthetic: bool) -> Path:
-    """Return where a bundle goes unless the user says otherwise; drawn data never take the place of real results."""
-    if inside_job():  # the working folder is thrown away
-        return folder.path / "export"
-    return Path("results", *(["synthetic"] if synthetic else []), task)
-
-
-def check_out(out: Path) -> str:
-    """Return whose bundle in ``out`` would be replaced, "" where none; StudyError where it holds anything else."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return ""
-    config = _bundle_at(out)
-    if config is None:
-        raise StudyError(
-            f"{out} exists and is no exported model, so it is left alone. Give another folder with --out, or empty it."
-        )
-    return str(config["study"]["name"])
 
 
 def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bundle:
@@ -186,15 +165,6 @@ def _score_again(predictor: "Predictor", cells: list[dict[str, Any]], images: st
     except DataError:  # nobody answers there any more: each further cell would be waited for
         pass
     return list(zip(predictor.predict(np.stack(pixels)).tolist(), recorded, strict=True)) if pixels else []
-
-
-def _bundle_at(path: Path) -> Mapping[str, Any] | None:
-    """Return the configuration of the bundle in ``path``, None where there is none."""
-    try:
-        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-    return config if isinstance(config, dict) and config.get("kind") == KIND else None
 
 
 @contextmanager

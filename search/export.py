@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import get_args
 
 from leukmodels.command import run_verb
-from search.bundle import Bundle, Choice, check_out, choose_trial, default_out, write_bundle
+from search.bundle import Bundle, Choice, choose_trial, write_bundle
 from search.cli import add_study, find_study, number
+from search.destination import check_out, default_out
 from search.display.tables import front_table, terminal
 from search.display.wording import differences, metric_words
 from search.preference import By, Preference

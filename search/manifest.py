@@ -25,7 +25,10 @@ _VERSIONED = ("ray", "tensorflow", "keras", "optuna", "mlflow", "numpy", "pillow
 
 @dataclass(frozen=True, kw_only=True)
 class DataReport:
-    """The account of a data folder as ``study.json`` keeps it: counts of images, cells and patients by part."""
+    """The account of a data folder as ``study.json`` keeps it: counts of images, cells and patients by part.
+
+    ``classes`` has the patients and cells of each class in each part.
+    """
 
     root: str
     synthetic: bool
@@ -41,6 +44,7 @@ class DataReport:
     excluded: int
     cells: Mapping[str, int]
     patients: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, Mapping[str, int]]]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:

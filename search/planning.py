@@ -16,9 +16,9 @@ from leukmodels.space import Space
 from leukmodels.tasks import TASKS, Task, find_task
 from search import journal
 from search.asked import configure, reconfigure
-from search.bundle import check_out, default_out
 from search.cli import find_study
 from search.config import SearchConfig
+from search.destination import check_out, default_out
 from search.folder import StudyFolder
 from search.manifest import config_of, prior_of, refuse_existing, task_of
 from search.prior import Prior, read_prior

@@ -10,13 +10,15 @@ from cluster.session import Session
 from leukmodels import checkpoint
 from leukmodels.errors import StudyError
 from search import comparison
-from search.bundle import check_out, write_bundle
+from search.bundle import write_bundle
 from search.data.account import Account, write_listing
 from search.data.cache import PixelCache
 from search.data.placing import Placed
 from search.data.prepare import Prepared
+from search.destination import check_out
 from search.display.console import Console
 from search.folder import StudyFolder
+from search.gallery import write_gallery
 from search.gauges import Gauges
 from search.interruption import Interrupted
 from search.journal import Event
@@ -25,7 +27,6 @@ from search.planning import Plan
 from search.preference import Preference
 from search.provision import Provision, refuse_other_data
 from search.records import StudyRecord, TrialState
-from search.report import write_report
 from search.standing import effort, stand
 from search.study import drive
 from search.tracking.tracker import Tracker, watch_command
@@ -140,7 +141,7 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     standing = stand(record, aims_of(plan.config))
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
-        written |= write_report(folder, record, folder.read_manifest())
+        written |= write_gallery(folder, record, folder.read_manifest())
         tracker.log_report()
     commands = [f"python -m search.status {study}"]
     if standing.front:

@@ -29,6 +29,7 @@ from search.starts import Starts
 PX = 16
 SHARE = 0.4  # of leukemic cells among the validation cells
 CELLS = {"train": 60, "validation": 20, "test": 20}
+PATIENTS = {"train": 6, "validation": 2, "test": 2}
 # What an epoch tells besides the metrics of the validation cells.
 TOLD = {"loss": 0.5, "seconds": 2.0, "images_per_s": 100.0}
 
@@ -102,7 +103,14 @@ def begin(
             quarantined=0,
             excluded=0,
             cells=CELLS,
-            patients={"train": 6, "validation": 2, "test": 2},
+            patients=PATIENTS,
+            classes={
+                part: {
+                    name: {"patients": PATIENTS[part] // 2, "cells": CELLS[part] // 2}
+                    for name in ("RUNX1_RUNX1T1", "control")
+                }
+                for part in CELLS
+            },
             notes=("drawn",),
         ),
         split=Split(part_of={"AAA": "train", "AAB": "validation", "AAC": "test"}),

@@ -14,7 +14,8 @@ import studies
 from leukmodels.errors import StudyError
 from leukmodels.predictor import Predictor
 from search import bundle
-from search.bundle import check_out, choose_trial, default_out, write_bundle
+from search.bundle import choose_trial, write_bundle
+from search.destination import check_out, default_out
 from search.model_note import model_note
 from search.portable import portable
 from search.preference import Preference

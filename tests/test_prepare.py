@@ -28,6 +28,10 @@ def test_every_file_is_accounted_for_and_test_patients_are_not_handed_on(prepare
     report = result.report
     assert (report.found, report.used, report.duplicates, report.quarantined) == (30, 30, 0, 0)
     assert report.cells == {"train": 18, "validation": 6, "test": 6}
+    assert report.classes["train"] == {
+        "RUNX1_RUNX1T1": {"patients": 3, "cells": 9},
+        "control": {"patients": 3, "cells": 9},
+    }
     data = share(result, prepared.cache).open()
     handed = {*data.train.present_patients, *data.validation.present_patients}
     assert handed.isdisjoint(result.split.patients("test"))

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from leukmodels.evaluation import read_scores
 from leukmodels.metrics import score
-from search.bundle import THRESHOLD
+from search.aims import THRESHOLD
 from search.confirmation.ranking import Ranked
 from search.confirmation.record import Chosen
 from search.folder import StudyFolder

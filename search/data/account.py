@@ -96,6 +96,7 @@ def take_account(
         excluded=kept.excluded.num_rows,
         cells={part: _part(cells, part).num_rows for part in PARTS},
         patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS},
+        classes={part: _by_class(_part(cells, part), task) for part in PARTS},
         notes=(*listing.notes, *([joined.words()] if joined.words() else []), *kept.notes, *damaged),
     )
     return Account(
@@ -181,6 +182,12 @@ def _printable(path: str) -> str:
 
 def _part(cells: pa.Table, part: str) -> pa.Table:
     return cells.filter(pc.equal(cells["part"], part))
+
+
+def _by_class(cells: pa.Table, task: Task) -> dict[str, dict[str, int]]:
+    """Return how many patients and cells each of the task's classes has."""
+    classes = {name: cells.filter(pc.equal(cells["class_name"], name)) for name in (*task.disease, *task.control)}
+    return {name: {"patients": len(pc.unique(of["patient"])), "cells": of.num_rows} for name, of in classes.items()}
 
 
 def _fingerprint(cells: pa.Table, image_px: int, crop_px: int | None) -> str:

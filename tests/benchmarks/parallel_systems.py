@@ -70,8 +70,8 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
     import studies
     from cluster.session import open_session
     from leukmodels import spaces
+    from search.gallery import write_gallery
     from search.records import TrialState
-    from search.report import write_report
     from search.study import drive
     from search.tracking.tracker import Tracker, default_uri
     from search.tuning import Resources
@@ -93,7 +93,7 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
             ),
             experiment=FixedTrials(load),
         )
-        write_report(folder, record, folder.read_manifest())
+        write_gallery(folder, record, folder.read_manifest())
         # Its table is the front; the pictures come after it.
         load.mark("front", ago_s=time.time() - (folder.report / "front.csv").stat().st_mtime)
         for trial in record.by_state(TrialState.FAILED):

@@ -1,4 +1,4 @@
-"""The report folder of a study: its front as a table and a picture, how it came about, and what it cost."""
+"""The pictures and tables of a study's report folder: its front, how it came about, and what it cost."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from search.records import StudyRecord
 from search.standing import stand
 
 
-def write_report(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str, Any]) -> dict[str, Path]:
+def write_gallery(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str, Any]) -> dict[str, Path]:
     """Write the study's table and pictures into its report folder; return each path by what it is."""
     aims = Aims(**manifest["aims"])
     standing = stand(record, aims)

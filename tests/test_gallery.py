@@ -1,4 +1,4 @@
-"""The report folder, and what mattered."""
+"""The pictures and tables of the report folder, and what mattered."""
 
 import csv
 
@@ -10,9 +10,9 @@ import studies
 from leukmodels import spaces
 from leukmodels.space import Space
 from search.aims import Aims
+from search.gallery import write_gallery
 from search.importance import FEWEST, importances
 from search.records import Verdict
-from search.report import write_report
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def searched(study):
     return study
 
 
-def test_the_report_leaves_nothing_but_its_files(searched):
-    written = write_report(searched, studies.record(searched), searched.read_manifest())
+def test_the_gallery_leaves_nothing_but_its_files(searched):
+    written = write_gallery(searched, studies.record(searched), searched.read_manifest())
     assert sorted(searched.report.iterdir()) == sorted(written.values())
     pictures, tables = {"front.png", "progress.png", "effort.png"}, {"front.csv", "trials.csv", "importances.csv"}
     assert {path.name for path in written.values()} == pictures | tables
@@ -45,7 +45,7 @@ def test_the_report_leaves_nothing_but_its_files(searched):
 
 def test_the_table_of_trials_says_who_was_stopped_where_and_why(searched):
     record = studies.record(searched)
-    with write_report(searched, record, searched.read_manifest())["trials, table"].open() as file:
+    with write_gallery(searched, record, searched.read_manifest())["trials, table"].open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["trial"]) for row in rows] == sorted(record.trials)
     assert (rows[2]["state"], rows[2]["why"], rows[2]["rank at epoch 1"]) == ("stopped", "the time was up", "3 of 3")
@@ -55,7 +55,7 @@ def test_the_table_of_trials_says_who_was_stopped_where_and_why(searched):
 
 
 def test_what_mattered_is_a_table_too(searched):
-    written = write_report(searched, studies.record(searched), searched.read_manifest())
+    written = write_gallery(searched, studies.record(searched), searched.read_manifest())
     with written["importances, table"].open() as file:
         rows = list(csv.DictReader(file))
     assert max(rows, key=lambda row: float(row["recall"]))["hyperparameter"] == "learning_rate"
@@ -71,11 +71,11 @@ def test_who_is_beyond_a_bound_says_nothing_of_what_mattered(searched):
     assert max(found["recall"], key=found["recall"].get) == "learning_rate"
 
 
-def test_a_study_without_rungs_or_many_trials_has_its_report(study):
+def test_a_study_without_rungs_or_many_trials_has_its_gallery(study):
     with studies.recording(study) as recorder:
         studies.start(recorder, 0)
         studies.complete(recorder, 0)
-    assert write_report(study, studies.record(study), study.read_manifest())["effort"].exists()
+    assert write_gallery(study, studies.record(study), study.read_manifest())["effort"].exists()
 
 
 def test_what_mattered_is_found(searched):
