@@ -91,6 +91,23 @@ def test_tags_follow_the_front(study: StudyFolder) -> None:
         assert members() == {2}
 
 
+def test_confirmation_is_told_on_each_trial_and_openings_are_counted(study: StudyFolder) -> None:
+    of_every_kind(study, finished=True)
+    measured = studies.metrics(0.75, 0.9)
+    with journal.Journal(study.journal) as written:
+        for fold in (0, 1):
+            written.append("retrained", trial=1, folds=3, seed=1, fold=fold, metrics=measured, best_epoch=2, reason="")
+        written.append("test_opened", chosen=[{"trial": 1, "threshold": 0.5, "why": "so", "promise": {}}])
+        written.append("tested", opening=1, trial=1, metrics=measured)
+    catch_up(study, study_uri(study))
+    parent, children = runs_of(study, study_uri(study))
+    assert parent.data.tags["test_openings"] == "1"
+    assert children[1].data.metrics["test.recall"] == 0.75
+    points = connect(study_uri(study)).get_metric_history(children[1].info.run_id, "confirmed.recall")
+    assert [(point.step, point.value) for point in points] == [(3, 0.75), (4, 0.75)]
+    assert "test.recall" not in children[2].data.metrics
+
+
 def test_parent_status_follows_the_study(study: StudyFolder) -> None:
     uri = study_uri(study)
 

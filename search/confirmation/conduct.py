@@ -185,7 +185,7 @@ class Conduct:
             ):
                 trial = int(scores.stem)
                 metrics = choosing.measured(read_scores(scores), thresholds[trial])
-                journal.append("tested", trial=trial, metrics=dict(metrics))
+                journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics))
                 self._console.progress("Asking about the test patients", number, len(tasks), "models")
 
 

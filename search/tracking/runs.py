@@ -3,9 +3,11 @@
 Telling is idempotent, so whoever is unsure how far it got tells again: runs are found by their tags, parameters never
 change, a metric point of the same time, step and value is kept once, and tags are compared before they are written.
 
-    child    params; each epoch's metrics; best.* (the restored-best metrics) and outcome.* once complete
+    child    params; each epoch's metrics; best.* (the restored-best metrics) and outcome.* once complete;
+             confirmed.* over the retrainings, test.* over the openings of the test
              tags trial, study_id, task, data, source, reason; pareto and feasible once complete
-    parent   what was asked, on which data; hypervolume and trials.<state> over the number of finished trials
+    parent   what was asked, on which data; hypervolume and trials.<state> over the number of finished trials;
+             tag test_openings
 """
 
 import json
@@ -55,6 +57,7 @@ class StudyRuns:
         self._aims = Aims(**manifest["aims"])
         self._status = ("RUNNING", 0.0)
         self._finished: Counter[str] = Counter()
+        self._openings = 0
         self._standing = standing.stand(StudyRecord(), self._aims)
         self._shown: list[int] | None = None
         self.experiment_id = _experiment(client, f"leukemia-search/{manifest['task']['name']}", artifacts)
@@ -79,7 +82,8 @@ class StudyRuns:
             self._tell_trial(self.record.trials[number], of_trial, tags.get(number, {}))
         for number, wanted in tags.items():
             self._log(self.children[number], tags=wanted)
-        self._log(self.parent, metrics=progress)
+        openings = {"test_openings": str(self._openings)} if self._openings else {}
+        self._log(self.parent, metrics=progress, tags=openings)
         status, changed = self._status
         if status != self.parent.status:
             self._set_status(self.parent, status, changed)
@@ -112,6 +116,8 @@ class StudyRuns:
                 self._finished[state] += 1
                 values = {f"trials.{state}": self._finished[state], "hypervolume": self._hypervolume(event["trial"])}
                 points += _points(values, event["time"], step=self._finished.total())
+            elif event["event"] == "test_opened":
+                self._openings += 1
             elif event["event"] in _STUDY_STATUS:
                 self._status = (_STUDY_STATUS[event["event"]], event["time"])
         return points
@@ -245,6 +251,12 @@ def _event_points(event: Event) -> list[Any]:
             best = {f"best.{key}": value for key, value in outcome.get("metrics", {}).items()}
             rest = {f"outcome.{key}": value for key, value in outcome.items() if key != "metrics"}
             return _points({**best, **rest}, event["time"], step=outcome.get("best_epoch", 0))
+        case "retrained":
+            again = {f"confirmed.{key}": value for key, value in event["metrics"].items()}
+            return _points(again, event["time"], step=event["seed"] * event["folds"] + event["fold"])
+        case "tested":
+            reached = {f"test.{key}": value for key, value in event["metrics"].items()}
+            return _points(reached, event["time"], step=event["opening"])
     return []
 
 
