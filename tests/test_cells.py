@@ -5,7 +5,7 @@ import pytest
 import ray
 
 from cluster.session import Session
-from leukmodels.cells import TrainingData
+from leukmodels.cells import TrainingData, join
 from leukmodels.errors import DataError
 from toy_cells import cells, images_of, training_data
 
@@ -88,3 +88,15 @@ def test_two_readers_of_the_object_store_see_one_read_only_copy_of_the_pixels(se
         ours, theirs = (getattr(reader, part).pixels.blocks[0] for reader in (one, other))
         assert not ours.flags.writeable
         assert ours.__array_interface__["data"][0] == theirs.__array_interface__["data"][0]
+
+
+def test_cells_of_two_parts_are_joined_and_some_of_them_taken() -> None:
+    first, second = cells(n=8, prefix="A"), cells(n=4, prefix="B", seed=1)
+    both = join(first, second)
+    rows = np.array([9, 2, 11])
+    some = both.take(rows)
+    assert [some.patient_names[code] for code in some.patients] == ["B1", "A2", "B3"]
+    assert some.labels.tolist() == [1, 0, 1]
+    assert some.image_ids.tolist() == [second.image_ids[1], first.image_ids[2], second.image_ids[3]]
+    assert (images_of(some) == np.concatenate([images_of(first), images_of(second)])[rows]).all()
+    assert join(first, first).patients.tolist() == [*first.patients.tolist()] * 2  # of the same name, so the same

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cluster.session import Session
 from leukmodels.errors import DataError
-from leukmodels.pixels import Blocks, Images, Pixels, Streamed
+from leukmodels.pixels import Blocks, Images, Pixels, Streamed, joined
 from toy_cells import folder, numbered, numbers, some_rows, stream
 
 
@@ -62,6 +62,23 @@ def test_arranged_rows_are_the_same_rows_and_the_same_in_every_worker(
         if isinstance(some, Blocks):
             assert (arranged == rows).all()
             assert rng.random() == np.random.default_rng(seed).random()  # nothing was drawn
+
+
+@settings(deadline=None)
+@given(data=st.data(), n=st.integers(1, 20), m=st.integers(1, 20))
+def test_some_of_both_are_the_images_of_their_rows(data: st.DataObject, n: int, m: int) -> None:
+    with either(data, n) as first, either(data, m) as second:
+        rows = some_rows(data, n + m)
+        alike = type(first) is type(second)
+        if not alike or (isinstance(first, Streamed) and first.rows_a_shard != second.rows_a_shard):  # type: ignore[attr-defined]
+            with pytest.raises(DataError, match="cannot be joined"):
+                joined(first, second)
+            return
+        both = joined(first, second).take(rows)
+        assert len(both) == len(rows)
+        order = both.arrange(np.arange(len(rows)), np.random.default_rng(0))
+        found = [number for batch in numbers(both.batches(order, 4)) for number in batch]
+    assert found == [row if row < n else row - n for row in rows[order].tolist()]
 
 
 def block(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> Images:
