@@ -59,6 +59,7 @@ class KerasModels:
     def retrain(self, task: Task, data: Placed, plan: TrialPlan) -> Answer:
         """Train; a training that diverges is an answer."""
         KerasExperiment().warm_up(plan)
+        from leukmodels import checkpoint
         from leukmodels.cells import join
         from leukmodels.crossvalidation import Development, train_and_ask
         from leukmodels.errors import TrainingDivergedError
@@ -88,9 +89,11 @@ class KerasModels:
                 precision=plan.precision,
             )
         except TrainingDivergedError as error:
+            checkpoint.remove(task.folder)
             return Answer(which=task.which, metrics={}, reason=str(error))
         about = cells.take(task.round.asked)
         write_scores(task.folder / "scores.parquet", about, asked.scores)
+        checkpoint.remove(task.folder)
         metrics = score(about.labels, asked.scores).to_dict()
         return Answer(which=task.which, metrics=metrics, best_epoch=asked.best_epoch)
 
