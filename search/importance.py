@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Mapping
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from leukmodels.space import Space
 from search.aims import Aims
@@ -29,6 +28,9 @@ def importances(record: StudyRecord, space: Space, aims: Aims) -> Mapping[str, M
     feasible = [trial for trial in record.by_state(TrialState.COMPLETE) if aims.admit(trial.metrics)]
     if len(feasible) < FEWEST:
         return {}
+    # Only now: it brings scikit-learn, a second of the start of every search.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     study = told(StudyRecord(trials={trial.number: trial for trial in feasible}), space, aims)
     evaluator = PedAnovaImportanceEvaluator(target_quantile=_BEST)
     found = {}
