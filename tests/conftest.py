@@ -1,9 +1,11 @@
 """Fixtures that several test modules share."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 
 from cluster.session import Session, open_session
 from leukmodels.readers.source import open_source
@@ -14,9 +16,23 @@ from search.data.account import take_account
 from search.data.cache import PixelCache
 from search.data.prepare import Prepared
 from search.folder import StudyFolder
+from search.tracking.store import connect
+from search.tracking.tracker import default_uri
 from studies import begin
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs Ray; and where pytest-xdist has several processes, give one all of that, and each module to one.
+
+    So Ray is started once, and what a module prepares is prepared once.
+    """
+    for item in items:
+        needs_ray = "session" in getattr(item, "fixturenames", ())
+        if needs_ray:
+            item.add_marker(pytest.mark.ray)
+        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray else item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +48,13 @@ def session() -> Iterator[Session]:
     """Return the one local Ray of all tests."""
     with open_session(dashboard=False, cpus=2) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def ray_address(session: Session) -> str:
+    """Return what RAY_ADDRESS is to be for another process to join that Ray."""
+    address: str = ray.get_runtime_context().gcs_address
+    return address
 
 
 @pytest.fixture
@@ -74,12 +97,20 @@ def object_store(running_object_store: ObjectStore, monkeypatch: pytest.MonkeyPa
     return running_object_store
 
 
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a storage folder with an MLflow store."""
-    from mlflow_view import make_store  # brings MLflow, which most tests do without
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of an empty MLflow store, to copy: its migrations take a second and a half each time."""
+    folder = tmp_path_factory.mktemp("store")
+    connect(default_uri(folder))
+    return folder / "mlflow.db"
 
-    return make_store(tmp_path_factory.mktemp("storage of studies"))  # blanks on purpose
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """Return a storage folder with an MLflow store."""
+    folder = tmp_path_factory.mktemp("storage of studies")  # blanks on purpose
+    shutil.copy(empty_store, folder)
+    return folder
 
 
 @pytest.fixture

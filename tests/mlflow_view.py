@@ -1,20 +1,10 @@
 """Reads back what MLflow holds of a study."""
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 from search.folder import StudyFolder
 from search.tracking.ledger import find_runs
 from search.tracking.store import connect
-from search.tracking.tracker import default_uri
-
-
-def make_store(storage: Path) -> Path:
-    """Make the store of ``storage``, and a copy of it that stays empty; return the folder."""
-    connect(default_uri(storage))
-    shutil.copyfile(storage / "mlflow.db", storage / "empty.db")
-    return storage
 
 
 def runs_of(folder: StudyFolder, uri: str) -> tuple[Any, dict[int, Any]]:

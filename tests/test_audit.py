@@ -1,5 +1,6 @@
 """Whether the ledgers of a study agree, and where not."""
 
+import shutil
 import sqlite3
 
 import pytest
@@ -12,10 +13,10 @@ from search.tracking.tracker import default_uri
 from studies import begin, complete, evaluate, recording, start, stop
 
 
-@pytest.fixture
-def study(tmp_path):
-    """Return a study of three trials, two of them ended, that MLflow knows all of."""
-    folder = begin(tmp_path / "study")
+@pytest.fixture(scope="module")
+def told(storage):
+    """Return a study of three trials, two of them ended, that MLflow knows all of; to copy, with its storage."""
+    folder = begin(storage / "study")
     with recording(folder) as recorder:
         for number in range(3):
             start(recorder, number)
@@ -23,8 +24,14 @@ def study(tmp_path):
             evaluate(recorder, number, 2)
         complete(recorder, 0)
         stop(recorder, 1)
-    catch_up(folder, default_uri(tmp_path))
+    catch_up(folder, default_uri(storage))
     return folder
+
+
+@pytest.fixture
+def study(told, tmp_path):
+    """Return a copy of that study, to break."""
+    return StudyFolder(shutil.copytree(told.path.parent, tmp_path / "storage") / told.name)
 
 
 def said(capsys, folder):

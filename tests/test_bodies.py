@@ -1,5 +1,6 @@
 """What turns an image into a feature map: from scratch, from a base model, pre-trained."""
 
+import functools
 from pathlib import Path
 
 import h5py
@@ -25,6 +26,18 @@ pytestmark = pytest.mark.keras
 
 PX = 16
 RANDOM = {name: Weights(path=None, sha256="") for name in PRETRAINED}
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Return what gives the body of a name with random weights, for images of 32 px; for reading only."""
+    return functools.cache(lambda name: pretrained(name, RANDOM[name], image_px=32))
+
+
+@pytest.fixture(scope="module")
+def published() -> keras.Model:
+    """Return the network of keras.applications whose weights are put into files."""
+    return keras.applications.MobileNetV3Small(include_top=False, weights=None, input_shape=(32, 32, 3))
 
 
 def saved(path: Path, **choice) -> dict[str, Weights]:
@@ -89,9 +102,8 @@ def test_blocks_of_a_body_from_scratch_are_those_of_its_names():
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "resnet50_v2"])
-def test_blocks_of_a_pretrained_body_end_where_its_map_is_halved_whatever_the_size(name):
-    keras.utils.clear_session()
-    small, large = (pretrained(name, RANDOM[name], image_px=px) for px in (32, 256))
+def test_blocks_of_a_pretrained_body_end_where_its_map_is_halved_whatever_the_size(network, name):
+    small, large = network(name), pretrained(name, RANDOM[name], image_px=256)
     of_small, of_large = block_of(small), block_of(large)
     blocks = [of_large[layer.name] for layer in large.layers]
     assert blocks == [of_small[layer.name] for layer in small.layers]
@@ -206,7 +218,7 @@ def test_pretrained_networks_build_answer_and_come_back_from_their_files(name, t
 
 
 @pytest.mark.parametrize(
-    ("name", "network", "prepared"),
+    ("name", "alike", "prepared"),
     [
         ("mobilenet_v3_small", keras.applications.MobileNetV3Small, keras.applications.mobilenet_v3.preprocess_input),
         (
@@ -217,11 +229,10 @@ def test_pretrained_networks_build_answer_and_come_back_from_their_files(name, t
         ("resnet50_v2", keras.applications.ResNet50V2, keras.applications.resnet_v2.preprocess_input),
     ],
 )
-def test_a_pretrained_network_sees_what_it_was_trained_on(name, network, prepared):
+def test_a_pretrained_network_sees_what_it_was_trained_on(network, name, alike, prepared):
     """Pixels give what the network alone gives after keras.applications' own preprocessing."""
-    keras.utils.clear_session()
-    body = pretrained(name, RANDOM[name], image_px=32)
-    alone = network(include_top=False, weights=None, input_shape=(32, 32, 3))
+    body = network(name)
+    alone = alike(include_top=False, weights=None, input_shape=(32, 32, 3))
     alone.set_weights(body.get_weights())
     images = images_of(cells(n=2, image_px=32)).astype(np.float32)
     expected = np.asarray(alone(prepared(images.copy()), training=False))
@@ -229,18 +240,16 @@ def test_a_pretrained_network_sees_what_it_was_trained_on(name, network, prepare
 
 
 @pytest.mark.parametrize("file", ["small.weights.h5", "small.h5"])
-def test_weights_come_from_the_file_and_a_file_of_another_network_is_refused(file, tmp_path):
+def test_weights_come_from_the_file_and_a_file_of_another_network_is_refused(published, file, tmp_path):
     """In Keras' present format, and in the older one of the published files."""
-    keras.utils.clear_session()
-    made = keras.applications.MobileNetV3Small(include_top=False, weights=None, input_shape=(32, 32, 3))
     if file == "small.h5":
         with h5py.File(tmp_path / file, "w") as archive:
-            legacy_h5_format.save_weights_to_hdf5_group(archive, made)
+            legacy_h5_format.save_weights_to_hdf5_group(archive, published)
     else:
-        made.save_weights(tmp_path / file)
+        published.save_weights(tmp_path / file)
     weights = {"mobilenet_v3_small": Weights.of(tmp_path / file)}
     model = build(HyperParams(backbone="mobilenet_v3_small"), image_px=48, black_background=False, weights=weights)
-    for mine, theirs in zip(model.get_layer("body").get_weights(), made.get_weights(), strict=True):
+    for mine, theirs in zip(model.get_layer("body").get_weights(), published.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     with pytest.raises(ConfigError, match="does not hold weights of mobilenet_v3_large"):
         pretrained("mobilenet_v3_large", weights["mobilenet_v3_small"], image_px=32)

@@ -1,8 +1,13 @@
-"""Drivers that are killed: whatever the moment, a resume ends with every trial finished once in every ledger."""
+"""Drivers that are killed: whatever the moment, a resume ends with every trial finished once in every ledger.
+
+They join the one Ray of all tests, so a killed driver leaves it standing, as it would a cluster.
+"""
 
 import contextlib
+import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,37 +15,57 @@ import time
 from pathlib import Path
 
 import pytest
-import ray
 
+import toy
 from ledgers import check_ledgers_agree, ends
 from search import journal
 from search.folder import StudyFolder
 from search.records import TrialState, fold
 
 ROOT = Path(__file__).parent.parent
-TRIALS, EPOCHS = 40, 4
+KILLS, TRIALS, EPOCHS = 12, 30, 4
 
 
-@pytest.fixture(scope="module")
-def ray_address(session):
-    """Return where the one Ray of all tests answers: a killed driver leaves it standing, as it would a cluster."""
-    return ray.get_runtime_context().gcs_address
+@pytest.fixture
+def folder(tmp_path, empty_store):
+    """Return where a study may be begun, beside an MLflow store."""
+    shutil.copy(empty_store, tmp_path)
+    return tmp_path / "study"
 
 
-def start(*command, **variables):
-    """Start a driver in a process group of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+@pytest.fixture
+def start_toy(folder, ray_address, monkeypatch):
+    """Return what starts a driver of the toy study: forked from a process in which all that it needs is imported."""
+    monkeypatch.setenv("RAY_ADDRESS", ray_address)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["toy"])
+
+    def start(**given):
+        driver = forking.Process(target=toy.drive_toy, args=(folder,), kwargs=given, daemon=True)
+        driver.start()
+        return driver
+
+    return start
 
 
-def wait_for_events(folder, count, driver, *, kind=None, timeout_s=120):
-    """Wait until the journal holds ``count`` events (of ``kind``), or the driver ends."""
+def start_search(*arguments, ray_address):
+    """Start a search in a process of its own."""
+    command = [sys.executable, "-m", "search.run", "--no-dashboard", *map(str, arguments)]
+    environment = {**os.environ, "RAY_ADDRESS": ray_address}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+
+def wait_for(happened, runs, timeout_s=120):
+    """Wait until something has happened, or ``runs`` says that nothing more will."""
     deadline = time.monotonic() + timeout_s
-    while driver.poll() is None and time.monotonic() < deadline:
-        events = journal.read(StudyFolder(folder).journal)
-        if sum(kind is None or event["event"] == kind for event in events) >= count:
-            return
-        time.sleep(0.02)
+    while not happened() and runs() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def count(folder, kind=None):
+    """Return how many events (of ``kind``) the journal holds."""
+    return sum(kind in (None, event["event"]) for event in journal.read(StudyFolder(folder).journal))
 
 
 def kill_a_worker(folder, rng):
@@ -54,74 +79,64 @@ def kill_a_worker(folder, rng):
 
 
 @pytest.mark.timeout(600)
-def test_twenty_kills_at_random_moments_lose_and_repeat_nothing(ray_address, tmp_path):
+def test_kills_at_random_moments_lose_and_repeat_nothing(folder, start_toy):
     rng = random.Random(20261121)
-    folder = tmp_path / "study"
-    command = [ROOT / "tests" / "toy.py", folder, TRIALS, EPOCHS, 0.2]
-    finished, driver = [], start(*command, RAY_ADDRESS=ray_address)
-    for _ in range(20):
+    asked = {"trials": TRIALS, "epochs": EPOCHS, "scheduler": "asha", "grace": 1, "plateau": 0, "seconds": 0.2}
+    finished, driver = [], start_toy(**asked)
+    for _ in range(KILLS):
         # A few events on, and then a little more, so that any line of code may be hit.
-        wait_for_events(folder, len(journal.read(StudyFolder(folder).journal)) + rng.randrange(1, 7), driver)
+        due = count(folder) + rng.randrange(1, 7)
+        wait_for(lambda due=due: count(folder) >= due, driver.is_alive)
         time.sleep(rng.uniform(0, 0.3))
-        assert driver.poll() is None, "the study ended before it could be killed"
+        assert driver.is_alive(), "the study ended before it could be killed"
         victims = rng.choice(["driver", "worker", "both"])
         if victims != "driver":
             kill_a_worker(folder, rng)
         if victims != "worker":
             driver.kill()
-            driver.wait()
-            driver = start(*command, RAY_ADDRESS=ray_address)
+            driver.join()
+            driver = start_toy(**asked)
         assert ends(folder)[: len(finished)] == finished
         finished = ends(folder)
         assert len(set(finished)) == len(finished)
-    assert driver.wait(timeout=200) == 0
+    driver.join(200)
+    assert driver.exitcode == 0
     record = check_ledgers_agree(folder, trials=TRIALS)
     assert record.sessions >= 5
     assert record.count(TrialState.COMPLETE) + record.count(TrialState.STOPPED) >= TRIALS - 3  # by workers lost thrice
     assert all(len(trial.epochs) == EPOCHS for trial in record.by_state(TrialState.COMPLETE))
     assert all(trial.verdicts[-1].stops for trial in record.by_state(TrialState.STOPPED))
-    assert [event["event"] for event in journal.read(StudyFolder(folder).journal)].count("study_finished") == 1
+    assert count(folder, "study_finished") == 1
 
 
 @pytest.mark.timeout(300)
-def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_known(ray_address, tmp_path):
-    command = ["-m", "search.run", "--storage", tmp_path, "--no-dashboard", "--out", tmp_path / "exported"]
-    small = [
-        "--preset",
-        "smoke",
-        "--scheduler",
-        "none",
-        "--trials",
-        2,
-        "--epochs",
-        8,
-        "--patience",
-        8,
-        "--image-px",
-        16,
-    ]
-    new = [*command, "--task", "runx1", "--name", "study", "--cells-per-patient", 3, *small]
-    folder = tmp_path / "study"
+def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_known(ray_address, folder, tmp_path):
+    def start(*arguments):
+        return start_search("--storage", tmp_path, "--out", tmp_path / "exported", *arguments, ray_address=ray_address)
+
+    def runs():
+        return driver.poll() is None
+
+    new = "--task runx1 --name study --preset smoke --scheduler none --trials 2 --concurrency 1 --cells-per-patient 2"
+    new = [*new.split(), "--epochs", 8, "--patience", 8, "--image-px", 16]
     # First while the images are still being prepared: nothing is begun, and the same command may be given again.
-    driver = start(*new, RAY_ADDRESS=ray_address)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "synthetic").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    driver = start(*new)
+    wait_for((tmp_path / "synthetic").exists, runs)
     driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=60) == 130
     assert not StudyFolder(folder).exists
-    driver = start(*new, RAY_ADDRESS=ray_address)
-    wait_for_events(folder, 2, driver, kind="epoch")
+    driver = start(*new)
+    wait_for(lambda: count(folder, "epoch") >= 2, runs)
     driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=60) == 130
     assert journal.read(StudyFolder(folder).journal)[-1]["event"] == "study_interrupted"
-    driver = start(*command, "--resume", folder, RAY_ADDRESS=ray_address)
-    wait_for_events(folder, 5, driver, kind="epoch")
+    driver = start("--resume", folder)
+    wait_for(lambda: count(folder, "epoch") >= 5, runs)
     driver.kill()
     driver.wait()
     before = fold(journal.read(StudyFolder(folder).journal))
     assert before.by_state(TrialState.RUNNING), "the study ended before it could be killed"
-    assert start(*command, "--resume", folder, RAY_ADDRESS=ray_address).wait(timeout=200) == 0
+    assert start("--resume", folder).wait(timeout=200) == 0
     record = check_ledgers_agree(folder, trials=2)
     assert record.sessions == 3
     for number, trial in before.trials.items():

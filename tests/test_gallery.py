@@ -16,6 +16,11 @@ from search.records import Verdict
 
 
 @pytest.fixture
+def study(tmp_path):
+    return studies.begin(tmp_path / "study")
+
+
+@pytest.fixture
 def searched(study):
     """Return a study of 16 complete trials, whose recall follows the learning rate, and 8 that rungs stopped."""
     rng = np.random.default_rng(0)

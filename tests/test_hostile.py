@@ -1,6 +1,7 @@
 """A collection of hostile files: none hurts a neighbour, and each is used or set aside with its reason."""
 
 import csv
+import os
 import re
 import socket
 import socketserver
@@ -119,13 +120,14 @@ def test_a_second_run_gives_the_same_account_and_opens_only_what_could_not_be_re
     assert again.split == account.result.split
 
 
-def test_the_command_refuses_above_max_bad_before_training_and_names_every_file(account, tmp_path):
+def test_the_command_refuses_above_max_bad_before_training_and_names_every_file(account, ray_address, tmp_path):
     options = {"task": "runx1", "preset": "smoke", "data": account.root, "storage": tmp_path, "max-bad": 0.2}
-    options |= {"image-px": PX, "cache": account.cache.folder}
+    options |= {"image-px": PX, "cache": account.cache.folder, "concurrency": 1}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     done = subprocess.run(
         [sys.executable, "-m", "search.run", *arguments, "--no-dashboard"],
         cwd=ROOT,
+        env={**os.environ, "RAY_ADDRESS": ray_address},
         capture_output=True,
         text=True,
         check=False,

@@ -47,7 +47,7 @@ def test_the_defaults_are_the_published_cnn() -> None:
 
 
 # Shrinking a failure would build hundreds of models.
-@settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(points(), st.sampled_from(["float32", "bfloat16"]))
 def test_any_point_of_the_space_builds_trains_a_step_and_comes_back_from_its_file(
     point: dict[str, Any], precision: Precision

@@ -209,7 +209,6 @@ def test_workers_get_a_source_without_its_listing_or_any_credentials(
     assert ray.get(ray.put(source)).read("s3://many/A/p/7.png", max_bytes=MANY) == b"1"
 
 
-@pytest.mark.ray
 def test_a_ray_worker_reads_what_the_driver_listed(session: Session, object_store: ObjectStore, tmp_path: Path) -> None:
     object_store.put("worker", {"A/p/1.png": b"far"})
     (tmp_path / "A" / "p").mkdir(parents=True)

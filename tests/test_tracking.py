@@ -159,7 +159,12 @@ def serve(tmp_path: Path, port: int) -> Iterator[Callable[[], subprocess.Popen[b
         command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]
         command += ["--artifacts-destination", str(tmp_path / "artifacts")]
         process = subprocess.Popen(
-            command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # a dozen processes that nobody asks
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         started.append(process)
         return process
@@ -184,9 +189,9 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def test_server_that_dies_midway_is_caught_up_with(
-    tmp_path: Path, port: int, storage: Path, serve: Callable[[], subprocess.Popen[bytes]]
+    tmp_path: Path, port: int, empty_store: Path, serve: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
-    shutil.copyfile(storage / "empty.db", tmp_path / "server.db")  # spares the server its migrations
+    shutil.copyfile(empty_store, tmp_path / "server.db")  # spares the server its migrations
     uri = f"http://127.0.0.1:{port}"
     folder = studies.begin(tmp_path / "studies" / "study", tracking_uri=uri)
     tracker = Tracker(folder, uri=study_uri(folder))

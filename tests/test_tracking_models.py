@@ -17,12 +17,12 @@ pytestmark = pytest.mark.keras
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+def study(storage: Path) -> StudyFolder:
     """A study with three trials on the front and one off it, each with a model; one member's file is gone."""
     from leukmodels.hparams import HyperParams
     from leukmodels.model import build
 
-    folder = studies.begin(tmp_path_factory.mktemp("storage") / "study")
+    folder = studies.begin(storage / "study")
     model = build(HyperParams(filters=16, blocks=2, augmentation=0.5), image_px=16, black_background=False)
     with studies.recording(folder) as recorder:
         for trial, (recall, specificity) in enumerate([(0.9, 0.6), (0.7, 0.9), (0.8, 0.8), (0.6, 0.7)]):

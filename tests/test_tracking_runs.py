@@ -184,7 +184,7 @@ def test_run_that_a_server_made_twice_is_deleted(study: StudyFolder) -> None:
 
 
 def test_store_that_lost_a_run_and_another_store_are_told_anew(
-    study: StudyFolder, storage: Path, tmp_path: Path
+    study: StudyFolder, empty_store: Path, tmp_path: Path
 ) -> None:
     of_every_kind(study)
     uri = study_uri(study)
@@ -193,6 +193,6 @@ def test_store_that_lost_a_run_and_another_store_are_told_anew(
     connect(uri).delete_run(runs_of(study, uri)[1][3].info.run_id)
     catch_up(study, uri)
     assert all_that_mlflow_holds(study, uri) == before
-    other = f"sqlite:///{shutil.copyfile(storage / 'empty.db', tmp_path / 'other.db')}"
+    other = f"sqlite:///{shutil.copyfile(empty_store, tmp_path / 'other.db')}"
     assert catch_up(study, other) == len(journal.read(study.journal))
     assert all_that_mlflow_holds(study, other) == before

@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.keras
 
 DATA = training_data()
 Epochs = list[tuple[int, dict[str, float]]]
+Trained = tuple[keras.Model, Fitted | None, Epochs]
 
 
 def train(
@@ -38,7 +40,7 @@ def train(
     epochs: int = 3,
     seed: int = 7,
     stop_at: int = 0,
-) -> tuple[keras.Model, Fitted | None, Epochs]:
+) -> Trained:
     """Return model, what fit returned (None if stopped by the report of epoch stop_at) and the reported epochs."""
     reported: Epochs = []
 
@@ -58,6 +60,25 @@ def train(
     return model, fitted, reported
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Return a training of three epochs that nothing interrupted."""
+    return train(tmp_path_factory.mktemp("whole"), tiny())
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trained]:
+    """Return a training of two epochs and its folder, for reading only."""
+    folder = tmp_path_factory.mktemp("two")
+    return folder, train(folder, tiny(), epochs=2)
+
+
+@pytest.fixture
+def folder(two: tuple[Path, Trained], tmp_path: Path) -> Path:
+    """Return a copy of that folder, to go on with."""
+    return shutil.copytree(two[0], tmp_path / "two")
+
+
 def without_times(history: Epochs) -> list[Any]:
     return [
         (epoch, {k: v for k, v in n.items() if k not in ("seconds", "images_per_s", "latency_ms")})
@@ -65,8 +86,8 @@ def without_times(history: Epochs) -> list[Any]:
     ]
 
 
-def test_every_epoch_is_reported_with_all_numbers_after_its_checkpoint(tmp_path: Path) -> None:
-    _, fitted, reported = train(tmp_path, tiny())
+def test_every_epoch_is_reported_with_all_numbers_after_its_checkpoint(whole: Trained) -> None:
+    _, fitted, reported = whole
     assert fitted is not None
     assert [epoch for epoch, _ in reported] == [1, 2, 3]
     measured = {
@@ -101,17 +122,25 @@ def test_training_learns(choice: dict[str, Any], tmp_path: Path) -> None:
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("choice", [{}, {"dropout": 0.5, "augmentation": 0.5, "class_balance": "patients"}])
-def test_a_stopped_trial_goes_on_to_the_end_of_an_uninterrupted_one(choice: dict[str, Any], tmp_path: Path) -> None:
-    whole, _, expected = train(tmp_path / "whole", tiny(**choice))
-    _, stopped, _ = train(tmp_path / "halves", tiny(**choice), stop_at=1)
-    resumed, _, after = train(tmp_path / "halves", tiny(**choice))
+def check_goes_on(folder: Path, whole: Trained, **choice: Any) -> None:
+    """Check that a trial that is stopped goes on to the end of the ``whole`` one."""
+    _, stopped, _ = train(folder, tiny(**choice), stop_at=1)
+    resumed, _, after = train(folder, tiny(**choice))
     assert stopped is None
-    for (epoch, numbers), (wanted_epoch, wanted) in zip(without_times(after), without_times(expected), strict=True):
+    for (epoch, numbers), (wanted_epoch, wanted) in zip(without_times(after), without_times(whole[2]), strict=True):
         assert epoch == wanted_epoch
         assert numbers == pytest.approx(wanted, rel=1e-5)
-    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+    for ours, theirs in zip(resumed.get_weights(), whole[0].get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_stopped_trial_goes_on_to_the_end_of_an_uninterrupted_one(whole: Trained, tmp_path: Path) -> None:
+    check_goes_on(tmp_path, whole)
+
+
+def test_a_stopped_trial_goes_on_whatever_is_drawn(tmp_path: Path) -> None:
+    choice = {"dropout": 0.5, "augmentation": 0.5, "class_balance": "patients"}
+    check_goes_on(tmp_path / "halves", train(tmp_path / "whole", tiny(**choice)), **choice)
 
 
 def test_a_state_that_is_not_due_is_not_written(tmp_path: Path) -> None:
@@ -123,23 +152,23 @@ def test_a_state_that_is_not_due_is_not_written(tmp_path: Path) -> None:
     assert len(fit(model, DATA, tiny(), budget=budget, seed=7, folder=tmp_path, report=report).history) == 2
 
 
-def test_epochs_of_the_checkpoint_are_reported_again(tmp_path: Path) -> None:
-    _, _, first = train(tmp_path, tiny(), epochs=2)
-    _, _, again = train(tmp_path, tiny(), epochs=2)
-    assert again == first
+def test_epochs_of_the_checkpoint_are_reported_again(two: tuple[Path, Trained], folder: Path) -> None:
+    assert train(folder, tiny(), epochs=2)[2] == two[1][2]
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 3])
 def test_the_best_weights_are_stored_only_where_the_last_ones_are_not_they(
-    stop_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stop_at: int, two: tuple[Path, Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    best, fitted, _ = two[1]
+    assert fitted is not None
+    assert fitted.best_epoch == 2
     monkeypatch.setattr(Fitted, "best_epoch", property(lambda fitted: min(2, len(fitted.history))))
-    wanted, _, _ = train(tmp_path / "two", tiny(), epochs=2)
-    train(tmp_path / "four", tiny(), epochs=4, stop_at=stop_at)
-    stored = checkpoint.load(tmp_path / "four" / checkpoint.FILE_NAME)
+    train(tmp_path, tiny(), epochs=4, stop_at=stop_at)
+    stored = checkpoint.load(tmp_path / checkpoint.FILE_NAME)
     assert bool(stored.best) is (stop_at == 3)  # type: ignore[union-attr]
-    found, _, _ = train(tmp_path / "four", tiny(), epochs=4)
-    for ours, theirs in zip(found.get_weights(), wanted.get_weights(), strict=True):
+    found, _, _ = train(tmp_path, tiny(), epochs=4)
+    for ours, theirs in zip(found.get_weights(), best.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -156,28 +185,29 @@ def flip_a_bit(content: bytearray) -> bytearray:
     "change",
     [lambda content: content[: len(content) // 2], lambda _: bytearray(), lambda _: bytearray(b"x"), flip_a_bit],
 )
-def test_an_unreadable_checkpoint_starts_the_trial_from_scratch(
-    change: Callable[[bytearray], bytearray], tmp_path: Path
-) -> None:
-    _, _, first = train(tmp_path, tiny(), stop_at=1)
-    damage(tmp_path / checkpoint.FILE_NAME, change)
-    assert checkpoint.load(tmp_path / checkpoint.FILE_NAME) is None
-    _, _, again = train(tmp_path, tiny(), stop_at=1)
-    assert again[0][1]["loss"] == pytest.approx(first[0][1]["loss"], rel=1e-5)
+def test_a_damaged_checkpoint_is_none(change: Callable[[bytearray], bytearray], folder: Path) -> None:
+    assert checkpoint.load(folder / checkpoint.FILE_NAME) is not None
+    damage(folder / checkpoint.FILE_NAME, change)
+    assert checkpoint.load(folder / checkpoint.FILE_NAME) is None
 
 
-def test_the_checkpoint_of_another_trial_is_not_taken(tmp_path: Path) -> None:
-    train(tmp_path, tiny(), epochs=2)
-    assert len(train(tmp_path, tiny(learning_rate=1e-4), epochs=1)[2]) == 1
-    assert len(checkpoint.load(tmp_path / checkpoint.FILE_NAME).history) == 1  # type: ignore[union-attr]
+def test_an_unreadable_checkpoint_starts_the_trial_from_scratch(two: tuple[Path, Trained], folder: Path) -> None:
+    damage(folder / checkpoint.FILE_NAME, flip_a_bit)
+    _, _, again = train(folder, tiny(), stop_at=1)
+    assert again[0][1]["loss"] == pytest.approx(two[1][2][0][1]["loss"], rel=1e-5)
+    assert len(checkpoint.load(folder / checkpoint.FILE_NAME).history) == 1  # type: ignore[union-attr]
 
 
-def test_a_checkpoint_of_another_model_changes_nothing(tmp_path: Path) -> None:
-    train(tmp_path, tiny(), epochs=1)
+def test_the_checkpoint_of_another_trial_is_not_taken(folder: Path) -> None:
+    assert len(train(folder, tiny(learning_rate=1e-4), epochs=1)[2]) == 1
+    assert len(checkpoint.load(folder / checkpoint.FILE_NAME).history) == 1  # type: ignore[union-attr]
+
+
+def test_a_checkpoint_of_another_model_changes_nothing(two: tuple[Path, Trained]) -> None:
     other = build(tiny(dense_units=17), image_px=8, black_background=False)
     graphs.compile_model(other, tiny(dense_units=17), steps=1)
     before = other.get_weights()
-    assert not checkpoint.restore(other, checkpoint.load(tmp_path / checkpoint.FILE_NAME))  # type: ignore[arg-type]
+    assert not checkpoint.restore(other, checkpoint.load(two[0] / checkpoint.FILE_NAME))  # type: ignore[arg-type]
     assert all((a == b).all() for a, b in zip(before, other.get_weights(), strict=True))
 
 

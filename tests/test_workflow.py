@@ -1,4 +1,7 @@
-"""Whole studies with real training, from a folder of images to an exported model, on the shared local Ray."""
+"""Whole studies from a folder of images to an exported model, on the shared local Ray.
+
+With real training where models matter, and with the toy's otherwise.
+"""
 
 import json
 import shutil
@@ -10,13 +13,29 @@ from folders import draw_folder
 from ledgers import check_ledgers_agree
 from leukmodels import checkpoint
 from leukmodels.errors import ConfigError, DataError, StudyError
+from leukmodels.hparams import HyperParams
+from leukmodels.model import build
 from leukmodels.predictor import Predictor
 from leukmodels.space import Int, to_dict
-from search import journal, planning, workflow
+from search import journal, planning, study, workflow
 from search.folder import SCHEMA, StudyFolder
 from search.records import DEFAULT, LOADED, StudyRecord, TrialState, fold
+from toy import Toy
 
 SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_bad": 0.1}
+
+
+@pytest.fixture
+def storage(tmp_path, empty_store):
+    """Return a storage folder of the test's own, with an MLflow store."""
+    shutil.copy(empty_store, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def without_training(monkeypatch):
+    """Have the toy stand in for the training."""
+    monkeypatch.setattr(study, "KerasExperiment", Toy)
 
 
 def plan(task, storage, *, data, name="study", **given):
@@ -51,11 +70,10 @@ def check_study(storage, name, *, trials, complete_at_least=1):
     return folder, config, predictor
 
 
-@pytest.mark.timeout(300)
-def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, shared_data, tmp_path, capsys):
+def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, shared_data, storage, capsys):
     data = shared_data / "c-nmc-2019"
-    assert workflow.carry_out(plan("b_all", tmp_path, data=data, name="b_all"), session)
-    folder, config, predictor = check_study(tmp_path, "b_all", trials=3)
+    assert workflow.carry_out(plan("b_all", storage, data=data, name="b_all"), session)
+    folder, config, predictor = check_study(storage, "b_all", trials=3)
     assert config["task"] == "b_all"
     precision = folder.read_manifest()["config"]["precision"]
     assert config["training"]["precision"] == precision != "auto"
@@ -68,9 +86,8 @@ def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, s
     assert "python -m search.export" in out
 
 
-@pytest.mark.timeout(300)
 def test_a_users_own_task_on_the_real_lmu_sample_says_that_it_cannot_split_by_patient(
-    session, shared_data, tmp_path, capsys
+    session, shared_data, storage, tmp_path, capsys
 ):
     task = tmp_path / "blasts.toml"
     task.write_text('name = "blasts"\nreader = "folders"\ndisease = ["MYO"]\ncontrol = ["LYT", "MON", "NGS", "EOS"]\n')
@@ -80,28 +97,37 @@ def test_a_users_own_task_on_the_real_lmu_sample_says_that_it_cannot_split_by_pa
         "max_parameters": 1e9,
         "sampler": "nsga2",
         "grace": 1,
+        "concurrency": 1,
     }
-    assert workflow.carry_out(plan(task, tmp_path, data=shared_data / "aml-lmu", name="blasts", **given), session)
-    folder, config, _ = check_study(tmp_path, "blasts", trials=3)
+    assert workflow.carry_out(plan(task, storage, data=shared_data / "aml-lmu", name="blasts", **given), session)
+    folder, config, _ = check_study(storage, "blasts", trials=3)
     assert folder.read_manifest()["objectives"] == ["recall", "accuracy", "latency_ms"]
     assert config["validation"]["latency_ms"] > 0
     assert not folder.read_manifest()["data"]["patient_level"]
     assert "patient" in capsys.readouterr().out
 
 
-@pytest.mark.timeout(300)
-def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session, tmp_path, capsys):
-    root = draw_folder(tmp_path / "mll")
-    assert workflow.carry_out(plan("runx1", tmp_path, data=root, trials=1), session)
-    folder = StudyFolder(tmp_path / "study")
-    # The images have moved; and the place to export to is lost while the study runs: its result is said all the same.
+def test_a_finished_study_goes_on_with_more_trials_and_the_same_cells_but_not_on_other_data(
+    session, without_training, storage, tmp_path, capsys
+):
+    root, listed = draw_folder(tmp_path / "mll"), tmp_path / "disputed.csv"
+    listed.write_text("image\n" + "\n".join(f"data/RUNX1_RUNX1T1/BA{letter}/image_1.tif" for letter in "ABCDE"))
+    new = plan("runx1", storage, data=root, exclude=listed, trials=1, scheduler="none")
+    assert workflow.carry_out(new, session)
+    assert "27 used, 0 duplicates, 0 quarantined, 3 excluded." in capsys.readouterr().out
+    folder = StudyFolder(storage / "study")
+    assert folder.read_manifest()["data"]["excluded"] == 3
+    # The images have moved, and the list is gone: the study has its own.
     root = root.rename(tmp_path / "moved")
+    listed.unlink()
+    # The place to export to is lost while the study runs: its result is said all the same.
     longer = plan_resume(folder, out=tmp_path / "exported" / "study", trials=2, data=root)
-    (tmp_path / "exported" / "study" / "config.yaml").write_text("kind: something else")
-    capsys.readouterr()
+    longer.out.mkdir(parents=True)
+    (longer.out / "config.yaml").write_text("kind: something else")
     assert workflow.carry_out(longer, session)
     said = capsys.readouterr().out
     assert "2 trials (2 complete)" in said
+    assert "27 used, 0 duplicates, 0 quarantined, 3 excluded." in said
     assert "nothing: " in said
     assert "left alone" in said
     assert folder.report.joinpath("front.png").exists()
@@ -115,48 +141,37 @@ def test_a_finished_study_goes_on_with_more_trials_but_not_on_other_data(session
     assert len(fold(journal.read(folder.journal)).trials) == 2
 
 
-@pytest.mark.timeout(300)
 def test_a_study_starts_from_a_model_of_another_leukemia_and_from_a_network_of_random_weights(
-    session, tmp_path, capsys
+    session, storage, tmp_path, monkeypatch, capsys
 ):
-    given = {"data": draw_folder(tmp_path / "mll"), "image_px": 32}
-    assert workflow.carry_out(plan("npm1", tmp_path, name="npm1", trials=1, **given), session)
+    given = {"data": draw_folder(tmp_path / "mll"), "image_px": 32, "concurrency": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(study, "KerasExperiment", Toy)
+        assert workflow.carry_out(plan("npm1", storage, name="npm1", trials=1, **given), session)
+    base = build(HyperParams(), image_px=32, black_background=False)
+    base.save(storage / "npm1" / "trials" / "00000" / "model.keras")
     given |= {"base_model": "npm1", "backbones": "mobilenet_v3_small=random", "space": "full"}
-    assert workflow.carry_out(plan("runx1", tmp_path, name="runx1", **given), session)
-    folder, config, _ = check_study(tmp_path, "runx1", trials=3)
+    assert workflow.carry_out(plan("runx1", storage, name="runx1", **given), session)
+    folder, config, _ = check_study(storage, "runx1", trials=3)
     trials = fold(journal.read(folder.journal)).trials
     assert [trials[number].params["backbone"] for number in range(3)] == ["cnn", "base", "mobilenet_v3_small"]
     assert [trials[number].source for number in range(3)] == [DEFAULT, LOADED, LOADED]
     assert "filters" not in trials[1].params  # the base model's own
-    assert (folder.weights / "base.keras").read_bytes() == (tmp_path / "npm1/trials/00000/model.keras").read_bytes()
+    assert (folder.weights / "base.keras").read_bytes() == (storage / "npm1/trials/00000/model.keras").read_bytes()
     assert config["starts"]["base"]["task"] == "npm1"
     said = capsys.readouterr().out
     assert "Base model: trial 0 of npm1, trained for npm1; trials may start from its 3 blocks." in said
     assert "Transfer: whether it helped cannot be said" in said
     with pytest.raises(StudyError, match="may have seen patients that are to test it"):
-        workflow.carry_out(plan("runx1", tmp_path, name="other", split_seed=1, **given), session)
-    assert not StudyFolder(tmp_path / "other").exists
+        workflow.carry_out(plan("runx1", storage, name="other", split_seed=1, **given), session)
+    assert not StudyFolder(storage / "other").exists
     # What the study needs is in its folder, and its space is its own.
-    shutil.rmtree(tmp_path / "npm1")
+    shutil.rmtree(storage / "npm1")
     assert plan_resume(folder, out=tmp_path / "elsewhere", trials=4).space.dimensions["backbone"].options == (
         "cnn",
         "base",
         "mobilenet_v3_small",
     )
-
-
-@pytest.mark.timeout(300)
-def test_a_study_leaves_listed_cells_out_and_so_does_its_resume_without_the_list(session, tmp_path, capsys):
-    root = draw_folder(tmp_path / "mll")
-    listed = tmp_path / "disputed.csv"
-    listed.write_text("image\n" + "\n".join(f"data/RUNX1_RUNX1T1/BA{letter}/image_1.tif" for letter in "ABCDE"))
-    assert workflow.carry_out(plan("runx1", tmp_path, data=root, exclude=listed, trials=1), session)
-    assert "27 used, 0 duplicates, 0 quarantined, 3 excluded." in capsys.readouterr().out
-    folder = StudyFolder(tmp_path / "study")
-    assert folder.read_manifest()["data"]["excluded"] == 3
-    listed.unlink()
-    assert workflow.carry_out(plan_resume(folder, out=tmp_path / "exported" / "study", trials=2), session)
-    check_ledgers_agree(folder.path, trials=2)
 
 
 @pytest.mark.parametrize(("state", "left"), [("stopped", False), ("failed", False), ("complete", True)])

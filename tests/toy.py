@@ -1,7 +1,4 @@
-"""A study without Keras: numpy-only trials that take milliseconds, for tests of everything around the training.
-
-As a script it drives one such study, so that a test can kill it: ``python toy.py FOLDER TRIALS EPOCHS SECONDS``.
-"""
+"""A study without Keras: numpy-only trials that take milliseconds, for tests of everything around the training."""
 
 import json
 import os
@@ -22,8 +19,7 @@ from studies import TOLD, begin, config, metrics, outcome
 
 # Workers cannot import a test's module.
 cloudpickle.register_pickle_by_value(studies)
-if __name__ != "__main__":
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 SPACE = Space(
     dimensions={
@@ -93,19 +89,13 @@ def run_toy(folder: Path, session: Session, *, listeners=(), ready=lambda: None,
         )
 
 
-def main(folder: Path, trials: int, epochs: int, seconds: float) -> None:
-    """Drive a toy study with MLflow following, as ``search.run`` does."""
-    storage = folder.parent
-    asked = {"trials": trials, "epochs": epochs, "scheduler": "asha", "grace": 1, "plateau": 0}
-    with open_session(dashboard=False, cpus=2) as opened:
+def drive_toy(folder: Path, *, seconds: float, **given) -> None:
+    """Drive a toy study in a process of its own, with MLflow following, as ``search.run`` does."""
+    with open_session(dashboard=False) as session:
         if not StudyFolder(folder).exists:
-            begin(folder, space=SPACE, **asked)
-        tracker = Tracker(StudyFolder(folder), uri=default_uri(storage))
+            begin(folder, space=SPACE, **given)
+        tracker = Tracker(StudyFolder(folder), uri=default_uri(folder.parent))
         tracker.start()
-        run_toy(folder, opened, experiment=Toy(seconds=seconds), **asked)
+        run_toy(folder, session, experiment=Toy(seconds=seconds), **given)
         if not tracker.stop(60):
             sys.exit(tracker.problem or "MLflow is behind")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
