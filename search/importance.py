@@ -13,7 +13,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from leukmodels.space import Space
 from search.aims import Aims
 from search.records import StudyRecord, TrialState
-from search.searcher import told
+from search.told import told
 
 # Of fewer trials the best quarter is too small to say anything.
 FEWEST = 12
