@@ -22,7 +22,7 @@ from search.aims import Aims
 from search.display.wording import plural
 from search.folder import StudyFolder
 from search.records import StudyRecord, TrialState, fold
-from search.searcher import told
+from search.told import told
 from search.tracking.ledger import LedgerEntry, ledger
 from search.tracking.runs import TRIAL_STATUS, as_param
 from search.tracking.store import redacted

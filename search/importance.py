@@ -12,7 +12,7 @@ import optuna
 from leukmodels.space import Space
 from search.aims import Aims
 from search.records import StudyRecord, TrialState
-from search.searcher import told
+from search.told import told
 
 # Of fewer trials the best quarter is too small to say anything.
 FEWEST = 12

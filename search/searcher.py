@@ -19,9 +19,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState as OptunaState
-from optuna.trial import create_trial
 from ray.tune.search import Searcher
 
 from leukmodels.space import Choice, Dimension, Float, Int, Space
@@ -30,13 +27,8 @@ from search.aims import Aims
 from search.config import Sampler
 from search.prior import Prior
 from search.recorder import Recorder
-from search.records import DEFAULT, LOADED, SAMPLED, WARM, StudyRecord, TrialRecord, TrialState
-
-_STATES = {
-    TrialState.COMPLETE: OptunaState.COMPLETE,
-    TrialState.STOPPED: OptunaState.PRUNED,
-    TrialState.FAILED: OptunaState.FAIL,
-}
+from search.records import DEFAULT, LOADED, SAMPLED, WARM, TrialState
+from search.told import STATES, complete, constraints, told
 
 
 class OptunaSearcher(Searcher):
@@ -90,7 +82,7 @@ class OptunaSearcher(Searcher):
         if self._prior is None or (default := next(defaults, None)) is None:
             return []
         moved, self._prior = self._prior.moved(default.metrics, self._aims), None
-        return [_complete(params, metrics, self._space, self._aims) for params, metrics in moved]
+        return [complete(params, metrics, self._space, self._aims) for params, metrics in moved]
 
     @property
     def has_more(self) -> bool:
@@ -130,7 +122,7 @@ class OptunaSearcher(Searcher):
             self.study.tell(asked, self._aims.values(trial.metrics))
             self.study.add_trials(self._learnt())
         else:
-            self.study.tell(asked, state=_STATES[trial.state])
+            self.study.tell(asked, state=STATES[trial.state])
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: epochs are the scheduler's business, and Optuna learns outcomes only."""
@@ -144,77 +136,6 @@ class OptunaSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Refuse: the journal is what a study is resumed from."""
         raise NotImplementedError("a study is resumed from its journal, not from Tune's state")
-
-
-def told(
-    record: StudyRecord,
-    space: Space,
-    aims: Aims,
-    sampler: optuna.samplers.BaseSampler | None = None,
-    *,
-    learnt: Sequence[optuna.trial.FrozenTrial] = (),
-) -> optuna.Study:
-    """Return an Optuna study that knows what the journal's fold says of every trial; unfinished ones are enqueued.
-
-    ``learnt`` are another study's trials, which come first.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=aims.directions, sampler=sampler)
-    study.add_trials(learnt)
-    for number in sorted(record.trials):
-        trial = record.trials[number]
-        if trial.state is TrialState.RUNNING:
-            study.enqueue_trial(dict(trial.params), user_attrs={"number": number})
-        else:
-            study.add_trial(_as_told(trial, space, aims))
-    return study
-
-
-def constraints(trial: TrialRecord, aims: Aims) -> dict[str, float]:
-    """Return by how much an ended trial breaks what it should keep, as Optuna is told it."""
-    match trial.state:
-        case TrialState.COMPLETE:
-            return aims.violations(trial.metrics)
-        case TrialState.STOPPED:
-            last = trial.verdicts[-1] if trial.verdicts else None
-            place = last.rank / last.size if last else 1.0
-            return {"stopped": (1.0 + place) / (1.0 + len(trial.epochs))}
-        case _:
-            return {}
-
-
-def _as_told(trial: TrialRecord, space: Space, aims: Aims) -> optuna.trial.FrozenTrial:
-    if trial.state is TrialState.COMPLETE:
-        return _complete(trial.params, trial.metrics, space, aims)
-    return create_trial(
-        state=_STATES[trial.state],
-        params=dict(trial.params),
-        distributions={name: distribution(space.dimensions[name]) for name in trial.params},
-        constraints=constraints(trial, aims),
-    )
-
-
-def _complete(
-    params: Mapping[str, Any], metrics: Mapping[str, float], space: Space, aims: Aims
-) -> optuna.trial.FrozenTrial:
-    return create_trial(
-        state=OptunaState.COMPLETE,
-        params=dict(params),
-        distributions={name: distribution(space.dimensions[name]) for name in params},
-        values=aims.values(metrics),
-        constraints=aims.violations(metrics),
-    )
-
-
-def distribution(dimension: Dimension) -> BaseDistribution:
-    """Return Optuna's distribution of ``dimension``; both ends of a range are included on both sides."""
-    match dimension:
-        case Int(low=low, high=high, log=log, step=step):
-            return IntDistribution(low, high, log=log, step=step)
-        case Float(low=low, high=high, log=log):
-            return FloatDistribution(low, high, log=log)
-        case Choice(options=options):
-            return CategoricalDistribution(options)
 
 
 def _draw(asked: optuna.Trial, name: str, dimension: Dimension) -> Any:

@@ -14,7 +14,8 @@ from search.config import Sampler
 from search.journal import Journal
 from search.recorder import Recorder
 from search.records import StudyRecord, TrialState, Verdict, fold
-from search.searcher import OptunaSearcher, distribution, told
+from search.searcher import OptunaSearcher
+from search.told import distribution, told
 from studies import complete, stop
 from toy import SPACE
 

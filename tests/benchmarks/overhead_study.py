@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leukmodels import spaces
-from search.searcher import distribution
+from search.told import distribution
 from studies import TOLD, begin, config, metrics, outcome
 
 REPORTS, CPUS = 3, 2

@@ -24,7 +24,7 @@ from leukmodels.cells import Cells, TrainingData
 from leukmodels.hparams import HyperParams
 from leukmodels.pixels import Blocks
 from search.aims import OBJECTIVES, Aims
-from search.searcher import distribution
+from search.told import distribution
 
 AIMS = Aims(min_specificity=0.5)
 SPACE = spaces.space("small")
