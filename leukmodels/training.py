@@ -22,10 +22,10 @@ import numpy.typing as npt
 from leukmodels import checkpoint
 from leukmodels.cells import TrainingData
 from leukmodels.errors import TrainingDivergedError
-from leukmodels.evaluation import latency_ms, predict
+from leukmodels.evaluation import latency_ms, predict, scored
+from leukmodels.evidence.bounds import lower_bounds
 from leukmodels.graphs import Graphs, compile_model
 from leukmodels.hparams import HyperParams
-from leukmodels.intervals import lower_bounds
 from leukmodels.metrics import score, tuned
 from leukmodels.normalisation import SETTLING_IMAGES, settle
 from leukmodels.numerics import Precision
@@ -203,7 +203,7 @@ def train_epoch(
     numbers = {
         **score(data.validation.labels, scores).to_dict(),
         **tuned(data.validation.labels, scores),
-        **lower_bounds(data.validation.labels, scores, data.validation.patients),
+        **lower_bounds(scored(data.validation, scores)),
         "loss": loss,
         "seconds": time.perf_counter() - start,
         "images_per_s": len(order) / trained_s,

@@ -3,11 +3,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from leukmodels.metrics import SCORE_MARGIN, score, tuned
+from leukmodels.evidence.calibration import SCORE_MARGIN
+from leukmodels.metrics import score, tuned
 
 Problem = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], float]
 
@@ -21,6 +22,7 @@ def problems(draw: st.DrawFn) -> Problem:
     return np.array(labels, np.uint8), np.array(scores), draw(grid)
 
 
+@settings(deadline=None)
 @given(problems())
 def test_equal_to_scikit_learn(problem: Problem) -> None:
     labels, scores, threshold = problem

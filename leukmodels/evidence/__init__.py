@@ -1,0 +1,11 @@
+"""What scores of patients are evidence of: every number with an interval, by patients.
+
+scored        the scores of one part of a split; rows are cells, or patients
+interval      a number and how sure it is
+resampling    intervals by drawing patients, not cells
+tables        precision, recall, F1; accuracy and averages
+curves        ROC and precision-recall curves, their areas, recall at a specificity
+calibration   whether a probability is one
+operating     models and thresholds to choose from, and what a choice promises
+bounds        what recall and specificity exceed, for a search
+"""

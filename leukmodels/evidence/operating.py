@@ -1,0 +1,163 @@
+"""Operating points: which models and thresholds there are to choose from, and what can be promised of one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import floor, sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from leukmodels.errors import StudyError
+from leukmodels.evidence.curves import Curve, Point, curve_of
+from leukmodels.evidence.interval import Floats, limits
+from leukmodels.evidence.resampling import spread
+from leukmodels.evidence.scored import Scored
+
+RISK = 0.05
+_TRIED = 200  # thresholds of a model, about, that a promise is computed for
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Front:
+    """Points of several models of which no other has as much of recall and accuracy and more of one; each (points,).
+
+    Recall rises and accuracy falls; ``models`` are their numbers.
+    """
+
+    models: npt.NDArray[np.int64]
+    thresholds: Floats
+    recall: Floats
+    accuracy: Floats
+    specificity: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A model and a threshold.
+
+    point      what it does on the rows that it was chosen on
+    promised   what the recall of other patients exceeds with 95 % confidence; None where no promise was asked for
+    """
+
+    model: int
+    point: Point
+    promised: float | None
+
+
+def operating_front(curves: Mapping[int, Curve], *, min_specificity: float) -> Front:
+    """Return the front of recall and accuracy over all thresholds of all models that keep a specificity.
+
+    Of equal points one is kept, the first model's.
+    """
+    rows = [
+        np.stack([np.full(len(each.thresholds), model), each.thresholds, each.recall, each.accuracy, each.specificity])
+        for model, each in curves.items()
+    ]
+    points = np.concatenate(rows, axis=1)
+    points = points[:, points[4] >= min_specificity]
+    points = points[:, np.lexsort((-points[3], -points[2]))]
+    highest_before = np.maximum.accumulate(np.append(-1.0, points[3]))[:-1]
+    models, thresholds, recall, accuracy, specificity = points[:, points[3] > highest_before][:, ::-1]
+    return Front(
+        models=models.astype(np.int64),
+        thresholds=thresholds,
+        recall=recall,
+        accuracy=accuracy,
+        specificity=specificity,
+    )
+
+
+def choose(models: Mapping[int, Scored], *, min_recall: float, min_specificity: float, sure: bool = True) -> Choice:
+    """Return the model and threshold with the highest accuracy of those with this recall and specificity.
+
+    ``models`` are validation scores of the same patients by number of model. The specificity is what was measured. The
+    recall is what other patients, about as many, will exceed with 95 % confidence (``promised_recall``); unless
+    ``sure``, it too is what was measured. Of equals the one with the higher recall is taken, and the first model.
+
+    Raises StudyError, with the most that there is, where nothing has this recall.
+    """
+    risk = RISK / len(models) if sure else None  # the luckiest model is chosen, so they share the risk (Bonferroni)
+    offers = [_Offer.of(model, scored, min_recall, min_specificity, risk) for model, scored in models.items()]
+    able = [offer for offer in offers if offer.highest >= min_recall]
+    if not able:
+        offers = [_Offer.of(model, scored, 0.0, min_specificity, risk) for model, scored in models.items()]
+        raise StudyError(_too_much(min_recall, min_specificity, max(offers, key=lambda offer: offer.highest)))
+    return max(
+        (offer.best(min_recall) for offer in able), key=lambda choice: (choice.point.accuracy, choice.point.recall)
+    )
+
+
+def promised_recall(scored: Scored, thresholds: Floats, *, risk: float) -> Floats:
+    """Return what the recall of as many other patients exceeds but for this risk, at falling thresholds; (thresholds,).
+
+    Their recall differs from the one measured here by the chance of both samples, so its standard error is the root of
+    two times ours: ``limits`` as if of half as many patients. Nothing is added for trying many thresholds. Recall
+    falls as the threshold rises, so a promise that fails at the threshold that was taken also fails at the one where
+    the others' recall just meets it: a single threshold, given the others, and settled without us (Bates et al. 2021,
+    arXiv:2101.02703). For the same reason a threshold is good for whatever a higher one is.
+
+    What it cannot cover is a kind of patient of whom there is none here: one in ten is missing among twelve with 28 %.
+    """
+    groups = scored.groups
+    first_reached = np.searchsorted(-thresholds, -scored.scores)
+    leukemic = scored.labels == 1
+    column = np.where(leukemic & (first_reached < len(thresholds)), first_reached, -1)
+    found = groups.sums(column, len(thresholds)).cumsum(axis=1)
+    rows = groups.sums(leukemic - 1, 1)
+    recall, drawn = spread(groups, lambda weights: weights @ found / (weights @ rows))
+    patients = np.full(len(thresholds), len(groups.members(1)))
+    both = replace(drawn, error=sqrt(2) * drawn.error)
+    low, _ = limits(recall, both, patients=patients, trials=patients / 2, tail=risk)
+    return np.maximum.accumulate(low)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Offer:
+    """Points of a model's curve that keep a specificity, by falling threshold, and the recall of each; both (k,).
+
+    The recall is a promise, but for ``risk``, or without one what was measured.
+    """
+
+    model: int
+    curve: Curve
+    places: npt.NDArray[np.intp]
+    recall: Floats
+    risk: float | None
+
+    @classmethod
+    def of(cls, model: int, scored: Scored, min_recall: float, min_specificity: float, risk: float | None) -> "_Offer":
+        """Return the points where at least this recall was measured; of many, about 200 evenly for a promise."""
+        curve = curve_of(scored)
+        places = np.flatnonzero((curve.recall >= min_recall) & (curve.specificity >= min_specificity))
+        if risk is None:
+            return cls(model=model, curve=curve, places=places, recall=curve.recall[places], risk=None)
+        places = places[:: -max(1, len(places) // _TRIED)][::-1]
+        recall = promised_recall(scored, curve.thresholds[places], risk=risk)
+        return cls(model=model, curve=curve, places=places, recall=recall, risk=risk)
+
+    @property
+    def highest(self) -> float:
+        """The highest recall, 0 where there is no point."""
+        return float(self.recall.max(initial=0.0))
+
+    def best(self, min_recall: float) -> Choice:
+        """Return the point with the highest accuracy of those with this recall, the lowest threshold of equals."""
+        fit = np.flatnonzero(self.recall >= min_recall)[::-1]
+        at = fit[np.argmax(self.curve.accuracy[self.places[fit]])]
+        point = self.curve.point(int(self.places[at]))
+        return Choice(model=self.model, point=point, promised=None if self.risk is None else float(self.recall[at]))
+
+
+def _too_much(min_recall: float, min_specificity: float, most: _Offer) -> str:
+    point = most.curve.point(int(most.places[most.recall.argmax()]))
+    where = f"model {most.model} at threshold {point.threshold:.3f}"
+    wish = f"a recall of {min_recall:g} with a specificity of at least {min_specificity:g}"
+    highest = floor(100 * most.highest) / 100
+    if most.risk is None:
+        return (
+            f"No model has {wish}; the highest recall is {highest:.2f}, of {where}. Ask for less, or resume the study."
+        )
+    return (
+        f"Nothing can promise {wish} for other patients; the most is {highest:.2f}, of {where}, whose recall is "
+        f"{point.recall:.3f} on validation. Ask for less, or for the measured recall, or validate on more patients."
+    )

@@ -1,0 +1,124 @@
+"""Operating points: the front over models and thresholds, and whether promises are kept."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leukmodels.errors import StudyError
+from leukmodels.evidence.curves import curve_of
+from leukmodels.evidence.operating import choose, operating_front, promised_recall
+from toy_scores import Cohort, of_patients
+
+
+@st.composite
+def models(draw):
+    """One to three models' scores of the same rows, with ties, by number."""
+    labels = [0, 1, *draw(st.lists(st.integers(0, 1), max_size=12))]
+    scores = st.lists(st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9]), min_size=len(labels), max_size=len(labels))
+    return {
+        number: of_patients(labels, draw(scores)) for number in draw(st.sets(st.integers(0, 9), min_size=1, max_size=3))
+    }
+
+
+def measured(part, threshold):
+    called, ill = part.scores >= threshold, part.labels == 1
+    return called[ill].mean(), (called == ill).mean(), (~called)[~ill].mean()
+
+
+def every_point(parts, min_specificity):
+    """Return (recall, accuracy) of all thresholds of all models that keep a specificity."""
+    points = [measured(part, threshold) for part in parts.values() for threshold in (*np.unique(part.scores), 2)]
+    return {point[:2] for point in points if point[2] >= min_specificity}
+
+
+@settings(deadline=None)
+@given(models(), st.sampled_from([0.0, 0.5, 1.0]))
+def test_the_front_is_what_no_other_point_dominates(parts, floor):
+    front = operating_front({number: curve_of(part) for number, part in parts.items()}, min_specificity=floor)
+    points = every_point(parts, floor)
+    best = {
+        point
+        for point in points
+        if not any(other != point and other[0] >= point[0] and other[1] >= point[1] for other in points)
+    }
+    assert len(front.models) == len(best)
+    assert sorted(zip(front.recall, front.accuracy, strict=True)) == [pytest.approx(point) for point in sorted(best)]
+    assert (np.diff(front.recall) > 0).all()
+    assert (np.diff(front.accuracy) < 0).all()
+    rows = zip(front.models, front.thresholds, front.recall, front.accuracy, front.specificity, strict=True)
+    for model, threshold, *figures in rows:
+        assert measured(parts[model], threshold) == pytest.approx(tuple(figures))
+        assert figures[2] >= floor
+
+
+@settings(deadline=None)
+@given(models(), st.sampled_from([0.2, 0.5, 0.9, 1.0]), st.sampled_from([0.0, 0.5, 1.0]))
+def test_without_a_promise_the_most_accurate_point_is_chosen(parts, min_recall, floor):
+    reaching = [point for point in every_point(parts, floor) if point[0] >= min_recall]
+    if not reaching:
+        with pytest.raises(StudyError, match="No model has a recall"):
+            choose(parts, min_recall=min_recall, min_specificity=floor, sure=False)
+        return
+    chosen = choose(parts, min_recall=min_recall, min_specificity=floor, sure=False)
+    assert chosen.promised is None
+    assert (chosen.point.accuracy, chosen.point.recall) == pytest.approx(max((a, r) for r, a in reaching))
+    assert chosen.point.threshold not in parts[chosen.model].scores
+    found = measured(parts[chosen.model], chosen.point.threshold)
+    assert found == pytest.approx((chosen.point.recall, chosen.point.accuracy, chosen.point.specificity))
+
+
+def test_a_promise_is_kept_on_other_patients_whichever_of_several_models_is_luckiest():
+    rng = np.random.default_rng(0)
+    cohort = Cohort(leukemic=14, healthy=14, cells=(8, 24), between=0.9)
+    made = kept = measured_kept = 0
+    for _ in range(100):
+        validation, test = cohort.draw(rng, models=4), cohort.draw(rng, models=4)
+        plain = choose(dict(enumerate(validation)), min_recall=0.85, min_specificity=0.5, sure=False)
+        measured_kept += measured(test[plain.model], plain.point.threshold)[0] >= 0.85
+        try:
+            chosen = choose(dict(enumerate(validation)), min_recall=0.85, min_specificity=0.5)
+        except StudyError:
+            continue
+        made += 1
+        kept += measured(test[chosen.model], chosen.point.threshold)[0] >= 0.85
+        assert 0.85 <= chosen.promised <= chosen.point.recall
+        assert chosen.point.specificity >= 0.5
+    assert made >= 80
+    assert kept / made >= 0.9
+    assert measured_kept < 80  # so that the promise is worth something
+
+
+def test_a_promise_is_for_one_model_in_all_that_compete():
+    rng = np.random.default_rng(1)
+    parts = dict(enumerate(Cohort(leukemic=20, healthy=20).draw(rng, models=6)))
+    alone = choose({0: parts[0]}, min_recall=0.8, min_specificity=0.5)
+    among = choose({0: parts[0], **dict.fromkeys(range(1, 6), parts[0])}, min_recall=0.8, min_specificity=0.5)
+    assert among.model == 0
+    assert among.point.recall > alone.point.recall
+
+
+def test_the_promise_falls_with_the_threshold_and_with_fewer_patients():
+    rng = np.random.default_rng(2)
+    (many,), (few,) = (Cohort(leukemic=size, healthy=10, cells=(30, 30)).draw(rng) for size in (60, 8))
+    thresholds = np.linspace(0.9, 0.05, 30)
+    promised = promised_recall(many, thresholds, risk=0.05)
+    recall = np.array([measured(many, threshold)[0] for threshold in thresholds])
+    assert (np.diff(promised) >= 0).all()
+    assert (promised <= recall).all()
+    assert (recall - promised)[15] < (
+        measured(few, thresholds[15])[0] - promised_recall(few, thresholds, risk=0.05)[15]
+    )
+
+
+def test_what_cannot_be_promised_is_said_with_what_can():
+    parts = dict(enumerate(Cohort(leukemic=8, healthy=10).draw(np.random.default_rng(3), models=3)))
+    with pytest.raises(StudyError, match=r"Nothing can promise a recall of 0\.99") as caught:
+        choose(parts, min_recall=0.99, min_specificity=0.6)
+    most = float(re.search(r"the most is (0\.\d\d), of model (\d) at threshold", str(caught.value))[1])
+    assert 0 < most < 0.99
+    assert choose(parts, min_recall=most - 0.01, min_specificity=0.6).promised >= most - 0.01
+    with pytest.raises(StudyError):
+        choose(parts, min_recall=most + 0.02, min_specificity=0.6)
