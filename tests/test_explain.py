@@ -84,9 +84,8 @@ def test_the_weights_are_the_slopes_of_the_logit(head):
     ("choice", "px"),
     [
         ({"head": "flatten", "filters": 128, "blocks": 2}, 96),  # halved on before it is flattened
-        ({"head": "both", "residual": "yes", "pooling": "blur", "stochastic_depth": 0.4}, PX),
-        ({"head": "gmp", "augmentation": 1.0, "resolution": 0.5, "dropout": 0.5}, 24),
-        ({"head": "gap", "edges": "log", "colour": "green", "normalisation": "group", "convolution": "separable"}, PX),
+        ({"head": "both", "residual": "yes", "pooling": "blur", "augmentation": 1.0, "resolution": 0.5}, 24),
+        ({"head": "gmp", "edges": "log", "colour": "green", "normalisation": "group", "convolution": "separable"}, PX),
     ],
 )
 def test_any_model_can_be_asked_and_answers_the_same_after_it_was_saved(choice, px, tmp_path):
