@@ -5,7 +5,7 @@
   model.keras      the trained model
   scores.parquet   its scores of the validation cells: image, patient, label, score
   front.csv/.png   the front that it was chosen from
-  README.md        what this is and what it is not
+  README.md        the model card: what this is, what it was measured to do, what it is not
 
 It is built aside, loaded and asked for scores that the study recorded, and only then put in its place.
 """
@@ -23,12 +23,12 @@ import yaml
 
 from leukmodels.errors import BadImageError, DataError, StudyError
 from leukmodels.readers.source import open_source
-from search.aims import THRESHOLD, Aims
+from search.aims import Aims
 from search.destination import KIND, check_out
 from search.folder import StudyFolder, write_whole
 from search.journal import read
 from search.manifest import config_of
-from search.model_note import model_note
+from search.operation import Operation, operate
 from search.portable import portable
 from search.preference import Preference
 from search.records import StudyRecord, TrialRecord, fold
@@ -55,12 +55,17 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which trial is exported, and by what preference."""
+    """Which trial is exported, at which threshold, and by what preference."""
 
-    trial: TrialRecord
+    operation: Operation
     preference: str
     standing: Standing
     record: StudyRecord
+
+    @property
+    def trial(self) -> TrialRecord:
+        """The trial that is exported."""
+        return self.operation.trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +79,11 @@ class Bundle:
 
 
 def choose_trial(folder: StudyFolder, preference: Preference) -> Choice:
-    """Return the trial of the study that the user prefers; needs no TensorFlow."""
+    """Return the trial of the study, and the threshold, that the user prefers; needs no TensorFlow."""
     record, aims = fold(read(folder.journal)), Aims(**folder.read_manifest()["aims"])
     standing = stand(record, aims)
-    trial = preference.choose(standing, aims)
-    return Choice(trial=trial, preference=preference.words(), standing=standing, record=record)
+    operation = operate(folder, standing, aims, preference)
+    return Choice(operation=operation, preference=preference.words(), standing=standing, record=record)
 
 
 def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bundle:
@@ -87,6 +92,8 @@ def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bund
     StudyError where there is nothing to choose, the trial's files are gone, ``out`` holds something else, or the
     reloaded model does not answer as the study recorded; ``out`` is then as it was.
     """
+    from search.model_card import model_card  # draws on matplotlib, which choosing does without
+
     chosen = choose_trial(folder, preference)
     manifest = folder.read_manifest()
     check_out(out)
@@ -106,7 +113,7 @@ def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bund
         verification = verify(aside, images=moved or manifest["data"]["root"])
         config["verification"] = asdict(verification)
         _write_config(aside, config)
-        write_whole(aside / "README.md", model_note(config))
+        write_whole(aside / "README.md", model_card(folder, config))
     return Bundle(path=out, trial=chosen.trial, config=config, verification=verification)
 
 
@@ -200,12 +207,13 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
         "disease": list(task["disease"]),
         "control": list(task["control"]),
         "reader": task["reader"],
-        "threshold": THRESHOLD,
+        "threshold": chosen.operation.threshold,
+        "promised_recall": chosen.operation.promised,
         "image_px": data["image_px"],
         "crop_px": data["crop_px"],
         "black_background": data["black_background"],
         "hyperparameters": dict(chosen.trial.params),
-        "validation": dict(chosen.trial.metrics),
+        "validation": dict(chosen.operation.metrics),
         "training": {key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
         | {"precision": config_of(manifest, chosen.record).precision},
         "preference": chosen.preference,

@@ -65,6 +65,18 @@ def number(low: float, high: float, words: str) -> Callable[[str], float]:
     return parse
 
 
+def add_bounds(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Give ``parser`` the argument that says by what the recall of --min-recall is judged."""
+    parser.add_argument(
+        "--bounds",
+        choices=("patients", "estimates"),
+        default="patients",
+        help="what --min-recall means: patients: as many other patients will have this recall, with 95 percent "
+        "confidence (resampling the validation patients), which few of them make hard; estimates: the validation "
+        "patients have it (default: %(default)s)",
+    )
+
+
 def find_study(study: str, storage: Path) -> StudyFolder:
     """Return the folder of the study that the user named, by its path or its name below ``storage``."""
     given = StudyFolder(Path(study).expanduser().resolve())

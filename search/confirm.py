@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cluster.jobs import refuse_relative
 from leukmodels.command import run_verb
-from search.cli import add_cache, add_study, find_cache, find_study
+from search.cli import add_bounds, add_cache, add_study, find_cache, find_study, number
 from search.confirmation.options import Asked
 from search.interruption import Interrupted, interruptible
 
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
         folds=given.folds,
         seeds=given.seeds,
         choose=given.choose,
+        min_recall=given.min_recall,
+        sure=given.bounds == "patients",
         again=given.again,
         locked=given.keep_locked,
     )
@@ -93,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, value, words in numbers:
         parser.add_argument(name, type=int, default=value, metavar="N", help=f"{words} (default: %(default)s)")
+    parser.add_argument(
+        "--min-recall",
+        type=number(0, 1, "number from 0 to 1"),
+        metavar="X",
+        help="first of these models take the one, and the threshold, with the highest accuracy at this recall, 0 to 1",
+    )
+    add_bounds(parser)
     look = parser.add_mutually_exclusive_group()
     look.add_argument("--keep-locked", action="store_true", help="rank only; leave the test patients locked")
     look.add_argument("--again", action="store_true", help="open the test patients although they were before")

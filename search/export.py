@@ -11,7 +11,7 @@ from typing import get_args
 
 from leukmodels.command import run_verb
 from search.bundle import Bundle, Choice, choose_trial, write_bundle
-from search.cli import add_study, find_study, number
+from search.cli import add_bounds, add_study, find_study, number
 from search.destination import check_out, default_out
 from search.display.tables import front_table, terminal
 from search.display.wording import differences, metric_words
@@ -20,7 +20,7 @@ from search.preference import By, Preference
 _EXAMPLES = """examples:
   python -m search.export runx1-1                      the front's highest recall, into results/
   python -m search.export runx1-1 --prefer balanced    the best worse one of recall and accuracy
-  python -m search.export runx1-1 --min-recall 0.95    the highest accuracy at a recall of 0.95 or more
+  python -m search.export runx1-1 --min-recall 0.95    the highest accuracy at a recall that other patients will have
   python -m search.export runx1-1 --trial 11           trial 11, whatever its rank
   python -m search.export runx1-1 --dry-run            only say which trial it would be
 
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
     """Choose a trial of the front and write its bundle."""
     given = _parser().parse_args(arguments)
     folder = find_study(given.study, given.storage)
-    preference = Preference(by=given.prefer, min_recall=given.min_recall, trial=given.trial)
+    preference = Preference(
+        by=given.prefer, trial=given.trial, min_recall=given.min_recall, sure=given.bounds == "patients"
+    )
     chosen = choose_trial(folder, preference)
     data, task = (folder.read_manifest()[key] for key in ("data", "task"))
     usual = default_out(folder, task=task["name"], synthetic=data["synthetic"])
@@ -68,9 +70,10 @@ def _parser() -> argparse.ArgumentParser:
         "--min-recall",
         type=number(0, 1, "number from 0 to 1"),
         metavar="X",
-        help="instead: the most accurate member with at least this recall on validation cells, 0 to 1",
+        help="instead: the member of the front, and the threshold, with the highest accuracy at this recall, 0 to 1",
     )
     which.add_argument("--trial", type=int, metavar="N", help="instead: this trial, on the front or not")
+    add_bounds(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -84,8 +87,12 @@ def _parser() -> argparse.ArgumentParser:
 def _tell(chosen: Choice) -> None:
     out = terminal(sys.stdout)
     out.print(front_table(chosen.standing.front))
-    measured, differing = metric_words(chosen.trial.metrics, digits=3), differences(chosen.trial.params)
-    out.print(f"\nchosen by {chosen.preference}: trial {chosen.trial.number}, {measured} ({differing})", soft_wrap=True)
+    operation, differing = chosen.operation, differences(chosen.trial.params)
+    who = f"trial {chosen.trial.number} at threshold {operation.threshold:.3f}"
+    measured = metric_words(operation.metrics, digits=3)
+    out.print(f"\nchosen by {chosen.preference}: {who}, {measured} ({differing})", soft_wrap=True)
+    if operation.promised is not None:
+        out.print(f"As many other patients have a recall above {operation.promised:.3f}, with 95 % confidence.")
     if not chosen.record.finished:
         out.print("The study is not finished, so the front may move still.")
 

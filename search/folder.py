@@ -8,7 +8,7 @@
   weights/            what models may start from: the base model, pre-trained networks
   trials/<number>/    checkpoint while running; model.keras and scores.parquet once complete
   confirmed/          what search.confirm found: scores of retrained models, and of the test patients
-  report/             the front as a table and pictures
+  report/             the page of the study; its front as a table and pictures
   mlflow.json         how far MLflow has been told; can be thrown away
   lock                pid and host of the driver that may write
 """

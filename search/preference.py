@@ -17,37 +17,30 @@ class Preference:
 
     by           recall or accuracy: the front's highest, the other among equals; balanced: the member whose worse one
                  of the two is best; cost: the lowest third objective
-    min_recall   comes before ``by``: the most accurate member that reaches it
-    trial        comes before both: this trial, on the front or not, if it is complete
+    trial        comes before ``by``: this trial, on the front or not, if it is complete
+    min_recall   comes before both: the model and threshold with the highest accuracy at this recall (see ``operation``)
+    sure         other patients are to have that recall, with 95 % confidence; else validation patients alone
     """
 
     by: By = "recall"
-    min_recall: float | None = None
     trial: int | None = None
+    min_recall: float | None = None
+    sure: bool = True
 
     def words(self) -> str:
         """Return the preference in a few words, for "chosen by ..."."""
-        if self.trial is not None:
-            return "its number"
         if self.min_recall is not None:
-            return f"recall of at least {self.min_recall:g}, then accuracy"
-        return self.by
+            whose = "of other patients" if self.sure else "of validation patients"
+            return f"recall {whose} of at least {self.min_recall:g}, then accuracy"
+        return self.by if self.trial is None else "its number"
 
     def choose(self, standing: Standing, aims: Aims) -> TrialRecord:
-        """Return the trial; StudyError, with what to do, where there is none."""
+        """Return the trial by number or ``by``; StudyError, with what to do, where there is none."""
         if self.trial is not None:
             return self._numbered(standing)
         members = standing.front
         if not members:
             raise StudyError(_no_front(standing))
-        if self.min_recall is not None:
-            reaching = [trial for trial in members if trial.metrics["recall"] >= self.min_recall]
-            if not reaching:
-                raise StudyError(
-                    f"No trial reaches a recall of {self.min_recall:g}; the front's highest is "
-                    f"{members[0].metrics['recall']:.3f}. Ask for less, or resume the study with more trials."
-                )
-            return max(reaching, key=lambda trial: _merits(trial)[::-1])
         match self.by:
             case "recall":
                 return max(members, key=_merits)

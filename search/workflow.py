@@ -23,6 +23,7 @@ from search.gauges import Gauges
 from search.interruption import Interrupted
 from search.journal import Event
 from search.manifest import aims_of, begin, ladder_of
+from search.page.writing import write_page
 from search.planning import Plan
 from search.preference import Preference
 from search.provision import Provision, refuse_other_data
@@ -135,7 +136,7 @@ def _forget(folder: StudyFolder, record: StudyRecord, event: Event) -> None:
 
 
 def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker) -> bool:
-    """Write the pictures and the export, tell MLflow the rest, and say it all; whether a trial succeeded."""
+    """Write the pictures, the export and the page, tell MLflow the rest, and say it all; whether a trial succeeded."""
     folder = plan.folder
     study = shlex.quote(str(folder.path))
     standing = stand(record, aims_of(plan.config))
@@ -147,6 +148,8 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     if standing.front:
         written["exported"], command = _export(plan)
         commands += [command, f"python -m search.export {study} --prefer accuracy"]
+    if record.count(TrialState.COMPLETE):
+        written["page"] = _page(folder)
     if head := comparison.head_start(folder.read_manifest()):
         console.say(comparison.words(head, effort(record, aims_of(plan.config)), comparison.cold_start(folder)))
     if not tracker.stop(_TRACKING_PATIENCE_S):
@@ -155,6 +158,14 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
         commands.append(f"python -m search.sync {study}")
     console.summary(record, written=written, commands=commands)
     return record.count(TrialState.COMPLETE) > 0
+
+
+def _page(folder: StudyFolder) -> "Path | str":
+    """Write the page and return where; or why there is none: the result is safe anyway."""
+    try:
+        return write_page(folder)
+    except (StudyError, OSError) as error:
+        return f"nothing: {error}"
 
 
 def _export(plan: Plan) -> tuple[str, str]:

@@ -67,14 +67,14 @@ class Toys:
         write_scores(task.folder / "scores.parquet", about, scores)
         return Answer(which=task.which, metrics=score(about.labels, scores).to_dict(), best_epoch=1)
 
-    def score(self, model, cells, scores, plan):
-        if self.die_at_test == int(model.parent.name):
+    def test(self, model, cells, place, test, plan):
+        if self.die_at_test == test.trial:
             raise RuntimeError("the power went")
         with (self.log / "asked").open("a") as log:
-            log.write(f"{model.parent.name}\n")
+            log.write(f"{test.trial}\n")
         opened = cells.open()
-        write_scores(scores, opened, answers(opened.image_ids, opened.labels))
-        return scores
+        write_scores(place / f"{test.trial}.parquet", opened, answers(opened.image_ids, opened.labels))
+        return test.trial
 
 
 def answers(names, labels):
@@ -187,6 +187,23 @@ def test_every_patient_but_those_of_the_test_is_asked_about_once_a_seed_and_neve
     assert sorted(first) == sorted(second)
 
 
+def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):
+    conducted(dataclasses.replace(ASKED, min_recall=0.75, sure=False))
+    (opened,) = events(place, "test_opened")
+    first = opened["chosen"][0]
+    table = read_scores(place.trial(first["trial"]) / "scores.parquet")
+    truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= first["threshold"]
+    assert first["promise"]["recall"] == recall_score(truth, called) >= 0.75
+    assert first["why"] == "recall of validation patients of at least 0.75"
+
+
+def test_a_recall_that_cannot_be_promised_leaves_the_test_locked(place, conducted):
+    with pytest.raises(StudyError, match="for other patients; the most is"):
+        conducted(dataclasses.replace(ASKED, min_recall=0.9))
+    assert not events(place, "test_opened")
+    assert len(events(place, "retrained")) == 18  # kept for the next attempt
+
+
 def test_a_second_look_at_the_test_needs_to_be_asked_for_and_is_counted(place, conducted, capsys):
     conducted()
     asked = (conducted.log / "asked").read_text()
@@ -201,7 +218,7 @@ def test_a_second_look_at_the_test_needs_to_be_asked_for_and_is_counted(place, c
 
 
 def test_killed_while_it_trains_it_goes_on_without_repeating_anything(place, conducted, capsys):
-    with pytest.raises(StudyError, match="the power went"):
+    with pytest.raises(RuntimeError, match="the power went"):
         conducted(die_after=5)
     before = {path: path.stat().st_mtime_ns for path in conducted.log.glob("trained-*")}
     done = len(events(place, "retrained"))
@@ -218,7 +235,7 @@ def test_killed_while_it_trains_it_goes_on_without_repeating_anything(place, con
 
 
 def test_an_opening_that_was_cut_short_is_finished_as_it_was_begun(place, conducted):
-    with pytest.raises(StudyError, match="the power went"):
+    with pytest.raises(RuntimeError, match="the power went"):
         conducted(dataclasses.replace(ASKED, choose=2), die_at_test=0)
     (opened,) = events(place, "test_opened")
     conducted(dataclasses.replace(ASKED, choose=1))

@@ -18,10 +18,9 @@ POINTS = ((0.95, 0.70, 0.6), (0.85, 0.84, 0.8), (0.70, 0.90, 0.95), (0.6, 0.6, 0
         (Preference(), 0),
         (Preference(by="accuracy"), 2),
         (Preference(by="balanced"), 1),
-        (Preference(min_recall=0.8), 1),
         (Preference(trial=1), 1),
         (Preference(trial=3), 3),
-        (Preference(trial=4, min_recall=0.8), 4),
+        (Preference(trial=4, by="accuracy"), 4),
     ],
 )
 def test_each_preference_has_its_trial(preference, expected):
@@ -46,11 +45,6 @@ def test_a_study_without_a_cost_is_not_chosen_by_it():
 def test_a_trial_without_a_model_cannot_be_chosen():
     with pytest.raises(StudyError, match="Trial 7 has no model"):
         Preference(trial=7).choose(stand(studies.of_points(*POINTS), AIMS), AIMS)
-
-
-def test_a_recall_that_nobody_reaches_says_the_highest_there_is():
-    with pytest.raises(StudyError, match=r"0\.99.*0\.950"):
-        Preference(min_recall=0.99).choose(stand(studies.of_points(*POINTS), AIMS), AIMS)
 
 
 def test_an_empty_front_says_why():

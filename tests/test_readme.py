@@ -19,6 +19,7 @@ VERBS = {
     "search.run",
     "search.status",
     "search.export",
+    "search.report",
     "search.sync",
     "search.cache",
     "leukmodels.predictor",

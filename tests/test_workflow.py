@@ -62,7 +62,7 @@ def check_study(storage, name, *, trials, complete_at_least=1):
     record = check_ledgers_agree(folder.path, trials=trials)
     assert record.finished == "all trials done"
     assert record.count(TrialState.COMPLETE) >= complete_at_least
-    written = {"front.png", "front.csv", "progress.png", "effort.png", "trials.csv"}
+    written = {"front.png", "front.csv", "progress.png", "effort.png", "trials.csv", "report.html"}
     assert {path.name for path in folder.report.iterdir()} == written
     exported = storage / "exported" / name
     config = yaml.safe_load((exported / "config.yaml").read_text())

@@ -10,36 +10,41 @@ import pyarrow as pa
 from leukmodels.evaluation import read_scores
 from leukmodels.metrics import score
 from search.aims import THRESHOLD
+from search.confirmation.options import Asked
 from search.confirmation.ranking import Ranked
 from search.confirmation.record import Chosen
 from search.folder import StudyFolder
+from search.operation import promise
 from search.records import DEFAULT, StudyRecord, TrialRecord, TrialState
 
 REFERENCE = "the published CNN, for comparison"
 
 
-def choose(folder: StudyFolder, record: StudyRecord, ranking: Sequence[Ranked], *, at_most: int) -> tuple[Chosen, ...]:
-    """Return ``at_most`` of those that kept on top on other patients, and the default CNN for comparison.
+def choose(
+    folder: StudyFolder, record: StudyRecord, ranking: Sequence[Ranked], asked: Asked, *, min_specificity: float
+) -> tuple[Chosen, ...]:
+    """Return those that kept on top on other patients, as many as were asked for, and the default CNN for comparison.
 
-    In this order: the highest mean recall of the front, the member whose worse mean of the two is best, the highest
-    mean accuracy, and then the rest of the front by recall; each once, at threshold 0.5.
+    First the one, and its threshold, that has the recall that was asked for, if any was. The others in this order, at
+    threshold 0.5: the highest mean recall of the front, the member whose worse mean of the two is best, the highest
+    mean accuracy, and the rest of the front by recall. StudyError where that recall cannot be had.
     """
     front = [each for each in ranking if each.on_front] or list(ranking[:1])
-    wanted: dict[int, str] = {}
+    chosen: dict[int, Chosen] = {}
+    if asked.min_recall is not None:
+        first = _with_recall(folder, record, front, asked, min_specificity)
+        chosen[first.trial] = first
     for trial, why in (
         (front[0].trial, "highest mean recall"),
         (max(front, key=lambda each: min(each.means["recall"], each.means["accuracy"])).trial, "most balanced means"),
         (max(front, key=lambda each: each.means["accuracy"]).trial, "highest mean accuracy"),
         *((each.trial, "on the front of the means") for each in front),
     ):
-        wanted.setdefault(trial, why)
-    chosen = dict(list(wanted.items())[:at_most])
+        if len(chosen) < asked.choose:
+            chosen.setdefault(trial, _at_one_half(folder, trial, why))
     if reference := reference_of(record):
-        chosen.setdefault(reference.number, REFERENCE)
-    return tuple(
-        Chosen(trial=trial, threshold=THRESHOLD, why=why, promise=promise(folder, trial, THRESHOLD))
-        for trial, why in chosen.items()
-    )
+        chosen.setdefault(reference.number, _at_one_half(folder, reference.number, REFERENCE))
+    return tuple(chosen.values())
 
 
 def reference_of(record: StudyRecord) -> TrialRecord | None:
@@ -48,11 +53,31 @@ def reference_of(record: StudyRecord) -> TrialRecord | None:
     return next((trial for trial in complete if trial.source == DEFAULT), None)
 
 
-def promise(folder: StudyFolder, trial: int, threshold: float) -> Mapping[str, float]:
-    """Return the metrics of a trial's validation cells at a threshold."""
-    return measured(read_scores(folder.trial(trial) / "scores.parquet"), threshold)
-
-
 def measured(scores: pa.Table, threshold: float) -> Mapping[str, float]:
     """Return the metrics of a table of scores at a threshold."""
     return score(scores["label"].to_numpy(), scores["score"].to_numpy(), threshold).to_dict()
+
+
+def _with_recall(
+    folder: StudyFolder, record: StudyRecord, front: Sequence[Ranked], asked: Asked, min_specificity: float
+) -> Chosen:
+    assert asked.min_recall is not None
+    trials = [record.trials[each.trial] for each in front]
+    kept = promise(folder, trials, min_recall=asked.min_recall, min_specificity=min_specificity, sure=asked.sure)
+    whose = "of other patients" if asked.sure else "of validation patients"
+    return Chosen(
+        trial=kept.trial.number,
+        threshold=kept.threshold,
+        why=f"recall {whose} of at least {asked.min_recall:g}",
+        promise=_of_validation(folder, kept.trial.number, kept.threshold),
+        promised=kept.promised,
+    )
+
+
+def _at_one_half(folder: StudyFolder, trial: int, why: str) -> Chosen:
+    promise = _of_validation(folder, trial, THRESHOLD)
+    return Chosen(trial=trial, threshold=THRESHOLD, why=why, promise=promise)
+
+
+def _of_validation(folder: StudyFolder, trial: int, threshold: float) -> Mapping[str, float]:
+    return measured(read_scores(folder.trial(trial) / "scores.parquet"), threshold)

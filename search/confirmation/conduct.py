@@ -7,7 +7,6 @@ the test that was begun is finished as it was begun, not counted twice.
 import datetime
 import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import ray
@@ -18,12 +17,12 @@ from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
 from leukmodels.folds import Round, deal, rounds
 from search.aims import Aims
-from search.confirmation import choosing
+from search.confirmation import choosing, shortcuts
 from search.confirmation.locked import open_test
 from search.confirmation.options import Asked
 from search.confirmation.ranking import Ranked, rank
-from search.confirmation.record import Confirmation, Opening, Retraining, as_event, confirmation_of
-from search.confirmation.retraining import Answer, KerasModels, Models, Task, run_tasks
+from search.confirmation.record import Confirmation, Opening, Retraining, as_event, confirmation_of, test_scores
+from search.confirmation.retraining import Answer, KerasModels, Models, Task, Test, run_tasks
 from search.confirmation.telling import tell
 from search.data.account import Account
 from search.data.cache import PixelCache
@@ -92,11 +91,12 @@ class Conduct:
         with Journal(folder.journal) as journal:
             account = self._provision.take_account()
             refuse_other_data(folder, account)
-            placed = self._provision.place(Prepared.of(account))
-            self._retrain(members, placed, journal)
+            data = ray.put(self._provision.place(Prepared.of(account)))
+            self._retrain(members, data, journal)
             ranking = rank(self._confirmation(), [member.number for member in members], self._aims)
             if not ranking:
                 raise StudyError(f"None of the configurations of {folder.name} could be trained again.")
+            self._probe(ranking[0].trial, data)
             if opening := self._due(record, ranking, journal):
                 self._test(opening, account, journal)
         return ranking
@@ -104,11 +104,11 @@ class Conduct:
     def _confirmation(self) -> Confirmation:
         return confirmation_of(read(self._folder.journal))
 
-    def _retrain(self, members: Sequence[TrialRecord], placed: Placed, journal: Journal) -> None:
-        known, data = self._confirmation().retrained, ray.put(placed)
+    def _retrain(self, members: Sequence[TrialRecord], data: "ray.ObjectRef", journal: Journal) -> None:
+        known = self._confirmation().retrained
         tasks = [
             (task, data, self._plan)
-            for seed, fold_number, each in self._rounds(placed)
+            for seed, fold_number, each in self._rounds(ray.get(data))
             for member in members
             if (task := self._task(member, seed, fold_number, each)).which not in known
         ]
@@ -136,6 +136,17 @@ class Conduct:
         which = Retraining(trial=member.number, folds=self._asked.folds, seed=seed, fold=fold_number)
         folder = self._folder.confirmed / "retrained" / which.name
         return Task(which=which, params=dict(member.params), round=each, folder=folder)
+
+    def _probe(self, trial: int, data: "ray.ObjectRef") -> None:
+        """Have shortcuts probed beside the answers of the best configuration."""
+        self._console.say("Probing for shortcuts: colours, background, number of images, split by image ...")
+        retrained = (which for which, metrics in self._confirmation().retrained.items() if metrics)
+        place = self._folder.confirmed / "retrained"
+        answers = [place / which.name / "scores.parquet" for which in retrained if which.trial == trial]
+        task = (data, answers, self._folder.confirmed / "probes.json", self._plan.seed)
+        with interruptible() as check:
+            for _ in run_tasks(shortcuts.probe, [task], resources=self._provision.resources, check=check):
+                pass
 
     def _keep(self, answer: Answer, journal: Journal) -> None:
         journal.append(
@@ -166,7 +177,7 @@ class Conduct:
                 "counts it."
             )
             return None
-        chosen = choosing.choose(self._folder, record, ranking, at_most=self._asked.choose)
+        chosen = choosing.choose(self._folder, record, ranking, self._asked, min_specificity=self._aims.min_specificity)
         journal.append("test_opened", chosen=[as_event(each) for each in chosen])
         self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")
         return self._confirmation().openings[-1]
@@ -175,16 +186,22 @@ class Conduct:
         part = open_test(self._folder, account, self._cache)
         place = test_scores(self._folder, opening)
         left = [each.trial for each in opening.chosen if each.trial not in opening.results]
-        tasks = [
-            (self._folder.trial(trial) / "model.keras", part, place / f"{trial}.parquet", self._plan) for trial in left
-        ]
         thresholds = {each.trial: each.threshold for each in opening.chosen}
+        tasks = [
+            (
+                self._folder.trial(trial) / "model.keras",
+                part,
+                place,
+                Test(trial=trial, threshold=thresholds[trial], black_background=account.black_background),
+                self._plan,
+            )
+            for trial in left
+        ]
         with interruptible() as check:
-            for number, scores in enumerate(
-                run_tasks(self._models.score, tasks, resources=self._provision.resources, check=check), start=1
+            for number, trial in enumerate(
+                run_tasks(self._models.test, tasks, resources=self._provision.resources, check=check), start=1
             ):
-                trial = int(scores.stem)
-                metrics = choosing.measured(read_scores(scores), thresholds[trial])
+                metrics = choosing.measured(read_scores(place / f"{trial}.parquet"), thresholds[trial])
                 journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics))
                 self._console.progress("Asking about the test patients", number, len(tasks), "models")
 
@@ -201,8 +218,3 @@ def candidates(record: StudyRecord, aims: Aims, *, at_most: int) -> tuple[TrialR
     members = [front[place] for place in places]
     reference = choosing.reference_of(record)
     return tuple(members) if reference is None or reference in members else (*members, reference)
-
-
-def test_scores(folder: StudyFolder, opening: Opening) -> Path:
-    """Return the folder of the test patients' scores in an opening: <trial>.parquet."""
-    return folder.confirmed / "test" / str(opening.number)

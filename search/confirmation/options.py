@@ -14,7 +14,8 @@ class Asked:
     folds        parts of the training and validation patients; one is asked about, one chooses the epoch
     seeds        how often the patients are dealt into folds, with other seeds of the models
     choose       models that the test patients are opened for, at the most; the default's comes on top
-    min_recall   besides: the model and threshold with the highest accuracy that promise this recall; None: none
+    min_recall   and first of them the model and threshold with the highest accuracy at this recall; None: no such
+    sure         other patients are to have that recall; else validation patients alone (see search.operation)
     again        open the test patients although they were before
     locked       rank only, and leave them locked
     """
@@ -24,6 +25,7 @@ class Asked:
     seeds: int = 2
     choose: int = 3
     min_recall: float | None = None
+    sure: bool = True
     again: bool = False
     locked: bool = False
 

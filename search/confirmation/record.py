@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from search.folder import StudyFolder
 from search.journal import Event
 
 
@@ -28,13 +30,15 @@ class Chosen:
 
     threshold   a cell whose score reaches it is called leukemic; settled on validation patients
     why         what it was chosen for
-    promise     its metrics of the validation cells at that threshold; recall_low where recall was promised for sure
+    promise     its metrics of the validation cells at that threshold
+    promised    what the recall of as many other patients exceeds with 95 % confidence; None where that is not promised
     """
 
     trial: int
     threshold: float
     why: str
     promise: Mapping[str, float]
+    promised: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,3 +98,8 @@ def confirmation_of(events: Iterable[Event]) -> Confirmation:
 def as_event(chosen: Chosen) -> dict[str, Any]:
     """Return a chosen model as the journal keeps it."""
     return {**vars(chosen), "promise": dict(chosen.promise)}
+
+
+def test_scores(folder: StudyFolder, opening: Opening) -> Path:
+    """Return the folder of the test patients' scores in an opening: <trial>.parquet."""
+    return folder.confirmed / "test" / str(opening.number)

@@ -43,14 +43,23 @@ class Answer:
     reason: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """Whose model is asked about the test cells, and what has to be known to show examples of its answers."""
+
+    trial: int
+    threshold: float
+    black_background: bool
+
+
 class Models(Protocol):
     """How models are trained again, and asked; both run in Ray workers."""
 
     def retrain(self, task: Task, data: Placed, plan: TrialPlan) -> Answer:
         """Train, and keep the scores of the patients asked about as scores.parquet in the task's folder."""
 
-    def score(self, model: Path, cells: PlacedPart, scores: Path, plan: TrialPlan) -> Path:
-        """Ask a trial's model about cells, keep its scores, and return where."""
+    def test(self, model: Path, cells: PlacedPart, place: Path, test: Test, plan: TrialPlan) -> int:
+        """Ask a trial's model about test cells; keep <trial>.parquet and examples in ``place``; return the trial."""
 
 
 class KerasModels:
@@ -97,15 +106,25 @@ class KerasModels:
         metrics = score(about.labels, asked.scores).to_dict()
         return Answer(which=task.which, metrics=metrics, best_epoch=asked.best_epoch)
 
-    def score(self, model: Path, cells: PlacedPart, scores: Path, plan: TrialPlan) -> Path:
+    def test(self, model: Path, cells: PlacedPart, place: Path, test: Test, plan: TrialPlan) -> int:
         """Ask the model, loaded in safe mode."""
         KerasExperiment().warm_up(plan)
         from leukmodels.evaluation import predict, scoring, write_scores
         from leukmodels.model import load
+        from search.confirmation.examples import write_examples
 
-        opened = cells.open()
-        write_scores(scores, opened, predict(scoring(load(model)), opened.pixels))
-        return scores
+        opened, loaded = cells.open(), load(model)
+        scores = predict(scoring(loaded), opened.pixels)
+        write_examples(
+            loaded,
+            opened,
+            scores,
+            place / str(test.trial),
+            threshold=test.threshold,
+            black_background=test.black_background,
+        )
+        write_scores(place / f"{test.trial}.parquet", opened, scores)
+        return test.trial
 
 
 def run_tasks(
@@ -146,8 +165,8 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
 def _result(reference: "ray.ObjectRef") -> Any:
     try:
         return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise StudyError(f"A model could not be trained again: {error.cause!r}") from error
+    except ray.exceptions.RayTaskError:
+        raise  # an error of ours: a user's, or a bug, with its traceback
     except ray.exceptions.RayError as error:
         raise StudyError(
             f"A worker was lost {_LOST_WORKERS + 1} times ({type(error).__name__}). What was finished is kept: run the "

@@ -43,7 +43,7 @@ def draw_effort(
     if judged:
         _draw_rungs(drawn["rungs"], record)
     if importances:
-        _draw_importances(drawn["importance"], importances)
+        draw_importances(drawn["importance"], importances)
     for axes in drawn.values():
         style(axes)
     title_of(drawn["volume"], title, synthetic=synthetic)
@@ -85,7 +85,7 @@ def _draw_rungs(axes: Axes, record: StudyRecord) -> None:
     axes.legend(loc="lower right", **LEGEND)
 
 
-def _draw_importances(axes: Axes, importances: Mapping[str, Mapping[str, float]]) -> None:
+def draw_importances(axes: Axes, importances: Mapping[str, Mapping[str, float]]) -> None:
     """Draw a bar for each objective and hyperparameter, the most important first."""
     total = {name: sum(of.get(name, 0.0) for of in importances.values()) for of in importances.values() for name in of}
     names: Sequence[str] = sorted(total, key=lambda name: -total[name])[:_SHOWN]

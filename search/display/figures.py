@@ -28,12 +28,24 @@ LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.
 
 
 def draw_front(standing: Standing, path: Path, *, title: str, synthetic: bool, aims: Aims | None = None) -> None:
+    """Draw ``front_figure`` to a file."""
+    save(front_figure(standing, title=title, synthetic=synthetic, aims=aims), path)
+
+
+def front_figure(
+    standing: Standing,
+    *,
+    title: str,
+    synthetic: bool,
+    aims: Aims | None = None,
+    inches: tuple[float, float] = (7.2, 5.4),
+) -> Figure:
     """Draw recall against accuracy of every complete trial, the front as a staircase with its trials' numbers.
 
     The staircase is the best accuracy to be had at a recall of at least x. With ``aims`` given, the region that their
     floors forbid is hatched. A third objective is not in the picture: its front holds trials behind the staircase too.
     """
-    figure = Figure(figsize=(7.2, 5.4), dpi=150, layout=layout())
+    figure = Figure(figsize=inches, dpi=150, layout=layout())
     axes = figure.subplots()
     everyone = [*standing.front, *standing.dominated, *standing.infeasible]
     if everyone:
@@ -41,14 +53,14 @@ def draw_front(standing: Standing, path: Path, *, title: str, synthetic: bool, a
         axes.set(xlim=window[0], ylim=window[1])
         _draw_trials(axes, standing, window)
         _draw_floors(axes, everyone, aims or Aims(), window)
-        figure.legend(loc="outside lower center", ncols=3, **LEGEND)
+        figure.legend(loc="outside lower center", ncols=int(inches[0] / 2.2), **LEGEND)
     else:
         axes.text(0.5, 0.5, "no trial is complete yet", ha="center", transform=axes.transAxes, color=GREY)
     axes.set(xlabel="recall (validation cells)", ylabel="accuracy (validation cells)")
     style(axes)
     title_of(axes, title, synthetic=synthetic)
     _label_front(axes, standing)
-    save(figure, path)
+    return figure
 
 
 def draw_progress(record: StudyRecord, aims: Aims, path: Path, *, title: str, synthetic: bool) -> None:
@@ -56,9 +68,9 @@ def draw_progress(record: StudyRecord, aims: Aims, path: Path, *, title: str, sy
     figure = Figure(figsize=(7.2, 6.6), dpi=150, layout=layout())
     panels: dict[str, Axes] = figure.subplot_mosaic([["volume", "volume"], ["loss", "recall"]], height_ratios=[0.7, 1])
     front = stand(record, aims).front
-    _draw_hypervolume(panels["volume"], hypervolumes(record, aims), {trial.number for trial in front})
-    _draw_curves(panels["loss"], record, front, "log_loss")
-    _draw_curves(panels["recall"], record, front, "recall")
+    draw_hypervolume(panels["volume"], hypervolumes(record, aims), {trial.number for trial in front})
+    draw_curves(panels["loss"], record, front, "log_loss")
+    draw_curves(panels["recall"], record, front, "recall")
     panels["loss"].set(xlabel="epoch", ylabel="log loss (validation cells, nats)")
     panels["recall"].set(xlabel="epoch", ylabel="recall (validation cells)", ylim=(-0.03, 1.03))
     if handles := panels["loss"].get_legend_handles_labels()[0]:
@@ -175,7 +187,7 @@ def _label_front(axes: Axes, standing: Standing) -> None:
     label_points(axes, np.array(list(spots)).reshape(-1, 2), labels, avoid=others, color=INK)
 
 
-def _draw_hypervolume(axes: Axes, reached: Sequence[tuple[int, float]], members: set[int]) -> None:
+def draw_hypervolume(axes: Axes, reached: Sequence[tuple[int, float]], members: set[int]) -> None:
     """Draw the growth of the hypervolume; what enlarged it is a dot, with its number if it is on the front still."""
     axes.set(xlabel="complete trials, as they finished", ylabel="hypervolume")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -192,7 +204,7 @@ def _draw_hypervolume(axes: Axes, reached: Sequence[tuple[int, float]], members:
     label_points(axes, np.column_stack([count[named], volume[named]]), labels)
 
 
-def _draw_curves(axes: Axes, record: StudyRecord, front: Sequence[TrialRecord], metric: str) -> None:
+def draw_curves(axes: Axes, record: StudyRecord, front: Sequence[TrialRecord], metric: str) -> None:
     """Draw a validation metric of every trial per epoch, the front's members in ink with a line style each."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     members = {trial.number for trial in front}
@@ -219,13 +231,13 @@ def _draw_curves(axes: Axes, record: StudyRecord, front: Sequence[TrialRecord], 
             label=label,
             zorder=2,
         )
-    if metric == "log_loss":
-        _bound_losses(axes, record)
+    if metric in ("loss", "log_loss"):
+        _bound_losses(axes, record, metric)
 
 
-def _bound_losses(axes: Axes, record: StudyRecord) -> None:
+def _bound_losses(axes: Axes, record: StudyRecord, metric: str) -> None:
     """Keep a few exploding trials from flattening all the others."""
-    losses = np.concatenate([[], *(_curve(trial, "log_loss")[:, 1] for trial in record.trials.values())])
+    losses = np.concatenate([[], *(_curve(trial, metric)[:, 1] for trial in record.trials.values())])
     losses = losses[np.isfinite(losses)]
     if len(losses):
         low, high = losses.min(), min(losses.max(), 2.5 * np.quantile(losses, 0.75))

@@ -1,0 +1,211 @@
+"""What a page says, as values: computed from a study's files, nothing of it formatted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leukmodels.evidence.bands import Bands
+from leukmodels.evidence.calibration import Bin
+from leukmodels.evidence.interval import Interval
+from leukmodels.evidence.operating import Front
+from leukmodels.evidence.scored import Scored
+from leukmodels.evidence.tables import Table
+from search.aims import Aims
+from search.confirmation.ranking import Ranked
+from search.confirmation.record import Opening
+from search.page.account import Account
+from search.page.findings import Example, Looking, Probe
+from search.records import StudyRecord
+from search.standing import Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """How good a model is, counted in cells or in patients (a patient's score is the mean of its cells').
+
+    table       precision, recall, F1 and support by class, accuracy and averages
+    confusion   of shape (2, 2): truth (control, leukemia) by answer
+    figures     recall, specificity, accuracy, ... by name, with intervals by patients
+    """
+
+    unit: str
+    count: int
+    table: Table
+    confusion: npt.NDArray[np.int64]
+    figures: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtSpecificity:
+    """The recall at a specificity: the threshold is the validation patients', recall and specificity those reached."""
+
+    wanted: float
+    threshold: float
+    recall: Interval
+    specificity: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How far probabilities are from shares (ECE), before and after division of the logits by ``temperature``.
+
+    bins   of probability that hold a cell, before and after
+    """
+
+    temperature: float
+    before: Interval
+    after: Interval
+    bins_before: tuple[Bin, ...]
+    bins_after: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictive:
+    """How often a patient's answer is right at a prevalence of leukemia among those who are asked about."""
+
+    prevalence: float
+    words: str
+    positive: Interval
+    negative: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfPatient:
+    """A patient as a model sees it: mean score, and the share of cells at or above the threshold."""
+
+    name: str
+    label: int
+    cells: int
+    score: float
+    share: float
+    right: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A model held against the patients of one part of the split.
+
+    scored                             cell by cell, what all of it is made of
+    independent                        patients, or images where patients are not known
+    patients, by_patient, predictive   None and empty where patients are not known, or have cells of both classes
+    """
+
+    part: str
+    scored: Scored
+    independent: int
+    cells: Level
+    patients: Level | None
+    at_specificity: tuple[AtSpecificity, ...]
+    calibration: Calibration
+    predictive: tuple[Predictive, ...]
+    by_patient: tuple[OfPatient, ...]
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Cells, and patients where they are known."""
+        return (self.cells, self.patients) if self.patients else (self.cells,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model of the page: what validation promised, what test gave (None: locked), how it differs from the reference.
+
+    promised_recall   what the recall was promised to reach for sure, None where nothing was
+    reference     whether it is the published CNN, trained here
+    differences   figures of the test minus those of the published CNN on the same cells; empty while it is locked
+    gap           figures of the test minus those of validation, of cells; empty while the test is locked
+    """
+
+    trial: int
+    why: str
+    params: Mapping[str, Any]
+    threshold: float
+    promise: Judged
+    promised_recall: float | None
+    test: Judged | None
+    reference: bool
+    differences: Mapping[str, Interval]
+    gap: Mapping[str, Interval]
+    examples: tuple[Example, ...]
+    looking: Looking | None
+
+    @property
+    def judged(self) -> Judged:
+        """The figures to believe: of the test where it was opened, of validation before."""
+        return self.test or self.promise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a study is about."""
+
+    study: str
+    task: str
+    question: str
+    reader: str
+    collection: str
+    disease: tuple[str, ...]
+    control: tuple[str, ...]
+    synthetic: bool
+    patient_level: bool
+    created: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """The search: every trial, where they stand, what mattered."""
+
+    record: StudyRecord
+    aims: Aims
+    standing: Standing
+    importances: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """What is needed to do it again."""
+
+    command: str
+    seed: int
+    split_seed: int
+    study_id: str
+    data_fingerprint: str
+    split_fingerprint: str
+    precision: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """One model, for the card beside its export; ``openings`` of the test, whoever they were for."""
+
+    subject: Subject
+    account: Account
+    openings: Sequence[Opening]
+    model: Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """All that a page says of a study. ``models`` has the one to look at first, first; none before a trial is complete.
+
+    ranking    of the configurations that were trained again, empty before
+    bands      of the first model's ROC and precision-recall curves
+    operating  the front over all models and thresholds, on validation cells; None before a trial is complete
+    openings   of the test, in order; ``opening`` is the one that the figures are of, None while there is none
+    """
+
+    subject: Subject
+    account: Account
+    searched: Searched
+    ranking: Sequence[Ranked]
+    openings: Sequence[Opening]
+    opening: Opening | None
+    models: tuple[Model, ...]
+    bands: Bands | None
+    operating: Front | None
+    probes: tuple[Probe, ...]
+    repeat: Repeat

@@ -1,0 +1,153 @@
+"""From a study's files to the facts of its page: opens no image, and asks neither Ray nor TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leukmodels.evidence.bands import bands
+from leukmodels.evidence.curves import curve_of
+from leukmodels.evidence.operating import Front, operating_front
+from leukmodels.readers import READERS
+from leukmodels.space import Space
+from search.aims import THRESHOLD, Aims
+from search.confirmation.choosing import REFERENCE, choose, reference_of
+from search.confirmation.options import Asked
+from search.confirmation.ranking import Ranked, rank
+from search.confirmation.record import Chosen, confirmation_of
+from search.folder import StudyFolder
+from search.importance import importances
+from search.journal import read
+from search.manifest import config_of
+from search.page.account import account_of
+from search.page.facts import Exported, Page, Repeat, Searched, Subject
+from search.page.findings import probes_in
+from search.page.models import Candidates, scored, validation_scores
+from search.portable import portable
+from search.preference import By, Preference
+from search.records import StudyRecord, fold
+from search.standing import Standing, complete, stand
+
+# Shares of leukemia among the patients who are asked about, where the reader states none.
+PREVALENCES = {0.01: "as in screening", 0.10: "as among referrals", 0.50: "as under strong suspicion"}
+_SHOWN = 3  # models, besides the published CNN
+_WAYS: tuple[tuple[By, str], ...] = (
+    ("recall", "highest recall"),
+    ("balanced", "most balanced"),
+    ("accuracy", "highest accuracy"),
+)
+
+
+def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
+    """Return the facts of a study's page, in whatever state it is; StudyError where scores that it needs are gone.
+
+    ``prevalence`` is the share of leukemia for which predictive values are stated, in (0, 1); None: several.
+    """
+    manifest, events = folder.read_manifest(), read(folder.journal)
+    record, confirmation, aims = fold(events), confirmation_of(events), Aims(**manifest["aims"])
+    standing = stand(record, aims)
+    ranking = rank(confirmation, sorted({each.trial for each in confirmation.retrained}), aims)
+    opening = confirmation.latest
+    chosen = opening.chosen if opening else _chosen(folder, record, standing, ranking, aims)
+    stated = PREVALENCES if prevalence is None else {prevalence: "as asked for"}
+    models = Candidates(
+        folder=folder,
+        record=record,
+        chosen=chosen,
+        opening=opening,
+        prevalences=stated,
+        patient_level=manifest["data"]["patient_level"],
+    ).models()
+    return Page(
+        subject=_subject(folder, manifest),
+        account=account_of(folder, manifest),
+        searched=Searched(
+            record=record,
+            aims=aims,
+            standing=standing,
+            importances=importances(record, Space.from_dict(manifest["space"]), aims),
+        ),
+        ranking=ranking,
+        openings=tuple(confirmation.openings),
+        opening=opening,
+        models=models,
+        bands=bands(models[0].judged.scored) if models else None,
+        operating=_operating(folder, standing, aims),
+        probes=probes_in(folder.confirmed),
+        repeat=_repeat(manifest, record),
+    )
+
+
+def exported(folder: StudyFolder, trial: int) -> Exported:
+    """Return the facts of one model: on the test patients in the last opening that was for it, and on validation."""
+    manifest, events = folder.read_manifest(), read(folder.journal)
+    record, openings = fold(events), confirmation_of(events).openings
+    opening = next((each for each in reversed(openings) if trial in each.results), None)
+    by_number = {each.trial: each for each in opening.chosen} if opening else {}
+    chosen = by_number.get(trial) or _as_it_is(trial, "exported")
+    (model,) = Candidates(
+        folder=folder,
+        record=record,
+        chosen=[chosen],
+        opening=opening,
+        prevalences=PREVALENCES,
+        patient_level=manifest["data"]["patient_level"],
+    ).models()
+    return Exported(
+        subject=_subject(folder, manifest), account=account_of(folder, manifest), openings=tuple(openings), model=model
+    )
+
+
+def _chosen(
+    folder: StudyFolder, record: StudyRecord, standing: Standing, ranking: Sequence[Ranked], aims: Aims
+) -> tuple[Chosen, ...]:
+    """Return whom the page shows while the test is locked: whom it would be opened for now."""
+    if ranking:
+        return choose(folder, record, ranking, Asked(choose=_SHOWN), min_specificity=aims.min_specificity)
+    if not standing.front:
+        return ()
+    wanted: dict[int, str] = {}
+    for by, why in _WAYS:
+        wanted.setdefault(Preference(by=by).choose(standing, aims).number, f"{why} of the front")
+    if reference := reference_of(record):
+        wanted.setdefault(reference.number, REFERENCE)
+    return tuple(_as_it_is(trial, why) for trial, why in wanted.items())
+
+
+def _as_it_is(trial: int, why: str) -> Chosen:
+    """Return a model that nothing was settled for yet."""
+    return Chosen(trial=trial, threshold=THRESHOLD, why=why, promise={})
+
+
+def _operating(folder: StudyFolder, standing: Standing, aims: Aims) -> Front | None:
+    files = {trial.number: validation_scores(folder, trial.number) for trial in complete(standing)}
+    curves = {number: curve_of(scored(path)) for number, path in files.items() if path.is_file()}
+    return operating_front(curves, min_specificity=aims.min_specificity) if curves else None
+
+
+def _subject(folder: StudyFolder, manifest: Mapping[str, Any]) -> Subject:
+    task, data = manifest["task"], manifest["data"]
+    return Subject(
+        study=folder.name,
+        task=task["name"],
+        question=task["question"],
+        reader=task["reader"],
+        collection="drawn by a program" if data["synthetic"] else READERS[task["reader"]].title,
+        disease=tuple(task["disease"]),
+        control=tuple(task["control"]),
+        synthetic=bool(data["synthetic"]),
+        patient_level=bool(data["patient_level"]),
+        created=manifest["created"],
+    )
+
+
+def _repeat(manifest: Mapping[str, Any], record: StudyRecord) -> Repeat:
+    config = config_of(manifest, record)
+    return Repeat(
+        command=portable(manifest["command"]),
+        seed=manifest["seed"],
+        split_seed=manifest["split"]["seed"],
+        study_id=manifest["study_id"],
+        data_fingerprint=manifest["data"]["fingerprint"],
+        split_fingerprint=manifest["split"]["fingerprint"],
+        precision=config.precision,
+        versions=manifest["versions"],
+    )

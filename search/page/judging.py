@@ -1,0 +1,124 @@
+"""A model's scores of one part of the split, judged: every number of the page that is made of scores."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from leukmodels.evidence.calibration import fit_temperature, predictive_values, probabilities, reliability, temper
+from leukmodels.evidence.curves import SPECIFICITIES, curve_of, ranking
+from leukmodels.evidence.interval import Interval
+from leukmodels.evidence.resampling import differences, intervals
+from leukmodels.evidence.scored import Scored, by_patient, cells_of
+from leukmodels.evidence.tables import answers, outcomes, table
+from search.page.facts import AtSpecificity, Calibration, Judged, Level, OfPatient, Predictive
+
+
+def judge(
+    part: str,
+    scored: Scored,
+    validation: Scored,
+    threshold: float,
+    prevalences: Mapping[float, str],
+    *,
+    patient_level: bool,
+) -> Judged:
+    """Return a model's scores of a part, judged; thresholds and temperature are settled on those of ``validation``.
+
+    ``prevalences`` are told in words; ``patient_level`` says whether it is known whose the cells are.
+    """
+    patients = by_patient(scored) if patient_level and _of_one_class(scored) else None
+    whole = _level("patient", patients, threshold) if patients else None
+    return Judged(
+        part=part,
+        scored=scored,
+        independent=len(np.unique(scored.patients)),
+        cells=_level("cell", scored, threshold),
+        patients=whole,
+        at_specificity=tuple(_at(scored, validation, specificity) for specificity in SPECIFICITIES),
+        calibration=_calibration(scored, fit_temperature(validation)),
+        predictive=tuple(_predictive(whole, share, words) for share, words in prevalences.items()) if whole else (),
+        by_patient=_by_patient(scored, patients, threshold) if patients else (),
+    )
+
+
+def minus(ours: Scored, threshold: float, reference: Scored, its_threshold: float) -> Mapping[str, Interval]:
+    """Return a model's figures minus those of another on the same cells, with intervals from the same draws."""
+    pairs = (
+        (answers(reference, its_threshold), answers(ours, threshold)),
+        (ranking(reference), ranking(ours)),
+        (probabilities(reference), probabilities(ours)),
+    )
+    return {name: found for pair in pairs for name, found in differences(*pair).items()}
+
+
+def gap(promise: Level, test: Level) -> Mapping[str, Interval]:
+    """Return figures of the test minus those of validation, with 95 % intervals.
+
+    The patients are others, so the two are independent, and the distances of their bounds add up as standard errors do
+    (Zou and Donner 2008, doi:10.1002/sim.3095).
+    """
+    return {name: _apart(test.figures[name], before) for name, before in promise.figures.items()}
+
+
+def _apart(one: Interval, other: Interval) -> Interval:
+    estimate = one.estimate - other.estimate
+    return Interval(
+        estimate=estimate,
+        low=estimate - math.hypot(one.estimate - one.low, other.high - other.estimate),
+        high=estimate + math.hypot(one.high - one.estimate, other.estimate - other.low),
+    )
+
+
+def _of_one_class(scored: Scored) -> bool:
+    """Say whether nobody has cells of both classes."""
+    return len(scored.groups) == len(np.unique(scored.patients))
+
+
+def _level(unit: str, scored: Scored, threshold: float) -> Level:
+    return Level(
+        unit=unit,
+        count=len(scored),
+        table=table(scored, threshold),
+        confusion=np.bincount(outcomes(scored.labels, scored.scores >= threshold), minlength=4).reshape(2, 2),
+        figures=intervals(answers(scored, threshold), ranking(scored), probabilities(scored)),
+    )
+
+
+def _at(scored: Scored, validation: Scored, specificity: float) -> AtSpecificity:
+    threshold = curve_of(validation).at_specificity(specificity).threshold
+    found = intervals(answers(scored, threshold))
+    return AtSpecificity(
+        wanted=specificity, threshold=threshold, recall=found["recall"], specificity=found["specificity"]
+    )
+
+
+def _calibration(scored: Scored, temperature: float) -> Calibration:
+    tempered = temper(scored, temperature)
+    return Calibration(
+        temperature=temperature,
+        before=intervals(probabilities(scored))["ece"],
+        after=intervals(probabilities(tempered))["ece"],
+        bins_before=reliability(scored),
+        bins_after=reliability(tempered),
+    )
+
+
+def _predictive(level: Level, prevalence: float, words: str) -> Predictive:
+    positive, negative = predictive_values(level.figures["recall"], level.figures["specificity"], prevalence)
+    return Predictive(prevalence=prevalence, words=words, positive=positive, negative=negative)
+
+
+def _by_patient(scored: Scored, patients: Scored, threshold: float) -> tuple[OfPatient, ...]:
+    shares = by_patient(scored, threshold)
+    return tuple(
+        OfPatient(
+            name=patients.patient_names[row],
+            label=int(patients.labels[row]),
+            cells=int(cells),
+            score=float(patients.scores[row]),
+            share=float(shares.scores[row]),
+            right=bool((patients.scores[row] >= threshold) == (patients.labels[row] == 1)),
+        )
+        for row, cells in enumerate(cells_of(scored))
+    )

@@ -1,0 +1,93 @@
+"""The models of a page: what validation promised of each, and what the test gave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from leukmodels.errors import StudyError
+from leukmodels.evaluation import read_scores
+from leukmodels.evidence.interval import Interval
+from leukmodels.evidence.scored import Scored
+from search.confirmation.record import Chosen, Opening, test_scores
+from search.folder import StudyFolder
+from search.page.facts import Model
+from search.page.findings import examples_in, looking_in
+from search.page.judging import gap, judge, minus
+from search.records import DEFAULT, StudyRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Models to judge, and on what.
+
+    opening         of the test patients that they were held against; None: validation alone
+    prevalences     for which predictive values are stated, in words
+    patient_level   whether it is known whose the cells are
+    """
+
+    folder: StudyFolder
+    record: StudyRecord
+    chosen: Sequence[Chosen]
+    opening: Opening | None
+    prevalences: Mapping[float, str]
+    patient_level: bool
+
+    def models(self) -> tuple[Model, ...]:
+        """Return the models, judged; StudyError where scores are gone."""
+        return tuple(self._model(each) for each in self.chosen)
+
+    def _model(self, each: Chosen) -> Model:
+        validation, test = self._validation(each), self._test(each)
+        judged = partial(
+            judge,
+            validation=validation,
+            threshold=each.threshold,
+            prevalences=self.prevalences,
+            patient_level=self.patient_level,
+        )
+        promise, reached = judged("validation", validation), judged("test", test) if test else None
+        return Model(
+            trial=each.trial,
+            why=each.why,
+            params=self.record.trials[each.trial].params,
+            threshold=each.threshold,
+            promise=promise,
+            promised_recall=each.promised,
+            test=reached,
+            reference=self._is_reference(each),
+            differences=self._differences(each, test) if test else {},
+            gap=gap(promise.cells, reached.cells) if reached else {},
+            examples=examples_in(test_scores(self.folder, self.opening), each.trial) if self.opening else (),
+            looking=looking_in(test_scores(self.folder, self.opening), each.trial) if self.opening else None,
+        )
+
+    def _differences(self, each: Chosen, test: Scored) -> Mapping[str, Interval]:
+        """Return the figures minus those of the published CNN, where it was held against the same cells."""
+        reference = next((one for one in self.chosen if self._is_reference(one)), None)
+        other = self._test(reference) if reference and reference is not each else None
+        return minus(test, each.threshold, other, reference.threshold) if reference and other else {}
+
+    def _is_reference(self, each: Chosen) -> bool:
+        return self.record.trials[each.trial].source == DEFAULT
+
+    def _validation(self, each: Chosen) -> Scored:
+        return scored(validation_scores(self.folder, each.trial))
+
+    def _test(self, each: Chosen) -> Scored | None:
+        return scored(test_scores(self.folder, self.opening) / f"{each.trial}.parquet") if self.opening else None
+
+
+def validation_scores(folder: StudyFolder, trial: int) -> Path:
+    """Return where the scores of a trial's validation cells stand."""
+    return folder.trial(trial) / "scores.parquet"
+
+
+def scored(path: Path) -> Scored:
+    """Return the scores of a file; StudyError where it is gone."""
+    if not path.is_file():
+        raise StudyError(
+            f"{path} is missing, and figures are made of it. Restore it from a backup; a study that was moved must be "
+            "moved whole."
+        )
+    return Scored.from_table(read_scores(path))
