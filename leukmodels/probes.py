@@ -142,7 +142,7 @@ def _scored(cells: Cells, scores: Numbers) -> Scored:
 def _found(cells: Cells, patients: Patients, answers: Numbers, by_chance: Numbers) -> Found:
     scored = _scored(cells, answers)
     low, high = np.quantile(by_chance, (0.025, 0.975)).tolist()
-    reached = np.count_nonzero(by_chance >= auroc(patients.labels, patients.means(answers)))
+    reached = int(np.count_nonzero(by_chance >= auroc(patients.labels, patients.means(answers))))
     return Found(
         cells=intervals(ranking(scored))["auroc"],
         patients=intervals(ranking(by_patient(scored)))["auroc"],

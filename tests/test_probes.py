@@ -1,6 +1,7 @@
 """Shortcut probes: their answers, what chance does to them, and when they give the alarm."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +75,7 @@ def test_alarm_with_a_planted_shortcut(planted):
     assert found.background.found.patients.low > 0.65
     assert found.background.found.p_value == pytest.approx(1 / 201)
     assert "stain" in found.background.meaning
+    assert '"alarm": true' in json.dumps(asdict(found))  # plain values, that can be written
 
 
 def test_colour_means_give_the_alarm_where_a_model_is_no_better():

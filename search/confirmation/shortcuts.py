@@ -62,7 +62,7 @@ def lines(found: Shortcuts) -> Iterator[Line]:
 
 def _line(name: str, level: str, figure: str, reached: Interval | None, *, alarm: bool, says: str) -> Line:
     numbers = asdict(reached) if reached else dict.fromkeys(("estimate", "low", "high"))
-    return Line(name=name, level=level, figure=figure, alarm=bool(alarm), says=says, **numbers)
+    return Line(name=name, level=level, figure=figure, alarm=alarm, says=says, **numbers)
 
 
 def _mean_scores(cells: Cells, answers: Sequence[Path]) -> npt.NDArray[np.float64]:
