@@ -1,9 +1,9 @@
 """The bands of curves against scikit-learn, and what they must keep."""
 
 import numpy as np
-from leukmodels.evidence.bands import bands
 from sklearn import metrics
 
+from leukmodels.evidence.bands import bands
 from leukmodels.evidence.scored import Scored
 
 

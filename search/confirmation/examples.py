@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from leukmodels.explain import grad_cam, heat_inside
-from leukmodels.foreground import cell_masks
 from matplotlib import colormaps
 from PIL import Image
 
 from leukmodels.cells import Cells
+from leukmodels.explain import grad_cam, heat_inside
+from leukmodels.foreground import cell_masks
 from search.folder import write_whole
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from leukmodels.evidence.bands import Band
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leukmodels.evidence.bands import Band
 from leukmodels.evidence.curves import curve_of
 from leukmodels.evidence.operating import Front
 from search.display.effort import draw_importances
