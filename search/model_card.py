@@ -14,9 +14,8 @@ from search.page.rendering import render
 
 def model_card(folder: StudyFolder, config: Mapping[str, Any]) -> str:
     """Return README.md of a bundle, Markdown, from its config.yaml and the study that it was exported from."""
-    return render(
-        "card.md", config=config, exported=exported(folder, config["trial"]), began=_began(config), figures={}
-    )
+    facts = exported(folder, config["trial"], threshold=config["threshold"])
+    return render("card.md", config=config, exported=facts, began=_began(config), figures={})
 
 
 def _began(config: Mapping[str, Any]) -> str:

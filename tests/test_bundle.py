@@ -89,11 +89,11 @@ def test_the_predictor_opens_it(original, tmp_path):
 
 
 def test_the_card_says_what_it_is(original, tmp_path):
-    write_bundle(original, tmp_path / "out", Preference(min_recall=0.9))
+    write_bundle(original, tmp_path / "out", Preference(by="accuracy"))
     note = (tmp_path / "out" / "README.md").read_text()
     assert "For research use only" in note
     assert "SYNTHETIC DATA" in note
-    assert "recall of at least 0.9, then accuracy" in note
+    assert "preference: accuracy" in " ".join(note.split())
     assert "The test patients are locked" in note
     assert "| number | 20 | 2 |" in note
     scores = pq.read_table(original.trial(config_of(tmp_path / "out")["trial"]) / "scores.parquet").to_pandas()
@@ -127,7 +127,10 @@ def test_the_card_has_the_test_of_the_model_that_it_was_opened_for(study, tmp_pa
     assert "were opened once" in card
     assert "| | test cells | test patients | validation cells | validation patients |" in card
     scores = pq.read_table(study.confirmed / "test" / "1" / "2.parquet").to_pandas()
-    assert f"| recall (sensitivity) | {recall_score(scores['label'], scores['score'] >= 0.4):.3f} (" in card
+    assert (
+        f"| recall (sensitivity) | {recall_score(scores['label'], scores['score'] >= config['threshold']):.3f} ("
+        in card
+    )
     assert "The test patients were opened once" in model_card(study, {**config, "trial": 1})
     assert "This model was not held against them" in model_card(study, {**config, "trial": 1})
 

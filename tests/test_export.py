@@ -1,8 +1,10 @@
 import pytest
 import yaml
+from sklearn.metrics import recall_score
 
 import studies
 from leukmodels.errors import StudyError
+from leukmodels.evaluation import read_scores
 from search.export import main
 
 pytestmark = pytest.mark.keras
@@ -21,12 +23,12 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "trial"),
-    [([], 2), (["--prefer", "accuracy"], 1), (["--prefer", "balanced"], 1), (["--min-recall", "0.75"], 1)],
+    [([], 2), (["--prefer", "accuracy"], 1), (["--prefer", "balanced"], 1), (["--trial", "0"], 0)],
 )
 def test_a_dry_run_says_which_trial_and_writes_nothing(study, tmp_path, capsys, options, trial):
     assert main([str(study.path), "--dry-run", *options]) == 0
     said = capsys.readouterr().out
-    assert f": trial {trial}, recall " in said
+    assert f": trial {trial} at threshold 0.500, recall " in said
     assert "It would be written to results/synthetic/runx1." in said
     assert not list(tmp_path.iterdir())
 
@@ -42,8 +44,21 @@ def test_an_export_goes_where_results_go(study, tmp_path, capsys):
 
 
 def test_a_recall_out_of_reach_is_said(study):
-    with pytest.raises(StudyError, match=r"No trial reaches a recall of 0\.99"):
+    with pytest.raises(StudyError, match=r"Nothing can promise a recall of 0\.99"):
         main([str(study.path), "--min-recall", "0.99", "--dry-run"])
+
+
+def test_the_threshold_that_a_recall_asks_for_is_exported(study, tmp_path, capsys):
+    wished = ["--min-recall", "0.2", "--bounds", "estimates"]
+    assert main([str(study.path), *wished, "--out", str(tmp_path / "out")]) == 0
+    config = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())
+    table = read_scores(tmp_path / "out" / "scores.parquet")
+    truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= config["threshold"]
+    assert config["threshold"] != 0.5
+    assert config["validation"]["recall"] == recall_score(truth, called) >= 0.2
+    assert f"at threshold {config['threshold']:.3f}" in capsys.readouterr().out
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"| recall (sensitivity) | {config['validation']['recall']:.3f} (" in card
 
 
 @pytest.mark.parametrize("options", [["--min-recall", "1.5"], ["--min-recall", "x"], ["--prefer", "luck"]])

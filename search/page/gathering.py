@@ -1,6 +1,7 @@
 """From a study's files to the facts of its page: opens no image, and asks neither Ray nor TensorFlow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from leukmodels.evidence.bands import bands
@@ -76,13 +77,13 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
     )
 
 
-def exported(folder: StudyFolder, trial: int) -> Exported:
-    """Return the facts of one model: on the test patients in the last opening that was for it, and on validation."""
+def exported(folder: StudyFolder, trial: int, *, threshold: float) -> Exported:
+    """Return the facts of one model at a threshold: on validation, and on the test if that was opened for it."""
     manifest, events = folder.read_manifest(), read(folder.journal)
     record, openings = fold(events), confirmation_of(events).openings
     opening = next((each for each in reversed(openings) if trial in each.results), None)
     by_number = {each.trial: each for each in opening.chosen} if opening else {}
-    chosen = by_number.get(trial) or _as_it_is(trial, "exported")
+    chosen = replace(by_number.get(trial) or _as_it_is(trial, "exported"), threshold=threshold)
     (model,) = Candidates(
         folder=folder,
         record=record,
