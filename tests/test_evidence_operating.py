@@ -1,6 +1,7 @@
 """Operating points: the front over models and thresholds, and whether promises are kept."""
 
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -72,23 +73,21 @@ def test_without_a_promise_the_most_accurate_point_is_chosen(parts, min_recall, 
 
 def test_a_promise_is_kept_on_other_patients_whichever_of_several_models_is_luckiest():
     rng = np.random.default_rng(0)
-    cohort = Cohort(leukemic=14, healthy=14, cells=(8, 24), between=0.9)
+    cohort, recall, times = Cohort(leukemic=14, healthy=14, cells=(30, 60)), 0.9, 40
     made = kept = measured_kept = 0
-    for _ in range(100):
-        validation, test = cohort.draw(rng, models=4), cohort.draw(rng, models=4)
-        plain = choose(dict(enumerate(validation)), min_recall=0.85, min_specificity=0.5, sure=False)
-        measured_kept += measured(test[plain.model], plain.point.threshold)[0] >= 0.85
-        try:
-            chosen = choose(dict(enumerate(validation)), min_recall=0.85, min_specificity=0.5)
-        except StudyError:
-            continue
-        made += 1
-        kept += measured(test[chosen.model], chosen.point.threshold)[0] >= 0.85
-        assert 0.85 <= chosen.promised <= chosen.point.recall
-        assert chosen.point.specificity >= 0.5
-    assert made >= 80
-    assert kept / made >= 0.9
-    assert measured_kept < 80  # so that the promise is worth something
+    for _ in range(times):
+        validation, test = (dict(enumerate(cohort.draw(rng, models=3))) for _ in range(2))
+        plain = choose(validation, min_recall=recall, min_specificity=0.5, sure=False)
+        measured_kept += measured(test[plain.model], plain.point.threshold)[0] >= recall
+        with suppress(StudyError):
+            chosen = choose(validation, min_recall=recall, min_specificity=0.5)
+            made += 1
+            kept += measured(test[chosen.model], chosen.point.threshold)[0] >= recall
+            assert recall <= chosen.promised <= chosen.point.recall
+            assert chosen.point.specificity >= 0.5
+    assert made >= 0.75 * times
+    assert kept >= 0.9 * made
+    assert measured_kept <= 0.75 * times  # so a promise is worth something
 
 
 def test_a_promise_is_for_one_model_in_all_that_compete():

@@ -77,6 +77,7 @@ def test_what_cannot_be_scored_is_refused(labels: list[int], scores: list[float]
         score(labels, scores)
 
 
+@settings(deadline=None)
 @given(problems())
 def test_the_tuned_threshold_is_the_best_of_all(problem: Problem) -> None:
     labels, scores, _ = problem

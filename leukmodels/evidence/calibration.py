@@ -63,7 +63,7 @@ def reliability(scored: Scored) -> tuple[Bin, ...]:
             leukemic_share=float(leukemic[place] / counts[place]),
             count=int(counts[place]),
         )
-        for place in np.flatnonzero(counts)
+        for place in np.flatnonzero(counts).tolist()
     )
 
 

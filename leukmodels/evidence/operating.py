@@ -11,7 +11,7 @@ from leukmodels.errors import StudyError
 from leukmodels.evidence.curves import Curve, Point, curve_of
 from leukmodels.evidence.interval import Floats, limits
 from leukmodels.evidence.resampling import spread
-from leukmodels.evidence.scored import Scored
+from leukmodels.evidence.scored import Groups, Scored
 
 RISK = 0.05
 _TRIED = 200  # thresholds of a model, about, that a promise is computed for
@@ -70,9 +70,10 @@ def operating_front(curves: Mapping[int, Curve], *, min_specificity: float) -> F
 def choose(models: Mapping[int, Scored], *, min_recall: float, min_specificity: float, sure: bool = True) -> Choice:
     """Return the model and threshold with the highest accuracy of those with this recall and specificity.
 
-    ``models`` are validation scores of the same patients by number of model. The specificity is what was measured. The
-    recall is what other patients, about as many, will exceed with 95 % confidence (``promised_recall``); unless
-    ``sure``, it too is what was measured. Of equals the one with the higher recall is taken, and the first model.
+    ``models`` are validation scores of the same patients by number of model, of the few that are to be chosen from. The
+    specificity is what was measured. The recall is what other patients, about as many, will exceed with 95 % confidence
+    (``promised_recall``); unless ``sure``, it too is what was measured. Of equals the one with the higher recall is
+    taken, and the first model.
 
     Raises StudyError, with the most that there is, where nothing has this recall.
     """
@@ -98,14 +99,13 @@ def promised_recall(scored: Scored, thresholds: Floats, *, risk: float) -> Float
 
     What it cannot cover is a kind of patient of whom there is none here: one in ten is missing among twelve with 28 %.
     """
-    groups = scored.groups
-    first_reached = np.searchsorted(-thresholds, -scored.scores)
     leukemic = scored.labels == 1
-    column = np.where(leukemic & (first_reached < len(thresholds)), first_reached, -1)
-    found = groups.sums(column, len(thresholds)).cumsum(axis=1)
-    rows = groups.sums(leukemic - 1, 1)
+    groups = Groups.of(scored.labels[leukemic], scored.patients[leukemic])
+    first_reached = np.searchsorted(-thresholds, -scored.scores[leukemic])
+    reached = groups.sums(first_reached, len(thresholds) + 1).cumsum(axis=1)
+    found, rows = reached[:, :-1], reached[:, -1:]
     recall, drawn = spread(groups, lambda weights: weights @ found / (weights @ rows))
-    patients = np.full(len(thresholds), len(groups.members(1)))
+    patients = np.full(len(thresholds), len(groups))
     both = replace(drawn, error=sqrt(2) * drawn.error)
     low, _ = limits(recall, both, patients=patients, trials=patients / 2, tail=risk)
     return np.maximum.accumulate(low)

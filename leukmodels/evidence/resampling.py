@@ -44,7 +44,7 @@ class Measure:
     @property
     def trials(self) -> npt.NDArray[np.int64]:
         """How many independent answers each number is made of at least; shape (k,)."""
-        return self._counts(all_rows=lambda sizes: sum(sizes))
+        return self._counts(all_rows=sum)
 
     @property
     def proportions_of_patients(self) -> npt.NDArray[np.bool_]:

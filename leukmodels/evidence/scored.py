@@ -14,7 +14,7 @@ from leukmodels.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats = npt.NDArray[np.float64]
+    from leukmodels.evidence.interval import Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,14 +42,9 @@ class Groups:
         return np.flatnonzero(self.labels == label)
 
     def sums(self, column: npt.NDArray[np.int64], columns: int, values: Floats | None = None) -> Floats:
-        """Return the sums of the rows' values (1 if not given) by group and the column of each row; (groups, columns).
-
-        Rows with a column below 0 count nowhere.
-        """
-        there = column >= 0
-        place = (self.of_row * columns + column)[there]
-        weights = None if values is None else values[there]
-        return np.bincount(place, weights, len(self) * columns).reshape(len(self), columns).astype(np.float64)
+        """Return the sums of the rows' values (or 1) by group and by the column of each row, (groups, columns)."""
+        sums = np.bincount(self.of_row * columns + column, values, len(self) * columns)
+        return sums.reshape(len(self), columns).astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
