@@ -1,0 +1,231 @@
+"""How often intervals hold, and promises: on drawn patients whose truth is known.
+
+    PYTHONPATH=.:tests python tests/benchmarks/bench_coverage.py [--cohorts 1000] [--choices 100]
+
+Many cohorts are drawn and every way to make a two-sided 95 % interval from the same 2,000 draws of patients is tried on
+each; then models and thresholds are chosen on some patients for a recall that other patients are held against. Prints
+the tables and writes them to results/benchmarks/coverage.md; six minutes on one core.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+from publishing import publish
+from scipy.special import expit, logit, ndtr, ndtri, stdtrit
+
+from leukmodels.errors import StudyError
+from leukmodels.evidence.interval import Spread, limits
+from leukmodels.evidence.operating import choose
+from leukmodels.evidence.resampling import Measure, draws, spread
+from toy_scores import Cohort
+
+TAIL = 0.025
+RECALL = 0.9
+AT_ONCE = 50
+SIZES = ((8, 12), (15, 15), (30, 30))
+KINDS = {
+    "alike": {"mean": 1.5, "between": 0.4},
+    "as usual": {"mean": 1.5, "between": 0.8},
+    "far apart": {"mean": 2.4, "between": 1.4},
+    "nearly perfect": {"mean": 2.6, "between": 0.8},
+}
+Limits = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampled:
+    """What the ways make intervals of: k estimates, their 2,000 draws (draws, k), and without each patient in turn."""
+
+    measure: Measure
+    estimate: np.ndarray
+    spread: Spread
+    drawn: np.ndarray
+    without: np.ndarray
+
+    @classmethod
+    def of(cls, measure: Measure) -> "Resampled":
+        """Draw."""
+        estimate, found = spread(measure.groups, measure.of)
+        classes = measure.groups.labels
+        left = 1 - np.eye(len(classes))
+        sizes = np.bincount(classes, minlength=2)[classes][:, None]
+        left *= np.where(classes[:, None] == classes, sizes / (sizes - 1), 1)  # the class keeps its weight
+        drawn = np.concatenate([measure.of(weights) for weights in draws(measure.groups)])
+        return cls(measure=measure, estimate=estimate, spread=found, drawn=drawn, without=measure.of(left))
+
+
+def percentile(each: Resampled) -> Limits:
+    """Return the percentiles of the draws."""
+    low, high = np.quantile(each.drawn, [TAIL, 1 - TAIL], axis=0)
+    return low, high
+
+
+def expanded_percentile(each: Resampled) -> Limits:
+    """Return percentiles that leave out less, as a t interval does (Hesterberg 2015)."""
+    n = each.measure.patients[0]
+    level = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, TAIL))
+    low, high = np.quantile(each.drawn, [level, 1 - level], axis=0)
+    return low, high
+
+
+def accelerated(each: Resampled) -> Limits:
+    """Return the BCa limits (Efron 1987)."""
+    below = (each.drawn < each.estimate).mean(axis=0) + (each.drawn == each.estimate).mean(axis=0) / 2
+    shift = ndtri(np.clip(below, 1e-3, 1 - 1e-3))
+    pull = each.without.mean(axis=0) - each.without
+    rate = (pull**3).sum(axis=0) / (6 * np.maximum((pull**2).sum(axis=0), 1e-30) ** 1.5)
+    ends = []
+    for z in (ndtri(TAIL), -ndtri(TAIL)):
+        levels = ndtr(shift + (shift + z) / (1 - rate * (shift + z)))
+        places = np.clip((levels * (len(each.drawn) - 1)).round().astype(int), 0, len(each.drawn) - 1)
+        ends.append(np.take_along_axis(np.sort(each.drawn, axis=0), places[None], axis=0)[0])
+    return ends[0], ends[1]
+
+
+def plain_t(each: Resampled) -> Limits:
+    """Return the t interval."""
+    reach = -stdtrit(each.spread.freedom, TAIL) * each.spread.error
+    return each.estimate - reach, each.estimate + reach
+
+
+def log_odds_t(each: Resampled) -> Limits:
+    """Return the t interval on the log odds."""
+    reach = -stdtrit(each.spread.freedom, TAIL) * each.spread.error / (each.estimate * (1 - each.estimate))
+    return expit(logit(each.estimate) - reach), expit(logit(each.estimate) + reach)
+
+
+def wilson(each: Resampled) -> Limits:
+    """Return Wilson's interval for as many independent cells as would spread as much, with the quantile of t."""
+    t2 = stdtrit(each.spread.freedom, TAIL) ** 2
+    variance = each.spread.error**2
+    cells = each.estimate * (1 - each.estimate) / variance
+    centre = (each.estimate + t2 / (2 * cells)) / (1 + t2 / cells)
+    reach = np.sqrt(t2 * variance + (t2 / (2 * cells)) ** 2) / (1 + t2 / cells)
+    return centre - reach, centre + reach
+
+
+def ours(each: Resampled) -> Limits:
+    """Return what leukmodels.evidence does; proportions of patients are exact."""
+    error = np.where(each.measure.proportions_of_patients, 0.0, each.spread.error)
+    sizes = {"patients": each.measure.patients, "trials": each.measure.trials}
+    return limits(each.estimate, replace(each.spread, error=error), **sizes, tail=TAIL)
+
+
+WAYS: Mapping[str, Callable[[Resampled], Limits]] = {
+    "percentile": percentile,
+    "expanded percentile": expanded_percentile,
+    "BCa": accelerated,
+    "t": plain_t,
+    "Wilson, effective cells, t": wilson,
+    "log odds, t": log_odds_t,
+    "**ours**": ours,
+}
+
+
+def coverage(cohort: Cohort, cohorts: int) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return by way and rate how often intervals held, and how wide they were.
+
+    Where the estimates do not spread, every way falls back on the exact limits, as ours does.
+    """
+    rng = np.random.default_rng(0)
+    held = {way: {name: np.zeros(2) for name in cohort.truth} for way in WAYS}
+    for _ in range(cohorts // AT_ONCE):
+        for name, measure in cohort.repeat(rng, AT_ONCE).items():
+            each = Resampled.of(measure)
+            fallback, flat = ours(each), each.spread.error < 1e-9
+            for way, make in WAYS.items():
+                with np.errstate(all="ignore"):
+                    low, high = (np.where(flat, *ends) for ends in zip(fallback, make(each), strict=True))
+                holds = (low <= cohort.truth[name]) & (cohort.truth[name] <= high)
+                held[way][name] += (holds.sum(), (high - low).sum())
+    total = cohorts // AT_ONCE * AT_ONCE
+    return {way: {name: tuple(sums / total) for name, sums in rates.items()} for way, rates in held.items()}
+
+
+def coverage_lines(cohorts: int) -> list[str]:
+    """Return the tables of intervals: of cells for each kind of patient, and of patients."""
+    lines: list[str] = []
+    shown = [(f"cells, patients {kind}", {**values, "cells": (5, 30)}) for kind, values in KINDS.items()]
+    shown.append(("rows are patients", {**KINDS["as usual"], "cells": (1, 1)}))
+    for title, values in shown:
+        made = [(size, Cohort(leukemic=size[0], healthy=size[1], **values)) for size in SIZES]
+        truth = ", ".join(f"{name} {value:.3f}" for name, value in made[0][1].truth.items())
+        heads = " | ".join(f"{name}, {sum(size)}" for size in SIZES for name in made[0][1].truth)
+        lines += ["", f"{title.capitalize()} ({truth}):", "", f"| interval | {heads} |"]
+        lines.append("| --- |" + " ---: |" * (len(SIZES) * len(made[0][1].truth)))
+        found = [coverage(cohort, cohorts) for _, cohort in made]
+        for way in WAYS:
+            cells = [f"{held:.3f} ({width:.2f})" for each in found for held, width in each[way].values()]
+            lines.append(f"| {way} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def promise(cohort: Cohort, *, models: int, shown: int, alike: float, choices: int) -> tuple[float, float, float]:
+    """Return how often RECALL is promised, how often others then reach it, and how often where it was only measured.
+
+    ``shown`` of the models are chosen from: those with the highest accuracy at 0.5 on the same patients.
+    """
+    rng = np.random.default_rng(0)
+    made = kept = measured = 0
+    for _ in range(choices):
+        validation, test = (cohort.draw(rng, models=models, alike=alike) for _ in range(2))
+        right = [((part.scores >= 0.5) == part.labels).mean() for part in validation]
+        few = {number: validation[number] for number in np.argsort(right)[::-1][:shown].tolist()}
+        for sure in (True, False):
+            with suppress(StudyError):
+                chosen = choose(few, min_recall=RECALL, min_specificity=0.5, sure=sure)
+                part = test[chosen.model]
+                reached = (part.scores[part.labels == 1] >= chosen.point.threshold).mean() >= RECALL
+                made, kept = made + sure, kept + (sure and reached)
+                measured += not sure and reached
+    return made / choices, kept / max(made, 1), measured / choices
+
+
+def promise_lines(choices: int) -> list[str]:
+    """Return the table of promises."""
+    lines = [
+        "",
+        "## Promises",
+        "",
+        f"{choices} times each: a model and a threshold are chosen on validation patients, for a recall of {RECALL} "
+        "and a specificity of 0.5, and held against as many others. Promised: how often it could be. Kept: of these. "
+        "Measured: kept where the recall was only measured. Agree: the correlation of two models. 3 of 30: the three "
+        "most accurate of thirty on the same patients.",
+        "",
+        "| patients of each class | models | agree | patients | promised | kept | measured |",
+        "| ---: | ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for size in (6, 12, 26):
+        for models, shown, alike in ((1, 1, 1.0), (5, 5, 0.5), (5, 5, 0.9), (30, 3, 0.5)):
+            for kind in ("as usual", "far apart"):
+                cohort = Cohort(leukemic=size, healthy=size, cells=(20, 60), **KINDS[kind])
+                found = promise(cohort, models=models, shown=shown, alike=alike, choices=choices)
+                names = str(models) if models == shown else f"{shown} of {models}"
+                figures = " | ".join(f"{share:.2f}" for share in found)
+                lines.append(f"| {size} | {names} | {alike:.1f} | {kind} | {figures} |")
+    return lines
+
+
+def main() -> None:
+    """Simulate, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cohorts", type=int, default=1000)
+    parser.add_argument("--choices", type=int, default=100)
+    options = parser.parse_args()
+    lines = [
+        "# How often intervals hold, and promises",
+        "",
+        f"Two-sided 95 % intervals on {options.cohorts:,} drawn cohorts: how often they hold the truth and, in "
+        "brackets, how wide they are, by rate and number of patients (8 + 12, 15 + 15, 30 + 30). Cells of a patient "
+        "are alike: their log odds have a normal part for the patient and one for the cell.",
+        *coverage_lines(options.cohorts),
+        *promise_lines(options.choices),
+    ]
+    publish("coverage", lines)
+
+
+if __name__ == "__main__":
+    main()
