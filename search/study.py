@@ -48,16 +48,7 @@ def drive(
         aims, ladder, record = aims_of(config), ladder_of(config), fold(journal.read(folder.journal))
         plateau = Plateau(record, aims, window=config.plateau, tolerance=config.tolerance)
         recorder = Recorder(written, record, (*listeners, plateau))
-        plan = TrialPlan(
-            study=folder,
-            epochs=config.epochs,
-            patience=config.patience_in_epochs(),
-            seed=config.seed,
-            cpus=resources.cpus,
-            gpus=resources.gpus,
-            precision="float32" if config.precision == "auto" else config.precision,
-            deterministic=config.deterministic,
-        )
+        plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
         searcher = OptunaSearcher(
             recorder,
             space=space,

@@ -18,6 +18,7 @@ import ray
 from ray import tune
 
 from leukmodels.errors import StudyError
+from search.config import SearchConfig
 from search.data.placing import Placed
 from search.folder import StudyFolder
 from search.starts import starts_in
@@ -37,6 +38,20 @@ class TrialPlan:
     gpus: float
     precision: Literal["float32", "bfloat16"]
     deterministic: bool
+
+    @classmethod
+    def of(cls, study: StudyFolder, config: SearchConfig, *, cpus: int, gpus: float) -> "TrialPlan":
+        """Return what the trials of a study with these options share, each with so many CPUs and GPUs."""
+        return cls(
+            study=study,
+            epochs=config.epochs,
+            patience=config.patience_in_epochs(),
+            seed=config.seed,
+            cpus=cpus,
+            gpus=gpus,
+            precision="float32" if config.precision == "auto" else config.precision,
+            deterministic=config.deterministic,
+        )
 
 
 class Experiment(Protocol):

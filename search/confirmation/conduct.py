@@ -73,16 +73,7 @@ class Conduct:
         self._console, self._models = console, models or KerasModels()
         config, resources = provision.config, provision.resources
         self._aims = aims_of(config)
-        self._plan = TrialPlan(
-            study=folder,
-            epochs=config.epochs,
-            patience=config.patience_in_epochs(),
-            seed=config.seed,
-            cpus=resources.cpus,
-            gpus=resources.gpus,
-            precision="float32" if config.precision == "auto" else config.precision,
-            deterministic=config.deterministic,
-        )
+        self._plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
 
     def carry_out(self) -> tuple[Ranked, ...]:
         """Train again, rank, and open the test patients where that is due; return the ranking."""

@@ -56,6 +56,27 @@ class Opening:
         return all(each.trial in self.results for each in self.chosen)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What a shortcut alone achieves.
+
+    level                 patient or cell
+    figure                the name of the number, such as AUROC
+    estimate, low, high   it, with its 95 % interval; None where the probe does not apply
+    alarm                 whether the model may live on this shortcut
+    says                  what that means, a sentence
+    """
+
+    name: str
+    level: str
+    figure: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    alarm: bool
+    says: str
+
+
 @dataclass
 class Confirmation:
     """The fold of a journal; ``apply`` takes the next event, of whatever kind."""

@@ -6,7 +6,7 @@ a list, ``probes.json`` in the study's folder of what was confirmed. The test pa
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +16,9 @@ from leukmodels.cells import Cells, join
 from leukmodels.evaluation import read_scores
 from leukmodels.evidence.interval import Interval
 from leukmodels.probes import Shortcuts, probe_shortcuts
+from search.confirmation.record import Probe
 from search.data.placing import Placed
 from search.folder import write_whole
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """A probe as a reader sees it: figure with its 95 % interval, None where it does not apply; whether to worry; why.
-
-    level   what was counted: cell or patient
-    """
-
-    name: str
-    level: str
-    figure: str
-    estimate: float | None
-    low: float | None
-    high: float | None
-    alarm: bool
-    says: str
 
 
 def probe(data: Placed, answers: Sequence[Path], path: Path, seed: int) -> None:
@@ -47,7 +31,7 @@ def probe(data: Placed, answers: Sequence[Path], path: Path, seed: int) -> None:
     write_whole(path, json.dumps([asdict(line) for line in lines(found)], indent=1))
 
 
-def lines(found: Shortcuts) -> Iterator[Line]:
+def lines(found: Shortcuts) -> Iterator[Probe]:
     """Yield the probes as a reader sees them."""
     for each, level in ((found.colour, "cell"), (found.background, "patient"), (found.count, "patient")):
         reached = (each.found.cells if level == "cell" else each.found.patients) if each.found else None
@@ -60,9 +44,9 @@ def lines(found: Shortcuts) -> Iterator[Line]:
     yield _line("split by image", "cell", "AUROC gained", gained, alarm=found.leak.alarm, says=found.leak.meaning)
 
 
-def _line(name: str, level: str, figure: str, reached: Interval | None, *, alarm: bool, says: str) -> Line:
+def _line(name: str, level: str, figure: str, reached: Interval | None, *, alarm: bool, says: str) -> Probe:
     numbers = asdict(reached) if reached else dict.fromkeys(("estimate", "low", "high"))
-    return Line(name=name, level=level, figure=figure, alarm=alarm, says=says, **numbers)
+    return Probe(name=name, level=level, figure=figure, alarm=alarm, says=says, **numbers)
 
 
 def _mean_scores(cells: Cells, answers: Sequence[Path]) -> npt.NDArray[np.float64]:

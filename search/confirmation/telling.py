@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
 
 from search.confirmation.ranking import Ranked
 from search.confirmation.record import Opening
 from search.display.console import SYNTHETIC
-from search.display.tables import terminal
+from search.display.tables import plain_table, terminal
 from search.display.wording import measured, metric_name
 
 _SHOWN = ("recall", "accuracy", "specificity", "auroc")
@@ -22,7 +21,7 @@ def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool,
     out.print(
         f"\nOn patients that the models never saw, means and standard deviations of {trainings} trainings each:\n"
     )
-    out.print(ranking_table(ranking))
+    out.print(rankingplain_table(ranking))
     if opening:
         out.print(f"\nThe test patients (opening {opening.number}), beside what validation promised:\n")
         out.print(test_table(opening))
@@ -33,9 +32,9 @@ def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool,
         out.print(f"  {command}", soft_wrap=True)
 
 
-def ranking_table(ranking: Sequence[Ranked]) -> Table:
+def rankingplain_table(ranking: Sequence[Ranked]) -> Table:
     """Return the ranking, a row a configuration."""
-    table = _table("trial", *map(metric_name, _SHOWN), "")
+    table = plain_table("trial", *map(metric_name, _SHOWN), "")
     for each in ranking:
         values = [f"{each.means[name]:.3f} ± {each.spreads[name]:.3f}" for name in _SHOWN]
         failed = f"could not be trained {each.failures} of {each.trainings + each.failures} times"
@@ -45,17 +44,9 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
 
 def test_table(opening: Opening) -> Table:
     """Return what each model reached on the test patients' cells, in brackets what validation promised."""
-    table = _table("trial", "threshold", *map(metric_name, _SHOWN), "chosen for")
+    table = plain_table("trial", "threshold", *map(metric_name, _SHOWN), "chosen for")
     for each in opening.chosen:
         reached = opening.results[each.trial]
         values = [f"{measured(reached, name)} ({measured(each.promise, name)})" for name in _SHOWN]
         table.add_row(str(each.trial), f"{each.threshold:.3f}", *values, each.why)
-    return table
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
-    for name in names[:-1]:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(names[-1], overflow="fold")
     return table

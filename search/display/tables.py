@@ -31,7 +31,7 @@ def terminal(stream: TextIO) -> Console:
 def front_table(front: Sequence[TrialRecord], *, cost: str = "", limit: int | None = None) -> Table:
     """Return the front, a row a trial, with the ``cost`` that is an objective; beyond ``limit`` they are counted."""
     shown = (*SHOWN_METRICS, cost) if cost else SHOWN_METRICS
-    table = _table("trial", *map(metric_name, shown), "epochs", _DIFFERENCES)
+    table = plain_table("trial", *map(metric_name, shown), "epochs", _DIFFERENCES)
     for trial in front[:limit]:
         numbers = [measured(trial.metrics, name) for name in shown]
         epochs = trial.outcome.get("epochs", len(trial.epochs))
@@ -42,7 +42,7 @@ def front_table(front: Sequence[TrialRecord], *, cost: str = "", limit: int | No
 def running_table(running: Sequence[TrialRecord], *, epochs: int, limit: int | None = None) -> Table:
     """Return the running trials with the validation metrics of their last epoch."""
     metrics = ("recall", "accuracy", "specificity")
-    table = _table("trial", "epoch", *metrics, "images/s", _DIFFERENCES)
+    table = plain_table("trial", "epoch", *metrics, "images/s", _DIFFERENCES)
     for trial in running[:limit]:
         last = trial.epochs[-1] if trial.epochs else {}
         numbers = [number(last.get(name)) for name in metrics]
@@ -64,7 +64,8 @@ def studies_table(rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _table(*names: str) -> Table:
+def plain_table(*names: str) -> Table:
+    """Return an empty table: numbers to the right, and a last column that folds."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     for name in names[:-1]:
         table.add_column(name, justify="right", no_wrap=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from search.confirmation.record import Probe
+
 Kind = Literal["found", "missed", "spared", "alarmed"]
 KINDS: dict[Kind, str] = {
     "found": "leukemic, called leukemic",
@@ -17,27 +19,6 @@ KINDS: dict[Kind, str] = {
     "spared": "healthy, called healthy",
     "alarmed": "healthy, called leukemic",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Probe:
-    """What a shortcut alone achieves.
-
-    level                 patient or cell
-    figure                the name of the number, such as AUROC
-    estimate, low, high   it, with its 95 % interval; None where the probe does not apply
-    alarm                 whether the model may live on this shortcut
-    says                  what that means, a sentence
-    """
-
-    name: str
-    level: str
-    figure: str
-    estimate: float | None
-    low: float | None
-    high: float | None
-    alarm: bool
-    says: str
 
 
 @dataclass(frozen=True, kw_only=True)

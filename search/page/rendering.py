@@ -13,8 +13,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from leukmodels.evidence.interval import Interval
+from search.confirmation.record import Probe
 from search.page import wording
-from search.page.findings import Probe
 
 _ABSENT = "–"
 
