@@ -21,7 +21,7 @@ def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool,
     out.print(
         f"\nOn patients that the models never saw, means and standard deviations of {trainings} trainings each:\n"
     )
-    out.print(rankingplain_table(ranking))
+    out.print(ranking_table(ranking))
     if opening:
         out.print(f"\nThe test patients (opening {opening.number}), beside what validation promised:\n")
         out.print(test_table(opening))
@@ -32,7 +32,7 @@ def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool,
         out.print(f"  {command}", soft_wrap=True)
 
 
-def rankingplain_table(ranking: Sequence[Ranked]) -> Table:
+def ranking_table(ranking: Sequence[Ranked]) -> Table:
     """Return the ranking, a row a configuration."""
     table = plain_table("trial", *map(metric_name, _SHOWN), "")
     for each in ranking:
