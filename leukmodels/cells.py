@@ -4,7 +4,7 @@ They travel between processes by protocol-5 pickling, so every large part is a p
 see leukmodels.pixels): a worker then reads the sender's memory (read-only) instead of a copy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,12 @@ class Cells:
             patients=self.patients[rows],
             patient_names=self.patient_names,
             image_ids=self.image_ids[rows],
+        )
+
+    def each_its_own(self) -> "Cells":
+        """Return the cells as if each were of a patient of its own: what a split by image takes them for."""
+        return replace(
+            self, patients=np.arange(len(self), dtype=np.int32), patient_names=tuple(self.image_ids.tolist())
         )
 
     @property

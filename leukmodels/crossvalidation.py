@@ -48,12 +48,14 @@ def train_and_ask(
     weights: Mapping[str, Weights] = NO_WEIGHTS,
     precision: Precision = "float32",
 ) -> Asked:
-    """Train on a round's patients and return what the model says of those it never saw, not even to choose an epoch.
+    """Train on a round's cells and return what the model says of those it never saw, not even to choose an epoch.
 
     A folder with a checkpoint of this training continues it. For weights see model.build; for report and the errors
     training.fit.
     """
     train, choosing, asked = (development.cells.take(rows) for rows in (each.train, each.choosing, each.asked))
+    if each.by_image:
+        choosing, asked = choosing.each_its_own(), asked.each_its_own()
     assert asked.present_patients.isdisjoint(train.present_patients | choosing.present_patients)
     data = TrainingData(
         train=train,

@@ -23,11 +23,15 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Round:
-    """The rows of cells that train, choose the epoch and are asked about in one training."""
+    """The rows of cells that train, choose the epoch and are asked about in one training.
+
+    by_image   images were dealt, so that a patient's cells are in all three: only to see what that would add
+    """
 
     train: Rows
     choosing: Rows
     asked: Rows
+    by_image: bool = False
 
 
 def deal(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
@@ -58,7 +62,12 @@ def deal(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: i
     return fold_of[cells.patients]
 
 
-def rounds(fold_of: Rows, folds: int) -> Iterator[Round]:
+def deal_images(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
+    """Return the fold of each cell, int64 (n,), dealt as ``deal`` does patients, but each cell by itself."""
+    return deal(cells.each_its_own(), class_names, folds=folds, seed=seed)
+
+
+def rounds(fold_of: Rows, folds: int, *, by_image: bool = False) -> Iterator[Round]:
     """Yield a round for each fold that is asked about; every cell is asked about once."""
     for asked in range(folds):
         choosing = (asked + 1) % folds
@@ -66,14 +75,16 @@ def rounds(fold_of: Rows, folds: int) -> Iterator[Round]:
             train=np.flatnonzero((fold_of != asked) & (fold_of != choosing)),
             choosing=np.flatnonzero(fold_of == choosing),
             asked=np.flatnonzero(fold_of == asked),
+            by_image=by_image,
         )
 
 
 def _sides(cells: Cells, class_names: npt.NDArray[np.str_]) -> dict[int, list[tuple[str, int]]]:
     """Return (class, patient) of each side's patients, by label."""
     sides: dict[int, list[tuple[str, int]]] = {0: [], 1: []}
-    for patient in np.unique(cells.patients).tolist():
-        own = cells.patients == patient
+    order = np.argsort(cells.patients, kind="stable")
+    patients, starts = np.unique(cells.patients[order], return_index=True)
+    for patient, own in zip(patients.tolist(), np.split(order, starts[1:]), strict=True):
         names, first, counts = np.unique(class_names[own], return_index=True, return_counts=True)
         most = int(np.argmax(counts))
         sides[int(cells.labels[own][first[most]])].append((str(names[most]), patient))

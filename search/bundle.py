@@ -24,6 +24,7 @@ import yaml
 from leukmodels.errors import BadImageError, DataError, StudyError
 from leukmodels.readers.source import open_source
 from search.aims import Aims
+from search.confirmed import confirmation_of
 from search.destination import KIND, check_out
 from search.folder import StudyFolder, write_whole
 from search.journal import read
@@ -55,10 +56,9 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which trial is exported, at which threshold, and by what preference."""
+    """Which trial is exported, at which threshold, and the front of its study."""
 
     operation: Operation
-    preference: str
     standing: Standing
     record: StudyRecord
 
@@ -80,10 +80,11 @@ class Bundle:
 
 def choose_trial(folder: StudyFolder, preference: Preference) -> Choice:
     """Return the trial of the study, and the threshold, that the user prefers; needs no TensorFlow."""
-    record, aims = fold(read(folder.journal)), Aims(**folder.read_manifest()["aims"])
+    events, aims = read(folder.journal), Aims(**folder.read_manifest()["aims"])
+    record, opening = fold(events), confirmation_of(events).latest
     standing = stand(record, aims)
-    operation = operate(folder, standing, aims, preference)
-    return Choice(operation=operation, preference=preference.words(), standing=standing, record=record)
+    operation = operate(folder, standing, aims, preference, opening)
+    return Choice(operation=operation, standing=standing, record=record)
 
 
 def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bundle:
@@ -216,7 +217,7 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
         "validation": dict(chosen.operation.metrics),
         "training": {key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
         | {"precision": config_of(manifest, chosen.record).precision},
-        "preference": chosen.preference,
+        "preference": chosen.operation.why,
         "front": [trial.number for trial in chosen.standing.front],
         "trial": chosen.trial.number,
         "seed": manifest["seed"],

@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 def _carry_out(plan: "Plan", asked: Asked, *, dashboard: bool) -> int:
     from cluster.session import open_session
     from search.confirmation.conduct import confirm
+    from search.page.writing import tell_mlflow, write_page
 
     print("Starting Ray ...", flush=True)
     try:
@@ -66,6 +67,9 @@ def _carry_out(plan: "Plan", asked: Asked, *, dashboard: bool) -> int:
     except Interrupted as interruption:
         print(f"Interrupted by {interruption.signal}; what is done is kept. Go on with the same command.", flush=True)
         return interruption.exit_status
+    study = shlex.quote(str(plan.folder.path))
+    print(f"\nWritten: {write_page(plan.folder)}\n{tell_mlflow(plan.folder)}")
+    print(f"\nNext:\n  python -m search.{'confirm' if asked.locked else 'export'} {study}")
     return 0
 
 

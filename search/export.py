@@ -18,7 +18,7 @@ from search.display.wording import differences, metric_words
 from search.preference import By, Preference
 
 _EXAMPLES = """examples:
-  python -m search.export runx1-1                      the front's highest recall, into results/
+  python -m search.export runx1-1                      what was confirmed, or the front's highest recall, into results/
   python -m search.export runx1-1 --prefer balanced    the best worse one of recall and accuracy
   python -m search.export runx1-1 --min-recall 0.95    the highest accuracy at a recall that other patients will have
   python -m search.export runx1-1 --trial 11           trial 11, whatever its rank
@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--prefer",
         choices=get_args(By),
-        default="recall",
-        help="which member of the front; cost: the lowest third objective (default: %(default)s)",
+        help="which member of the front; cost: the lowest third objective (default: the model that search.confirm "
+        "opened the test patients for first; recall, where it did not)",
     )
     which.add_argument(
         "--min-recall",
@@ -90,7 +90,7 @@ def _tell(chosen: Choice) -> None:
     operation, differing = chosen.operation, differences(chosen.trial.params)
     who = f"trial {chosen.trial.number} at threshold {operation.threshold:.3f}"
     measured = metric_words(operation.metrics, digits=3)
-    out.print(f"\nchosen by {chosen.preference}: {who}, {measured} ({differing})", soft_wrap=True)
+    out.print(f"\nchosen by {operation.why}: {who}, {measured} ({differing})", soft_wrap=True)
     if operation.promised is not None:
         out.print(f"As many other patients have a recall above {operation.promised:.3f}, with 95 % confidence.")
     if not chosen.record.finished:

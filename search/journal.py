@@ -9,7 +9,7 @@ Every event carries a monotone ``seq`` (from 1), the ``time`` (seconds since the
     study_resumed     session, changes                 a new driver took over, told these options anew
     study_interrupted signal                           a driver was told to go
     study_finished    reason                           nothing more will be tried
-    retrained         trial, folds, seed, fold, ...    a trial's configuration was tried on other patients
+    retrained         trial, folds, seed, fold, ...    a trial's configuration was tried on other patients, or images
     test_opened       chosen                           the locked test patients were opened for these models
     tested            opening, trial, metrics          what a model then reached
 

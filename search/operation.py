@@ -1,4 +1,4 @@
-"""Which model is taken, and at which threshold: one half, or the one that keeps a promise of recall."""
+"""Which model is taken, and at which threshold: that of its test, one that keeps a promise of recall, or one half."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from leukmodels.evidence.bounds import lower_bounds
 from leukmodels.evidence.scored import Scored
 from leukmodels.metrics import score
 from search.aims import THRESHOLD, Aims
+from search.confirmed import Opening
 from search.folder import StudyFolder
 from search.preference import Preference
 from search.records import TrialRecord
@@ -25,31 +26,54 @@ class Operation:
     threshold   a cell whose score reaches it is called leukemic; settled on validation patients
     metrics     of the validation cells at that threshold, with recall_low and specificity_low
     promised    what the recall of as many other patients exceeds with 95 % confidence; None where nothing was promised
+    why         what it was chosen by
     """
 
     trial: TrialRecord
     threshold: float
     metrics: Mapping[str, float]
     promised: float | None = None
+    why: str
 
 
-def operate(folder: StudyFolder, standing: Standing, aims: Aims, preference: Preference) -> Operation:
-    """Return what the user prefers; StudyError, with what to do, where there is none."""
-    if preference.min_recall is None:
-        trial = preference.choose(standing, aims)
-        return Operation(trial=trial, threshold=THRESHOLD, metrics=trial.metrics)
-    preference.choose(standing, aims)  # says why there is nobody to choose
-    return promise(
-        folder,
-        standing.front,
-        min_recall=preference.min_recall,
-        min_specificity=aims.min_specificity,
-        sure=preference.sure,
-    )
+def operate(
+    folder: StudyFolder, standing: Standing, aims: Aims, preference: Preference, opening: Opening | None = None
+) -> Operation:
+    """Return what the user prefers; StudyError, with what to do, where there is none.
+
+    ``opening`` is the last of the test patients. Unless a recall is wished for, a model that they were opened for is
+    used at the threshold that it was then held to; and who says nothing prefers the first of those models.
+    """
+    confirmed = opening.chosen if opening else ()
+    if preference == Preference() and confirmed:
+        preference, why = Preference(trial=confirmed[0].trial), f"its confirmation: {confirmed[0].why}"
+    else:
+        why = preference.words()
+    trial = preference.choose(standing, aims)  # says why there is nobody to choose
+    if preference.min_recall is not None:
+        return promise(
+            folder,
+            standing.front,
+            min_recall=preference.min_recall,
+            min_specificity=aims.min_specificity,
+            sure=preference.sure,
+            why=why,
+        )
+    held = next((each for each in confirmed if each.trial == trial.number), None)
+    if held is None:
+        return Operation(trial=trial, threshold=THRESHOLD, metrics=trial.metrics, why=why)
+    metrics = _measured(trial, _scored(folder, trial), held.threshold)
+    return Operation(trial=trial, threshold=held.threshold, metrics=metrics, promised=held.promised, why=why)
 
 
 def promise(
-    folder: StudyFolder, trials: Sequence[TrialRecord], *, min_recall: float, min_specificity: float, sure: bool
+    folder: StudyFolder,
+    trials: Sequence[TrialRecord],
+    *,
+    min_recall: float,
+    min_specificity: float,
+    sure: bool,
+    why: str,
 ) -> Operation:
     """Return the trial and threshold with the highest accuracy of those with this recall on validation patients.
 
@@ -57,13 +81,18 @@ def promise(
     patients tells. StudyError where no trial has it, or a trial's scores are gone.
     """
     models = {trial.number: _scored(folder, trial) for trial in trials}
-    choice = operating.choose(models, min_recall=min_recall, min_specificity=min_specificity, sure=sure)
+    choice = operating.choose(models, min_recall=min_recall, min_specificity=min_specificity, sure=sure, kind="trial")
     (trial,) = (trial for trial in trials if trial.number == choice.model)
-    scored, threshold = models[choice.model], choice.point.threshold
+    threshold = choice.point.threshold
+    metrics = _measured(trial, models[choice.model], threshold)
+    return Operation(trial=trial, threshold=threshold, metrics=metrics, promised=choice.promised, why=why)
+
+
+def _measured(trial: TrialRecord, scored: Scored, threshold: float) -> Mapping[str, float]:
+    """Return a trial's metrics of the validation cells at a threshold; what it costs does not depend on that."""
     measured = score(scored.labels, scored.scores, threshold).to_dict()
     costs = {name: trial.metrics[name] for name in _COSTS if name in trial.metrics}
-    metrics = {**measured, **lower_bounds(scored, threshold), **costs}
-    return Operation(trial=trial, threshold=threshold, metrics=metrics, promised=choice.promised)
+    return {**measured, **lower_bounds(scored, threshold), **costs}
 
 
 def _scored(folder: StudyFolder, trial: TrialRecord) -> Scored:

@@ -16,13 +16,14 @@ class Preference:
     """What a user prefers.
 
     by           recall or accuracy: the front's highest, the other among equals; balanced: the member whose worse one
-                 of the two is best; cost: the lowest third objective
+                 of the two is best; cost: the lowest third objective; None: as if recall, and once the test patients
+                 were opened, whom they were opened for first (see ``operation``)
     trial        comes before ``by``: this trial, on the front or not, if it is complete
     min_recall   comes before both: the model and threshold with the highest accuracy at this recall (see ``operation``)
     sure         other patients are to have that recall, with 95 % confidence; else validation patients alone
     """
 
-    by: By = "recall"
+    by: By | None = None
     trial: int | None = None
     min_recall: float | None = None
     sure: bool = True
@@ -32,7 +33,7 @@ class Preference:
         if self.min_recall is not None:
             whose = "of other patients" if self.sure else "of validation patients"
             return f"recall {whose} of at least {self.min_recall:g}, then accuracy"
-        return self.by if self.trial is None else "its number"
+        return (self.by or "recall") if self.trial is None else "its number"
 
     def choose(self, standing: Standing, aims: Aims) -> TrialRecord:
         """Return the trial by number or ``by``; StudyError, with what to do, where there is none."""
@@ -42,7 +43,7 @@ class Preference:
         if not members:
             raise StudyError(_no_front(standing))
         match self.by:
-            case "recall":
+            case "recall" | None:
                 return max(members, key=_merits)
             case "accuracy":
                 return max(members, key=lambda trial: _merits(trial)[::-1])

@@ -5,12 +5,10 @@ python -m search.report --compare STUDY STUDY ... [--out FILE]
 """
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from leukmodels.command import run_verb
-from leukmodels.errors import StudyError
 from search.cli import add_storage, find_study, number
 from search.folder import StudyFolder
 
@@ -41,32 +39,22 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _report(folder: StudyFolder, out: Path | None, prevalence: float | None) -> None:
-    from search.page.writing import page_file, write_page  # matplotlib takes a second, which --help should not
+    from search.page.writing import (  # matplotlib takes a second, which --help should not
+        page_file,
+        tell_mlflow,
+        write_page,
+    )
 
     path = write_page(folder, out and out.expanduser(), prevalence=prevalence)
     print(f"Written: {path}")
     if path == page_file(folder):
-        _tell_mlflow(folder)
+        print(tell_mlflow(folder))
 
 
 def _compare(folders: Sequence[StudyFolder], out: Path) -> None:
     from search.page.writing import write_comparison
 
     print(f"Written: {write_comparison(folders, out.expanduser())}")
-
-
-def _tell_mlflow(folder: StudyFolder) -> None:
-    """Have MLflow keep the page beside the study's run; a page is written whether it answers or not."""
-    from search.tracking.follower import catch_up
-    from search.tracking.store import redacted
-    from search.tracking.tracker import study_uri
-
-    uri = study_uri(folder)
-    try:
-        catch_up(folder, uri)
-        print(f"MLflow at {redacted(uri)} has it, too.")
-    except StudyError as error:
-        print(f"{error}\nLater: python -m search.sync {shlex.quote(str(folder.path))}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 import studies
 from leukmodels.evaluation import SCORES_SCHEMA
-from search.confirmation.record import Chosen, Retraining, as_event
+from search.confirmed import Chosen, Retraining, as_event
 from search.folder import StudyFolder
 from search.journal import Journal
 

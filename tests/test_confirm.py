@@ -2,15 +2,17 @@
 
 import dataclasses
 import hashlib
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import ray
 from PIL import Image
 from ray import cloudpickle
-from sklearn.metrics import accuracy_score, recall_score
+from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 
 import studies
 from folders import draw_folder
@@ -30,8 +32,8 @@ from search.confirmation.conduct import confirm
 from search.confirmation.locked import open_test
 from search.confirmation.options import Asked
 from search.confirmation.ranking import SHOWN, rank
-from search.confirmation.record import Confirmation, Retraining, confirmation_of
 from search.confirmation.retraining import Answer
+from search.confirmed import Confirmation, Retraining, confirmation_of
 from search.data.account import take_account
 from search.data.cache import PixelCache
 from search.data.placing import share
@@ -59,11 +61,12 @@ class Toys:
         cells = join(opened.train, opened.validation)
         rows = {name: getattr(task.round, name) for name in ("train", "choosing", "asked")}
         shown = "\n".join(f"{part}\t{name}" for part, own in rows.items() for name in cells.image_ids[own])
-        (self.log / f"trained-{task.which.name.replace('/', '-')}").write_text(shown)
+        kind = "by-image" if task.round.by_image else "trained"
+        (self.log / f"{kind}-{task.which.name.replace('/', '-').replace('by-image-', '')}").write_text(shown)
         if task.which.trial == self.diverge:
             return Answer(which=task.which, metrics={}, reason="Training diverged in epoch 1.")
         about = cells.take(task.round.asked)
-        scores = answers(about.image_ids, about.labels)
+        scores = answers(about.image_ids, about.labels, hint=0.5 if task.round.by_image else 0.3)
         write_scores(task.folder / "scores.parquet", about, scores)
         return Answer(which=task.which, metrics=score(about.labels, scores).to_dict(), best_epoch=1)
 
@@ -77,10 +80,10 @@ class Toys:
         return test.trial
 
 
-def answers(names, labels):
+def answers(names, labels, *, hint=0.3):
     """Return scores that are mostly right."""
     noise = np.array([int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32 for name in names])
-    return 0.7 * noise + 0.3 * labels
+    return (1 - hint) * noise + hint * labels
 
 
 @pytest.fixture
@@ -127,8 +130,9 @@ def conducted(session, place, tmp_path):
     return call
 
 
-def events(folder, kind):
-    return [event for event in journal.read(folder.journal) if event["event"] == kind]
+def events(folder, kind, *, by_image=False):
+    every = [event for event in journal.read(folder.journal) if event["event"] == kind]
+    return [event for event in every if event.get("by_image", by_image) is by_image]
 
 
 def patients(names):
@@ -154,7 +158,7 @@ def test_the_front_is_trained_again_and_the_test_opened_once_for_the_chosen(plac
 def test_what_the_journal_says_is_what_the_scores_say(place, conducted):
     conducted()
     for event in events(place, "retrained"):
-        which = Retraining(**{name: event[name] for name in ("trial", "folds", "seed", "fold")})
+        which = Retraining(**{name: event[name] for name in ("trial", "folds", "seed", "fold", "by_image")})
         table = read_scores(place.confirmed / "retrained" / which.name / "scores.parquet")
         truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= 0.5
         assert event["metrics"]["recall"] == recall_score(truth, called)
@@ -185,6 +189,30 @@ def test_every_patient_but_those_of_the_test_is_asked_about_once_a_seed_and_neve
         assert len(names) == len(set(names)) == 4 * len(developed)
     first, second = ([*map(sorted, (patients([name]) for name in asked[seed]))] for seed in (0, 1))
     assert sorted(first) == sorted(second)
+
+
+def test_the_best_is_also_trained_where_images_are_split_to_see_what_that_adds(place, conducted):
+    best = conducted()[0].trial
+    keys = [(event["trial"], event["seed"], event["fold"]) for event in events(place, "retrained", by_image=True)]
+    assert sorted(keys) == [(best, seed, fold) for seed in (0, 1) for fold in (0, 1, 2)]
+    for path in conducted.log.glob("by-image-*-0-*"):
+        shown = {"train": set(), "choosing": set(), "asked": set()}
+        for line in path.read_text().splitlines():
+            part, name = line.split("\t")
+            shown[part].add(name)
+        assert shown["asked"].isdisjoint(shown["train"] | shown["choosing"])
+        assert patients(shown["asked"]) & patients(shown["train"])
+    probes = {probe["name"]: probe for probe in json.loads((place.confirmed / "probes.json").read_text())}
+    scores = {
+        by_image: pa.concat_tables(
+            read_scores(place.confirmed / "retrained" / Retraining(**which).name / "scores.parquet")
+            for which in ({"trial": best, "folds": 3, "seed": 0, "fold": f, "by_image": by_image} for f in range(3))
+        )
+        for by_image in (False, True)
+    }
+    areas = {split: roc_auc_score(table["label"], table["score"]) for split, table in scores.items()}
+    assert areas[True] > areas[False]
+    assert probes["the model, split by image"]["estimate"] == pytest.approx(areas[True] - areas[False])
 
 
 def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):

@@ -15,7 +15,7 @@ from leukmodels.cells import Cells
 from leukmodels.curation.gathering import Gathered, gather, read_pixels
 from leukmodels.curation.ranking import rank
 from leukmodels.errors import DataError
-from leukmodels.folds import deal, rounds
+from leukmodels.folds import deal, deal_images, rounds
 from leukmodels.pixels import Blocks
 from leukmodels.readers.source import open_source
 from leukmodels.split import split_patients
@@ -72,6 +72,19 @@ def test_the_folds_hold_equal_shares_of_every_class(rows: list[tuple[str, int, i
         members = [code for code, (name, _, _) in enumerate(patients) if name in wanted]
         counts = Counter(fold_of_patient[code] for code in members)
         assert max(counts[fold] for fold in range(folds)) - min(counts[fold] for fold in range(folds)) <= 1
+
+
+def test_images_can_be_dealt_by_themselves_and_then_stand_for_nobody() -> None:
+    cells, class_names = cells_of([("control", 0, 9)] * 5 + [("PML", 1, 7)] * 4)
+    fold_of = deal_images(cells, class_names, folds=4, seed=0)
+    for each in rounds(fold_of, 4, by_image=True):
+        assert each.by_image
+        assert cells.take(each.asked).present_patients & cells.take(each.train).present_patients
+        nobodies = cells.take(each.asked).each_its_own().present_patients
+        assert len(nobodies) == len(each.asked)
+        assert nobodies.isdisjoint(cells.present_patients)
+    counts = np.array([np.bincount(cells.labels[fold_of == fold], minlength=2) for fold in range(4)])
+    assert np.ptp(counts, axis=0).max() <= 1
 
 
 def test_another_seed_deals_other_folds() -> None:

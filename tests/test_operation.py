@@ -10,6 +10,7 @@ import studies
 from leukmodels.errors import StudyError
 from leukmodels.evaluation import SCORES_SCHEMA, read_scores
 from search.aims import Aims
+from search.confirmed import Chosen, Opening
 from search.operation import operate
 from search.preference import Preference
 from search.standing import stand
@@ -70,7 +71,7 @@ def test_without_a_wish_the_threshold_is_one_half_and_the_metrics_are_the_trials
 
 
 def test_a_recall_that_cannot_be_had_is_refused_with_the_most_that_can(study):
-    with pytest.raises(StudyError, match=r"Nothing can promise a recall of 0\.999 .*for other patients; the most is"):
+    with pytest.raises(StudyError, match=r"promise a recall of 0\.999 .* the most is 0\.\d\d, of trial 2 at threshold"):
         chosen(study, min_recall=0.999)
 
 
@@ -83,3 +84,36 @@ def test_scores_that_are_gone_are_named(study):
 def test_a_study_without_a_front_says_so(tmp_path):
     with pytest.raises(StudyError, match="none is complete"):
         chosen(studies.begin(tmp_path / "empty"), min_recall=0.5)
+
+
+def opened(*chosen):
+    """Return an opening of the test patients for these (trial, threshold, promised)."""
+    return Opening(
+        number=1,
+        time=0.0,
+        chosen=tuple(
+            Chosen(trial=trial, threshold=threshold, why="highest mean recall", promise={}, promised=promised)
+            for trial, threshold, promised in chosen
+        ),
+    )
+
+
+def test_a_confirmed_model_comes_first_at_the_threshold_of_its_test(study):
+    opening = opened((2, 0.3, 0.8), (1, 0.4, None))
+    standing = stand(studies.record(study), AIMS)
+    operation = operate(study, standing, AIMS, Preference(), opening)
+    assert (operation.trial.number, operation.threshold, operation.promised) == (2, 0.3, 0.8)
+    assert operation.why == "its confirmation: highest mean recall"
+    table = read_scores(study.trial(2) / "scores.parquet")
+    truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= 0.3
+    assert operation.metrics["recall"] == recall_score(truth, called)
+    by_number = operate(study, standing, AIMS, Preference(trial=1), opening)
+    assert (by_number.trial.number, by_number.threshold, by_number.promised) == (1, 0.4, None)
+
+
+@pytest.mark.parametrize(("preference", "trial"), [({"by": "accuracy"}, 1), ({"min_recall": 0.8, "sure": False}, 2)])
+def test_what_is_asked_for_comes_before_what_was_confirmed(study, preference, trial):
+    standing = stand(studies.record(study), AIMS)
+    operation = operate(study, standing, AIMS, Preference(**preference), opened((3, 0.3, None)))
+    assert operation.trial.number == trial
+    assert operation.why == Preference(**preference).words()

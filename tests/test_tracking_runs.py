@@ -12,6 +12,7 @@ from leukmodels.spaces import space
 from mlflow_view import all_that_mlflow_holds, runs_of
 from search import journal
 from search.aims import Aims
+from search.confirmed import Retraining
 from search.folder import StudyFolder
 from search.records import fold
 from search.standing import hypervolumes
@@ -96,7 +97,10 @@ def test_confirmation_is_told_on_each_trial_and_openings_are_counted(study: Stud
     measured = studies.metrics(0.75, 0.9)
     with journal.Journal(study.journal) as written:
         for fold in (0, 1):
-            written.append("retrained", trial=1, folds=3, seed=1, fold=fold, metrics=measured, best_epoch=2, reason="")
+            which = vars(Retraining(trial=1, folds=3, seed=1, fold=fold))
+            written.append("retrained", **which, metrics=measured, best_epoch=2, reason="")
+        leaky = vars(Retraining(trial=1, folds=3, seed=0, fold=0, by_image=True))
+        written.append("retrained", **leaky, metrics=studies.metrics(0.95, 0.9), best_epoch=2, reason="")
         written.append("test_opened", chosen=[{"trial": 1, "threshold": 0.5, "why": "so", "promise": {}}])
         written.append("tested", opening=1, trial=1, metrics=measured)
     catch_up(study, study_uri(study))
@@ -105,6 +109,7 @@ def test_confirmation_is_told_on_each_trial_and_openings_are_counted(study: Stud
     assert children[1].data.metrics["test.recall"] == 0.75
     points = connect(study_uri(study)).get_metric_history(children[1].info.run_id, "confirmed.recall")
     assert [(point.step, point.value) for point in points] == [(3, 0.75), (4, 0.75)]
+    assert children[1].data.metrics["split_by_image.recall"] == 0.95
     assert "test.recall" not in children[2].data.metrics
 
 

@@ -67,7 +67,9 @@ def operating_front(curves: Mapping[int, Curve], *, min_specificity: float) -> F
     )
 
 
-def choose(models: Mapping[int, Scored], *, min_recall: float, min_specificity: float, sure: bool = True) -> Choice:
+def choose(
+    models: Mapping[int, Scored], *, min_recall: float, min_specificity: float, sure: bool = True, kind: str = "model"
+) -> Choice:
     """Return the model and threshold with the highest accuracy of those with this recall and specificity.
 
     ``models`` are validation scores of the same patients by number of model, of the few that are to be chosen from. The
@@ -75,14 +77,14 @@ def choose(models: Mapping[int, Scored], *, min_recall: float, min_specificity: 
     (``promised_recall``); unless ``sure``, it too is what was measured. Of equals the one with the higher recall is
     taken, and the first model.
 
-    Raises StudyError, with the most that there is, where nothing has this recall.
+    Raises StudyError, with the most that there is, where nothing has this recall; ``kind`` is what numbers count there.
     """
     risk = RISK / len(models) if sure else None  # the luckiest model is chosen, so they share the risk (Bonferroni)
     offers = [_Offer.of(model, scored, min_recall, min_specificity, risk) for model, scored in models.items()]
     able = [offer for offer in offers if offer.highest >= min_recall]
     if not able:
         offers = [_Offer.of(model, scored, 0.0, min_specificity, risk) for model, scored in models.items()]
-        raise StudyError(_too_much(min_recall, min_specificity, max(offers, key=lambda offer: offer.highest)))
+        raise StudyError(_too_much(min_recall, min_specificity, max(offers, key=lambda offer: offer.highest), kind))
     return max(
         (offer.best(min_recall) for offer in able), key=lambda choice: (choice.point.accuracy, choice.point.recall)
     )
@@ -148,14 +150,14 @@ class _Offer:
         return Choice(model=self.model, point=point, promised=None if self.risk is None else float(self.recall[at]))
 
 
-def _too_much(min_recall: float, min_specificity: float, most: _Offer) -> str:
+def _too_much(min_recall: float, min_specificity: float, most: _Offer, kind: str) -> str:
     point = most.curve.point(int(most.places[most.recall.argmax()]))
-    where = f"model {most.model} at threshold {point.threshold:.3f}"
+    where = f"{kind} {most.model} at threshold {point.threshold:.3f}"
     wish = f"a recall of {min_recall:g} with a specificity of at least {min_specificity:g}"
     highest = floor(100 * most.highest) / 100
     if most.risk is None:
         return (
-            f"No model has {wish}; the highest recall is {highest:.2f}, of {where}. Ask for less, or resume the study."
+            f"No {kind} has {wish}; the highest recall is {highest:.2f}, of {where}. Ask for less, or resume the study."
         )
     return (
         f"Nothing can promise {wish} for other patients; the most is {highest:.2f}, of {where}, whose recall is "

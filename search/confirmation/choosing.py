@@ -12,7 +12,7 @@ from leukmodels.metrics import score
 from search.aims import THRESHOLD
 from search.confirmation.options import Asked
 from search.confirmation.ranking import Ranked
-from search.confirmation.record import Chosen
+from search.confirmed import Chosen
 from search.folder import StudyFolder
 from search.operation import promise
 from search.records import DEFAULT, StudyRecord, TrialRecord, TrialState
@@ -63,12 +63,15 @@ def _with_recall(
 ) -> Chosen:
     assert asked.min_recall is not None
     trials = [record.trials[each.trial] for each in front]
-    kept = promise(folder, trials, min_recall=asked.min_recall, min_specificity=min_specificity, sure=asked.sure)
     whose = "of other patients" if asked.sure else "of validation patients"
+    why = f"recall {whose} of at least {asked.min_recall:g}"
+    kept = promise(
+        folder, trials, min_recall=asked.min_recall, min_specificity=min_specificity, sure=asked.sure, why=why
+    )
     return Chosen(
         trial=kept.trial.number,
         threshold=kept.threshold,
-        why=f"recall {whose} of at least {asked.min_recall:g}",
+        why=why,
         promise=_of_validation(folder, kept.trial.number, kept.threshold),
         promised=kept.promised,
     )

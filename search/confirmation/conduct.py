@@ -5,8 +5,7 @@ the test that was begun is finished as it was begun, not counted twice.
 """
 
 import datetime
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import ray
@@ -15,15 +14,16 @@ from cluster.session import Session
 from leukmodels.cells import join
 from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
-from leukmodels.folds import Round, deal, rounds
+from leukmodels.folds import Round, deal, deal_images, rounds
 from search.aims import Aims
 from search.confirmation import choosing, shortcuts
 from search.confirmation.locked import open_test
 from search.confirmation.options import Asked
 from search.confirmation.ranking import Ranked, rank
-from search.confirmation.record import Confirmation, Opening, Retraining, as_event, confirmation_of, test_scores
 from search.confirmation.retraining import Answer, KerasModels, Models, Task, Test, run_tasks
+from search.confirmation.shortcuts import Answers
 from search.confirmation.telling import tell
+from search.confirmed import Confirmation, Opening, Retraining, as_event, confirmation_of, test_scores
 from search.data.account import Account
 from search.data.cache import PixelCache
 from search.data.placing import Placed
@@ -50,9 +50,7 @@ def confirm(plan: Plan, asked: Asked, session: Session, *, models: Models | None
         for note in provision.notes:
             console.say(note)
         ranking = Conduct(folder, asked, provision, cache, console, models=models).carry_out()
-    study = shlex.quote(str(folder.path))
-    opening = confirmation_of(read(folder.journal)).latest
-    tell(ranking, opening, synthetic=synthetic, commands=[f"python -m search.report {study}"])
+    tell(ranking, confirmation_of(read(folder.journal)).latest, synthetic=synthetic)
     return ranking
 
 
@@ -83,11 +81,16 @@ class Conduct:
             account = self._provision.take_account()
             refuse_other_data(folder, account)
             data = ray.put(self._provision.place(Prepared.of(account)))
-            self._retrain(members, data, journal)
+            tasks = list(self._tasks(members, self._rounds(ray.get(data))))
+            self._retrain("Training the front again", tasks, data, journal)
             ranking = rank(self._confirmation(), [member.number for member in members], self._aims)
             if not ranking:
                 raise StudyError(f"None of the configurations of {folder.name} could be trained again.")
-            self._probe(ranking[0].trial, data)
+            best = record.trials[ranking[0].trial]
+            if folder.read_manifest()["data"]["patient_level"]:
+                tasks = list(self._tasks([best], self._rounds(ray.get(data), by_image=True)))
+                self._retrain("Training the best on a split by image, to see what that adds", tasks, data, journal)
+            self._probe(best.number, data)
             if opening := self._due(record, ranking, journal):
                 self._test(opening, account, journal)
         return ranking
@@ -95,45 +98,56 @@ class Conduct:
     def _confirmation(self) -> Confirmation:
         return confirmation_of(read(self._folder.journal))
 
-    def _retrain(self, members: Sequence[TrialRecord], data: "ray.ObjectRef", journal: Journal) -> None:
-        known = self._confirmation().retrained
-        tasks = [
-            (task, data, self._plan)
-            for seed, fold_number, each in self._rounds(ray.get(data))
-            for member in members
-            if (task := self._task(member, seed, fold_number, each)).which not in known
-        ]
-        total = len(members) * self._asked.seeds * self._asked.folds
-        done = total - len(tasks)
-        if done:
-            self._console.say(f"{done} of {total} models were trained before; going on.")
+    def _retrain(self, what: str, tasks: Sequence[Task], data: "ray.ObjectRef", journal: Journal) -> None:
+        confirmation = self._confirmation()
+        known = confirmation.retrained.keys() | confirmation.by_image.keys()
+        left = [(task, data, self._plan) for task in tasks if task.which not in known]
+        if done := len(tasks) - len(left):
+            self._console.say(f"{what}: {done} of {len(tasks)} models were trained before; going on.")
         with interruptible() as check:
-            for answer in run_tasks(self._models.retrain, tasks, resources=self._provision.resources, check=check):
+            for answer in run_tasks(self._models.retrain, left, resources=self._provision.resources, check=check):
                 self._keep(answer, journal)
                 done += 1
-                self._console.progress("Training the front again", done, total, "models")
+                self._console.progress(what, done, len(tasks), "models")
 
-    def _rounds(self, placed: Placed) -> Iterator[tuple[int, int, Round]]:
+    def _tasks(self, members: Sequence[TrialRecord], dealt: Iterable[tuple[int, int, Round]]) -> Iterator[Task]:
+        """Yield a task a member for each (seed, fold, round)."""
+        for seed, fold_number, each in dealt:
+            for member in members:
+                which = Retraining(
+                    trial=member.number,
+                    folds=self._asked.folds,
+                    seed=seed,
+                    fold=fold_number,
+                    by_image=each.by_image,
+                )
+                folder = self._folder.confirmed / "retrained" / which.name
+                yield Task(which=which, params=dict(member.params), round=each, folder=folder)
+
+    def _rounds(self, placed: Placed, *, by_image: bool = False) -> Iterator[tuple[int, int, Round]]:
         """Yield (seed, fold, who trains, chooses the epoch and is asked about) of the patients who are no test's."""
-        opened = placed.open()
+        opened, folds = placed.open(), self._asked.folds
         cells = join(opened.train, opened.validation)
         class_names = np.concatenate([part.part.class_names for part in (placed.train, placed.validation)])
+        dealing = deal_images if by_image else deal
         for seed in range(self._asked.seeds):
-            dealt = deal(cells, class_names, folds=self._asked.folds, seed=trial_seed(self._plan.seed, f"folds {seed}"))
-            for fold_number, each in enumerate(rounds(dealt, self._asked.folds)):
+            dealt = dealing(cells, class_names, folds=folds, seed=trial_seed(self._plan.seed, f"folds {seed}"))
+            for fold_number, each in enumerate(rounds(dealt, folds, by_image=by_image)):
                 yield seed, fold_number, each
-
-    def _task(self, member: TrialRecord, seed: int, fold_number: int, each: Round) -> Task:
-        which = Retraining(trial=member.number, folds=self._asked.folds, seed=seed, fold=fold_number)
-        folder = self._folder.confirmed / "retrained" / which.name
-        return Task(which=which, params=dict(member.params), round=each, folder=folder)
 
     def _probe(self, trial: int, data: "ray.ObjectRef") -> None:
         """Have shortcuts probed beside the answers of the best configuration."""
         self._console.say("Probing for shortcuts: colours, background, number of images, split by image ...")
-        retrained = (which for which, metrics in self._confirmation().retrained.items() if metrics)
-        place = self._folder.confirmed / "retrained"
-        answers = [place / which.name / "scores.parquet" for which in retrained if which.trial == trial]
+        confirmation, place = self._confirmation(), self._folder.confirmed / "retrained"
+        by_patient, by_image = (
+            [
+                place / which.name / "scores.parquet"
+                for which, metrics in trained.items()
+                if metrics and which.trial == trial
+            ]
+            for trained in (confirmation.retrained, confirmation.by_image)
+        )
+        answers = Answers(by_patient=by_patient, by_image=by_image)
         task = (data, answers, self._folder.confirmed / "probes.json", self._plan.seed)
         with interruptible() as check:
             for _ in run_tasks(shortcuts.probe, [task], resources=self._provision.resources, check=check):

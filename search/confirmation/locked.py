@@ -5,7 +5,7 @@ before the journal holds, on disk, an opening of the test that is still to be an
 """
 
 from leukmodels.errors import StudyError
-from search.confirmation.record import confirmation_of
+from search.confirmed import confirmation_of
 from search.data.account import Account
 from search.data.cache import PixelCache
 from search.data.placing import PlacedPart, share_parts

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.aims import OBJECTIVES, Aims
-from search.confirmation.record import Confirmation
+from search.confirmed import Confirmation
 from search.front import pareto_mask
 
 SHOWN = ("recall", "accuracy", "specificity", "auroc", "balanced_accuracy", "precision", "f1", "log_loss")

@@ -14,7 +14,7 @@ import ray
 
 from leukmodels.errors import StudyError
 from leukmodels.folds import Round
-from search.confirmation.record import Retraining
+from search.confirmed import Retraining
 from search.data.placing import Placed, PlacedPart
 from search.trial import KerasExperiment, TrialPlan, trial_seed
 from search.tuning import Resources

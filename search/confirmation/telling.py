@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from search.confirmation.ranking import Ranked
-from search.confirmation.record import Opening
+from search.confirmed import Opening
 from search.display.console import SYNTHETIC
 from search.display.tables import plain_table, terminal
 from search.display.wording import measured, metric_name
@@ -14,8 +14,8 @@ from search.display.wording import measured, metric_name
 _SHOWN = ("recall", "accuracy", "specificity", "auroc")
 
 
-def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool, commands: Sequence[str]) -> None:
-    """Print the ranking, the last opening's results and the commands to go on with."""
+def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool) -> None:
+    """Print the ranking and the last opening's results."""
     out = terminal(sys.stdout)
     trainings = max(each.trainings + each.failures for each in ranking)
     out.print(
@@ -27,9 +27,6 @@ def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool,
         out.print(test_table(opening))
     if synthetic:
         out.print(SYNTHETIC)
-    out.print("\nNext:")
-    for command in commands:
-        out.print(f"  {command}", soft_wrap=True)
 
 
 def ranking_table(ranking: Sequence[Ranked]) -> Table:

@@ -15,7 +15,7 @@ from leukmodels.evidence.scored import Scored
 from leukmodels.evidence.tables import Table
 from search.aims import Aims
 from search.confirmation.ranking import Ranked
-from search.confirmation.record import Opening, Probe
+from search.confirmed import Opening, Probe
 from search.page.account import Account
 from search.page.findings import Example, Looking
 from search.records import StudyRecord

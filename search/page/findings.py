@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from search.confirmation.record import Probe
+from search.confirmed import Probe
 
 Kind = Literal["found", "missed", "spared", "alarmed"]
 KINDS: dict[Kind, str] = {

@@ -13,7 +13,7 @@ from search.aims import THRESHOLD, Aims
 from search.confirmation.choosing import REFERENCE, choose, reference_of
 from search.confirmation.options import Asked
 from search.confirmation.ranking import Ranked, rank
-from search.confirmation.record import Chosen, confirmation_of
+from search.confirmed import Chosen, confirmation_of
 from search.folder import StudyFolder
 from search.importance import importances
 from search.journal import read

@@ -9,7 +9,7 @@ from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
 from leukmodels.evidence.interval import Interval
 from leukmodels.evidence.scored import Scored
-from search.confirmation.record import Chosen, Opening, test_scores
+from search.confirmed import Chosen, Opening, test_scores
 from search.folder import StudyFolder
 from search.page.facts import Model
 from search.page.findings import examples_in, looking_in

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from leukmodels.evidence.interval import Interval
-from search.confirmation.record import Probe
+from search.confirmed import Probe
 from search.page import wording
 
 _ABSENT = "–"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.confirmation.ranking import Ranked
-from search.confirmation.record import Opening
+from search.confirmed import Opening
 from search.display.wording import differences, no_front, plural
 from search.page.account import Account
 from search.page.facts import Judged, Model, Page, Subject

@@ -1,13 +1,18 @@
-"""Pages as files, whole or not at all."""
+"""Pages as files, whole or not at all, and beside the study in MLflow."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from leukmodels.errors import StudyError
 from search.folder import StudyFolder, write_whole
 from search.page.comparing import comparison_of
 from search.page.figures import comparison_figures, figures_of
 from search.page.gathering import page_of
 from search.page.rendering import render
+from search.tracking.follower import catch_up
+from search.tracking.store import redacted
+from search.tracking.tracker import study_uri
 
 
 def page_file(folder: StudyFolder) -> Path:
@@ -21,6 +26,16 @@ def write_page(folder: StudyFolder, path: Path | None = None, *, prevalence: flo
     path = path or page_file(folder)
     write_whole(path, render("page.html", figures=figures_of(page), page=page))
     return path
+
+
+def tell_mlflow(folder: StudyFolder) -> str:
+    """Have MLflow hear of the study what it has not heard, its page too; return what became of that in a sentence."""
+    uri = study_uri(folder)
+    try:
+        catch_up(folder, uri)
+    except StudyError as error:
+        return f"{error}\nLater: python -m search.sync {shlex.quote(str(folder.path))}"
+    return f"MLflow at {redacted(uri)} has it, too."
 
 
 def write_comparison(folders: Sequence[StudyFolder], path: Path) -> Path:

@@ -252,7 +252,8 @@ def _event_points(event: Event) -> list[Any]:
             rest = {f"outcome.{key}": value for key, value in outcome.items() if key != "metrics"}
             return _points({**best, **rest}, event["time"], step=outcome.get("best_epoch", 0))
         case "retrained":
-            again = {f"confirmed.{key}": value for key, value in event["metrics"].items()}
+            split = "split_by_image" if event["by_image"] else "confirmed"
+            again = {f"{split}.{key}": value for key, value in event["metrics"].items()}
             return _points(again, event["time"], step=event["seed"] * event["folds"] + event["fold"])
         case "tested":
             reached = {f"test.{key}": value for key, value in event["metrics"].items()}

@@ -11,17 +11,21 @@ from search.journal import Event
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Retraining:
-    """One training of a trial's configuration on other patients: fold ``fold`` of ``folds``, dealt by ``seed``."""
+    """One training of a trial's configuration on other patients: fold ``fold`` of ``folds``, dealt by ``seed``.
+
+    by_image   images were dealt and not patients, to see what that would add
+    """
 
     trial: int
     folds: int
     seed: int
     fold: int
+    by_image: bool = False
 
     @property
     def name(self) -> str:
         """What its folder is called."""
-        return f"{self.trial:05d}/{self.folds}-{self.seed}-{self.fold}"
+        return f"{self.trial:05d}/{'by-image-' if self.by_image else ''}{self.folds}-{self.seed}-{self.fold}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,8 @@ class Confirmation:
 
     retrained: dict[Retraining, Mapping[str, float]] = field(default_factory=dict)
     """The metrics of the patients that the model was asked about, threshold 0.5; empty where it could not be trained"""
+    by_image: dict[Retraining, Mapping[str, float]] = field(default_factory=dict)
+    """The same of images, where images were dealt: no patient is new there"""
     reasons: dict[Retraining, str] = field(default_factory=dict)
     """Why it could not be"""
     openings: list[Opening] = field(default_factory=list)
@@ -91,8 +97,8 @@ class Confirmation:
         """Take one event."""
         match event["event"]:
             case "retrained":
-                which = Retraining(**{name: event[name] for name in ("trial", "folds", "seed", "fold")})
-                self.retrained[which] = event["metrics"]
+                which = Retraining(**{name: event[name] for name in ("trial", "folds", "seed", "fold", "by_image")})
+                (self.by_image if which.by_image else self.retrained)[which] = event["metrics"]
                 if event["reason"]:
                     self.reasons[which] = event["reason"]
             case "test_opened":
