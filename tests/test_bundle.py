@@ -9,16 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from sklearn.metrics import recall_score
 
-import pages
 import studies
 from leukmodels.errors import StudyError
 from leukmodels.predictor import Predictor
 from search import bundle
 from search.bundle import choose_trial, write_bundle
 from search.destination import check_out, default_out
-from search.model_card import model_card
 from search.portable import portable
 from search.preference import Preference
 
@@ -86,53 +83,6 @@ def test_the_predictor_opens_it(original, tmp_path):
     answer = Predictor.load(tmp_path / "out").classify([root / "cell_0.png"])[0]
     recorded = pq.read_table(tmp_path / "out" / "scores.parquet").to_pylist()[0]["score"]
     assert answer.score == pytest.approx(recorded, abs=1e-6)
-
-
-def test_the_card_says_what_it_is(original, tmp_path):
-    write_bundle(original, tmp_path / "out", Preference(by="accuracy"))
-    note = (tmp_path / "out" / "README.md").read_text()
-    assert "For research use only" in note
-    assert "SYNTHETIC DATA" in note
-    assert "preference: accuracy" in " ".join(note.split())
-    assert "The test patients are locked" in note
-    assert "| number | 20 | 2 |" in note
-    scores = pq.read_table(original.trial(config_of(tmp_path / "out")["trial"]) / "scores.parquet").to_pandas()
-    recall = recall_score(scores["label"], scores["score"] >= 0.5)
-    assert f"| recall (sensitivity) | {recall:.3f} (" in note
-    assert "| partitions | 12a | 20 | train 60 cells of 6 patients;" in note
-    assert "Open, for the author" in note
-
-
-def test_the_card_says_what_a_model_began_as(original, tmp_path):
-    write_bundle(original, tmp_path / "out", Preference())
-    config = config_of(tmp_path / "out")
-    assert "began as" not in model_card(original, config)
-    files = {"base": {"sha256": "b" * 64}, "resnet50_v2": {"sha256": "a" * 64}, "mobilenet_v3_small": {"sha256": ""}}
-    config["starts"] = {"files": files, "base": {"origin": "trial 4 of npm1-1", "task": "npm1", "split": "f" * 64}}
-    for backbone, said in {
-        "base": "convolutions began as those of trial 4 of npm1-1, trained for npm1 on the same split.",
-        "resnet50_v2": f"It began as resnet50_v2 with the weights of SHA-256 {'a' * 64}.",
-        "mobilenet_v3_small": "It began as mobilenet_v3_small with random weights.",
-    }.items():
-        config["hyperparameters"]["backbone"] = backbone
-        assert said in model_card(original, config)
-
-
-def test_the_card_has_the_test_of_the_model_that_it_was_opened_for(study, tmp_path):
-    write_bundle(study, tmp_path / "out", Preference())
-    config = config_of(tmp_path / "out")
-    assert config["trial"] == 2
-    pages.open_test(study, 1)
-    card = model_card(study, config)
-    assert "were opened once" in card
-    assert "| | test cells | test patients | validation cells | validation patients |" in card
-    scores = pq.read_table(study.confirmed / "test" / "1" / "2.parquet").to_pandas()
-    assert (
-        f"| recall (sensitivity) | {recall_score(scores['label'], scores['score'] >= config['threshold']):.3f} ("
-        in card
-    )
-    assert "The test patients were opened once" in model_card(study, {**config, "trial": 1})
-    assert "This model was not held against them" in model_card(study, {**config, "trial": 1})
 
 
 def test_a_command_keeps_no_folder_of_any_machine():

@@ -180,12 +180,13 @@ class Repeat:
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """One model, for the card beside its export; ``openings`` of the test, whoever they were for."""
+    """One model, for the card beside its export; ``openings`` of the test and ``probes``, whoever they were for."""
 
     subject: Subject
     account: Account
     openings: Sequence[Opening]
     model: Model
+    probes: tuple[Probe, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

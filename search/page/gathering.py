@@ -93,7 +93,11 @@ def exported(folder: StudyFolder, trial: int, *, threshold: float) -> Exported:
         patient_level=manifest["data"]["patient_level"],
     ).models()
     return Exported(
-        subject=_subject(folder, manifest), account=account_of(folder, manifest), openings=tuple(openings), model=model
+        subject=_subject(folder, manifest),
+        account=account_of(folder, manifest),
+        openings=tuple(openings),
+        model=model,
+        probes=probes_in(folder.confirmed),
     )
 
 

@@ -40,6 +40,7 @@ def _environment() -> Environment:
         "share": _share,
         "counted": _counted,
         "between": _between,
+        "cell": _cell,
         "png": _png,
     }
     return environment
@@ -82,6 +83,11 @@ def _interval(value: Interval | Probe, *, signed: bool = False) -> Markup:
 def _between(value: Interval, *, signed: bool = False) -> str:
     """Return the same as plain text."""
     return "{} ({} to {})".format(*_three(value, signed))
+
+
+def _cell(text: str) -> str:
+    """Return text that may hold names from data as it stands in a cell of a Markdown table."""
+    return text.replace("|", r"\|")
 
 
 def _three(value: Interval | Probe, signed: bool) -> tuple[str, ...]:
