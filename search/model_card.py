@@ -8,7 +8,7 @@ for its author.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.confirmation.record import Probe
+from search.confirmed import Probe
 from search.display.wording import plural
 from search.folder import StudyFolder
 from search.page.facts import Judged

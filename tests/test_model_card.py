@@ -169,7 +169,7 @@ def test_the_card_says_what_it_is(exported):
     card = model_card(folder, config)
     assert "For research use only" in card
     assert "SYNTHETIC DATA" in card
-    assert "preference: recall" in " ".join(card.split())
+    assert "chosen from a front of 2 by recall" in " ".join(card.split())
     assert "The test patients are locked" in card
     assert "| number | 20 | 2 |" in card
     scores = pq.read_table(folder.trial(config["trial"]) / "scores.parquet").to_pandas()
