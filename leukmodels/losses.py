@@ -2,7 +2,8 @@
 
 Labels, 0 or 1, and probabilities are (n, 1). All go through Keras' binary cross-entropy, which finds the logits behind
 probabilities that a sigmoid made and takes those: a confidently wrong answer keeps its loss and its gradient, where
-the probability itself would be 0 or 1 in float32. Label smoothing is ``keras.losses.BinaryCrossentropy``'s own.
+the probability itself would be 0 or 1 in float32. Bags are pooled as logits for the same reason. Label smoothing is
+``keras.losses.BinaryCrossentropy``'s own.
 """
 
 from typing import Self
@@ -97,7 +98,8 @@ class OfBags(keras.losses.Loss):
                 f"A batch of {n} images is not whole bags of {self.bag}; expected a multiple of {self.bag}."
             )
         labels = ops.reshape(y_true, (-1, self.bag))[:, :1]
-        losses = self.loss.call(labels, self._pooled(ops.reshape(y_pred, (-1, self.bag))))
+        logits = self._pooled(ops.reshape(_logits(y_pred), (-1, self.bag)))
+        losses = self.loss.call(labels, keras.activations.sigmoid(logits))
         return ops.repeat(losses, self.bag)
 
     def get_config(self) -> dict[str, object]:
@@ -111,8 +113,22 @@ class OfBags(keras.losses.Loss):
         """Return the loss that get_config described."""
         return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
 
-    def _pooled(self, probabilities: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the bags' probabilities (bags, 1) of their images' (bags, bag)."""
+    def _pooled(self, logits: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the logits (bags, 1) of the bags' probabilities, from those of their images' (bags, bag).
+
+        log(p / (1 - p)) of the mean p of k images; the logarithm of k is in both terms, and cancels.
+        """
         if self.pooling == "top_k":
-            probabilities, _ = ops.top_k(probabilities, max(1, round(self.top_share * self.bag)))
-        return ops.mean(probabilities, axis=-1, keepdims=True)
+            logits, _ = ops.top_k(logits, max(1, round(self.top_share * self.bag)))
+        leukemic, healthy = (ops.logsumexp(ops.log_sigmoid(z), axis=-1, keepdims=True) for z in (logits, -logits))
+        return leukemic - healthy
+
+
+def _logits(probabilities: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the logits behind probabilities: those that Keras' sigmoid left with them, or else their own."""
+    known = getattr(probabilities, "_keras_logits", None)
+    if known is not None:
+        return known
+    least = keras.config.epsilon()
+    some = ops.clip(probabilities, least, 1 - least)
+    return ops.log(some) - ops.log1p(-some)

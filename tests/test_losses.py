@@ -115,7 +115,7 @@ def test_bags_of_one_image_are_no_bags() -> None:
     inner = GeneralisedCrossEntropy(q=0.3)
     for pooling in ("mean", "top_k"):
         found = each(OfBags(loss=inner, bag=1, pooling=pooling, top_share=0.2), LABELS, PROBABILITIES)
-        np.testing.assert_array_equal(found, each(inner, LABELS, PROBABILITIES))
+        np.testing.assert_allclose(found, each(inner, LABELS, PROBABILITIES), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["bags by mean", "bags by top"])
@@ -176,6 +176,25 @@ def test_a_confidently_wrong_answer_still_learns(loss: keras.losses.Loss, expect
     model.compile(keras.optimizers.SGD(1.0), loss)
     tf.function(model.train_step, autograph=False)((tf.ones((1, 1)), tf.ones((1, 1))))
     assert model.get_weights()[0][0, 0] + 40 == pytest.approx(-expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "top_k"])
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize(
+    ("inner", "slope"),
+    [(keras.losses.BinaryCrossentropy(), 1), (Bootstrapped(beta=0.8), 0.8)],
+    ids=["plain", "bootstrapped"],
+)
+def test_a_confidently_wrong_bag_still_learns(inner: keras.losses.Loss, slope: float, label: int, pooling: str) -> None:
+    """All its logits are 40 on the wrong side, where the mean of their probabilities is 0 or 1 in float32."""
+    loss = OfBags(loss=inner, bag=4, pooling=pooling, top_share=0.5)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
+    wrong = -40.0 if label else 40.0
+    model.set_weights([np.array([[wrong]]), np.zeros(1)])
+    model.compile(keras.optimizers.SGD(1.0), loss)
+    labels = np.full((4, 1), label, np.float32)
+    tf.function(model.train_step, autograph=False)((tf.ones((4, 1)), tf.constant(labels)))
+    assert model.get_weights()[0][0, 0] - wrong == pytest.approx(slope * (2 * label - 1), rel=1e-4)
 
 
 @by_any_loss
