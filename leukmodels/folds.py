@@ -16,6 +16,7 @@ from leukmodels.cells import Cells
 from leukmodels.errors import DataError
 
 FEWEST = 3
+ALWAYS_TRAINS = -1  # a fold that is never asked about, and never chooses the epoch
 _SIDES = {0: "control", 1: "leukemia"}
 
 Rows = npt.NDArray[np.int64]
@@ -46,13 +47,13 @@ def deal(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: i
     fold_of = np.full(len(cells.patient_names), -1, dtype=np.int64)
     sides = _sides(cells, class_names)
     problems = [
-        f"{len(patients)} of the training patients are of the side {_SIDES[label]}: too few for {folds} folds of at "
+        f"{len(patients)} of the patients to deal are of the side {_SIDES[label]}: too few for {folds} folds of at "
         f"least one each.{f' Give --folds {len(patients)}.' if len(patients) >= FEWEST else ''}"
         for label, patients in sides.items()
         if len(patients) < folds
     ]
     if problems:
-        raise DataError("The training patients cannot be dealt into folds:", problems)
+        raise DataError("The patients cannot be dealt into folds:", problems)
     for patients in sides.values():
         shuffled = rng.permutation(len(patients))
         by_class = sorted(shuffled.tolist(), key=lambda place: patients[place][0])
@@ -68,7 +69,7 @@ def deal_images(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, 
 
 
 def rounds(fold_of: Rows, folds: int, *, by_image: bool = False) -> Iterator[Round]:
-    """Yield a round for each fold that is asked about; every cell is asked about once."""
+    """Yield a round for each fold that is asked about; every cell of one is asked about once."""
     for asked in range(folds):
         choosing = (asked + 1) % folds
         yield Round(

@@ -17,6 +17,7 @@ from leukmodels.hparams import PRETRAINED
 from leukmodels.space import Value
 
 RANDOM = "random"
+ENDING, LEGACY_ENDING = ".weights.h5", ".h5"
 _PUBLISHED = "https://storage.googleapis.com/tensorflow/keras-applications"
 SMALLEST_PX = 32  # that keras.applications builds for
 
@@ -116,6 +117,9 @@ def read_backbones(said: str) -> tuple[dict[str, Weights], list[str]]:
                 if not h5py.is_hdf5(file):
                     problems.append(f"{name}: {file} is no HDF5 file, as weights of Keras are. {where_from(name)}")
                     continue
+                if misnamed := _misnamed(file):
+                    problems.append(f"{name}: {misnamed}")
+                    continue
                 found[name] = weights
                 if (md5 := digest(file, "md5")) != FILES[name].md5:
                     notes.append(
@@ -127,6 +131,17 @@ def read_backbones(said: str) -> tuple[dict[str, Weights], list[str]]:
     if problems:
         raise ConfigError("These backbones cannot be used (--backbones):", problems)
     return found, notes
+
+
+def _misnamed(path: Path) -> str:
+    """Return what is wrong with the end of a file's name, by which Keras tells how to read it; "" where nothing."""
+    with h5py.File(path) as file:
+        legacy = "layer_names" in file.attrs or "model_weights" in file
+    new = path.name.endswith(ENDING)
+    if (legacy and path.suffix == LEGACY_ENDING and not new) or (new and not legacy):
+        return ""
+    writer, ending = ("Keras 2 wrote", LEGACY_ENDING) if legacy else ("Keras 3 writes", ENDING)
+    return f"{path} holds weights as {writer} them, whose name must end in {ending} (and only theirs); rename it."
 
 
 def where_from(name: str) -> str:

@@ -42,7 +42,7 @@ def cold_start(folder: StudyFolder) -> ColdStart | None:
         other = StudyFolder(path.parent)
         try:
             manifest = other.read_manifest()
-            if not head_start(manifest) and _what(manifest) == ours:
+            if not manifest["prior"] and not manifest["starts"]["files"] and _what(manifest) == ours:
                 record = fold(journal.read(other.journal))
                 found.append(ColdStart(name=other.name, effort=effort(record, Aims(**manifest["aims"]))))
         except (StudyError, ValueError, KeyError):  # of another version, or damaged: nothing to compare with

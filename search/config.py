@@ -22,11 +22,13 @@ class SearchConfig(BaseModel):
     task: str = Field(min_length=1, description="a task's name, or a task file (.toml)")
     data: str | None = Field(
         default=None,
+        min_length=1,
         description="images in the layout of the task's collection: a folder, or an address such as s3://bucket/key "
         "(default: a drawn cohort)",
     )
     exclude: str | None = Field(
         default=None,
+        min_length=1,
         description="a list of images that are left out of training, such as disputed.csv of python -m "
         "leukmodels.curate: a CSV file with a column sha256 or image",
     )
@@ -62,17 +64,20 @@ class SearchConfig(BaseModel):
     )
     base_model: str | None = Field(
         default=None,
+        min_length=1,
         description="a trained model whose convolutional weights trials may start from: a study (its preferred trial), "
         "an exported folder, or the .keras file in one",
     )
     backbones: str | None = Field(
         default=None,
+        min_length=1,
         description="networks pre-trained on ImageNet that trials may take, as NAME=FILE,... of "
         f"{', '.join(PRETRAINED)}; the file holds Keras' weights without top, nothing is downloaded (NAME={RANDOM}: "
         "random weights)",
     )
     warm_start: str | None = Field(
         default=None,
+        min_length=1,
         description="another study (its folder, or its name below --storage), perhaps of another leukemia: its front "
         "is tried first, and the sampler learns from its trials",
     )

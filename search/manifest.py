@@ -100,6 +100,11 @@ def begin(
     write_whole(folder.manifest, json.dumps(manifest, indent=2) + "\n")
 
 
+def knows_patients(manifest: Mapping[str, Any]) -> bool:
+    """Return whether models may start from one that was trained on the training patients of this study."""
+    return manifest["starts"]["base"] is not None
+
+
 def prior_of(manifest: Mapping[str, Any]) -> Prior | None:
     """Return what the study was begun with of another, None where nothing."""
     return Prior(**manifest["prior"]) if manifest["prior"] else None

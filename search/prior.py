@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from leukmodels.errors import StudyError
+from leukmodels.split import Split
 from search import journal
 from search.aims import COSTS, Aims
 from search.folder import StudyFolder
@@ -73,6 +74,18 @@ class Prior:
             )
             for params, metrics in zip(self.params, self.metrics, strict=True)
         ]
+
+
+def refuse_known_test(folder: StudyFolder, split: Split) -> None:
+    """Raise StudyError where patients that a study was developed on are to test one that begins with what it found."""
+    other = Split.load(folder.split)
+    developed = {*other.patients("train"), *other.patients("validation")}
+    if known := sorted(developed & {*split.patients("test")}):
+        raise StudyError(
+            f"{folder.name} chose its best trials on patients who are to test this study ({len(known)}: "
+            f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}), so nothing of it may be begun with here. "
+            "Split both alike (--split-seed)."
+        )
 
 
 def read_prior(folder: StudyFolder) -> Prior:

@@ -15,7 +15,7 @@ import yaml
 
 from leukmodels.errors import Attempts, ConfigError, StudyError
 from leukmodels.hparams import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
-from leukmodels.weights import SMALLEST_PX, Weights, read_backbones
+from leukmodels.weights import ENDING, SMALLEST_PX, Weights, read_backbones
 from search.aims import Aims
 from search.cli import find_study
 from search.config import SearchConfig
@@ -175,9 +175,16 @@ def _exported(model: Path, config: Path) -> BaseModel:
             "split": str(said["split_fingerprint"]),
             "study": str(said["study"]["id"]),
         }
+        exported = str(said["model_sha256"])
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
         raise StudyError(f"{config.parent} is no model that this version exported: {error!r}.") from error
-    return _base(model, hyperparameters=hyperparameters, **told)
+    base = _base(model, hyperparameters=hyperparameters, **told)
+    if base.weights.sha256 != exported:
+        raise StudyError(
+            f"{model} is not the model that {config} tells of, so nothing says which patients it was trained on, and "
+            "they may be those that are to test it. Export it again."
+        )
+    return base
 
 
 def _base(model: Path, *, hyperparameters: Mapping[str, Any], **told: str) -> BaseModel:
@@ -194,8 +201,8 @@ def _of_body(params: Mapping[str, Any], starts: Mapping[str, Any]) -> Mapping[st
 
 
 def _file(name: str, weights: Weights) -> str | None:
-    """Return what the study calls its copy of a file; by the end of its name Keras knows how to read it."""
+    """Return what the study calls its copy of a file: by the end of its name Keras tells how it is to be read."""
     if weights.path is None:
         return None
-    ending = ".weights.h5" if weights.path.name.endswith(".weights.h5") else weights.path.suffix or ".h5"
+    ending = ENDING if weights.path.name.endswith(ENDING) else weights.path.suffix
     return f"{name}{ending}"

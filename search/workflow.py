@@ -11,6 +11,7 @@ from leukmodels import checkpoint
 from leukmodels.errors import StudyError
 from search import comparison
 from search.bundle import write_bundle
+from search.cli import find_study
 from search.data.account import Account, write_listing
 from search.data.cache import PixelCache
 from search.data.placing import Placed
@@ -26,6 +27,7 @@ from search.manifest import aims_of, begin, ladder_of
 from search.page.writing import write_page
 from search.planning import Plan
 from search.preference import Preference
+from search.prior import refuse_known_test
 from search.provision import Provision, refuse_other_data
 from search.records import StudyRecord, TrialState
 from search.standing import effort, stand
@@ -70,6 +72,8 @@ def carry_out(plan: Plan, session: Session) -> bool:
             if plan.changes is not None:
                 refuse_other_data(folder, account)
             plan.starts.refuse_other_split(account.split.fingerprint)
+            if plan.changes is None and config.warm_start:
+                refuse_known_test(find_study(config.warm_start, folder.path.parent), account.split)
             placed = provision.place(Prepared.of(account))
             if plan.changes is None:
                 _begin(plan, account)

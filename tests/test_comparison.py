@@ -70,6 +70,8 @@ def test_a_transfer_is_set_beside_a_search_of_the_same_space_but_for_what_is_loa
     spend(begin(tmp_path / "cold"), 2)
     spend(begin(tmp_path / "smaller", space=space("seed")), 3)
     starts = Starts(weights={"resnet50_v2": Weights(path=tmp_path / "a.h5", sha256="a" * 64)})
+    idle = Starts(weights={"resnet50_v2": Weights(path=None, sha256="")})
+    spend(begin(tmp_path / "untrained", space=space("small", backbones=("resnet50_v2",)), starts=idle), 9)
     transfer = begin(tmp_path / "transfer", space=space("small", backbones=("resnet50_v2",)), starts=starts)
     assert cold_start(transfer).name == "cold"
     assert head_start(transfer.read_manifest()) == "Transfer"

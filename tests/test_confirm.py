@@ -87,9 +87,10 @@ def answers(names, labels, *, hint=0.3):
 
 
 @pytest.fixture
-def place(session, tmp_path):
-    """Return a study of 24 patients with three complete trials, as a search leaves it."""
-    root = draw_folder(tmp_path / "mll", patients=12, cells=4, classes=("control", "RUNX1_RUNX1T1"))
+def place(session, tmp_path, request):
+    """Return a study of 24 patients, or of twice what is asked for, with three complete trials."""
+    patients = getattr(request, "param", 12)
+    root = draw_folder(tmp_path / "mll", patients=patients, cells=4, classes=("control", "RUNX1_RUNX1T1"))
     config = studies.config(data=str(root), concurrency=2)
     cache = PixelCache(tmp_path / "cache")
     task = find_task("runx1")
@@ -213,6 +214,25 @@ def test_the_best_is_also_trained_where_images_are_split_to_see_what_that_adds(p
     areas = {split: roc_auc_score(table["label"], table["score"]) for split, table in scores.items()}
     assert areas[True] > areas[False]
     assert probes["the model, split by image"]["estimate"] == pytest.approx(areas[True] - areas[False])
+
+
+@pytest.mark.parametrize("place", [18], indirect=True)
+def test_where_a_base_model_knows_the_training_patients_validation_alone_is_asked_about(place, conducted, capsys):
+    said = json.loads(place.manifest.read_text())
+    said["starts"]["base"] = {"origin": "trial 1 of aml-1", "task": "aml", "split": "f", "study": "1"}
+    place.manifest.write_text(json.dumps(said))
+    conducted()
+    split, asked = Split.load(place.split), []
+    for path in conducted.log.glob("*-00001-*-0-*"):
+        shown = {"train": set(), "choosing": set(), "asked": set()}
+        for line in path.read_text().splitlines():
+            part, name = line.split("\t")
+            shown[part] |= patients([name])
+        assert {*split.patients("train")} <= shown["train"]
+        assert shown["asked"] | shown["choosing"] <= {*split.patients("validation")}
+        asked += shown["asked"] if path.name.startswith("trained") else []
+    assert sorted(asked) == sorted(split.patients("validation"))
+    assert "validation patients alone are asked about" in capsys.readouterr().out
 
 
 def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):

@@ -8,10 +8,11 @@ from optuna.trial import TrialState as OptunaState
 
 from leukmodels import spaces
 from leukmodels.errors import StudyError
+from leukmodels.split import Split
 from search import journal
 from search.aims import Aims
 from search.journal import Journal
-from search.prior import TRIED, Prior, read_prior
+from search.prior import TRIED, Prior, read_prior, refuse_known_test
 from search.recorder import Recorder
 from search.records import WARM, StudyRecord, fold
 from search.searcher import OptunaSearcher
@@ -54,6 +55,18 @@ def test_it_takes_a_few_of_the_front_and_every_complete_trial(other):
     assert prior.default["recall"] == 0.5
     assert "5 of its front are tried first, and the sampler learns from 7" in prior.words("tpe")
     assert Prior(**json.loads(json.dumps(asdict(prior)))) == prior
+
+
+def test_patients_that_another_study_was_developed_on_may_not_test_this_one(other):
+    parts = {"a": "train", "b": "validation", "c": "test"}
+    Split(part_of=parts).save(other.split)
+    refuse_known_test(other, Split(part_of=parts))
+    refuse_known_test(other, Split(part_of={"a": "validation", "b": "train", "d": "test"}))
+    for known in ("a", "b"):
+        with pytest.raises(
+            StudyError, match=rf"chose its best trials on patients who are to test this study \(1: {known}\)"
+        ):
+            refuse_known_test(other, Split(part_of={**parts, known: "test"}))
 
 
 def test_its_front_comes_after_the_default(other, recorder):

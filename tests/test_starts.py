@@ -1,5 +1,6 @@
 """What the models of a study may start from: found, checked, copied, and found again."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def exported(folder: Path, **params: Any) -> Path:
         "trial": 4,
         "study": {"name": "npm1-1", "id": "77"},
         "split_fingerprint": "f" * 64,
+        "model_sha256": hashlib.sha256(b"a model").hexdigest(),
         "hyperparameters": {"blocks": 2, "filters": 8} | params,
         "starts": {"files": {"base": {"hyperparameters": {"blocks": 4}}}},
     }
@@ -50,6 +52,13 @@ def test_a_base_model_is_a_studys_preferred_trial(tmp_path):
 def test_a_base_model_is_an_exported_one(tmp_path, file):
     found = find_base(str(exported(tmp_path / "npm1") / file), tmp_path)
     assert (found.origin, found.task, found.split, found.blocks) == ("trial 4 of npm1-1", "npm1", "f" * 64, 2)
+
+
+def test_a_model_that_is_not_the_exported_one_is_refused(tmp_path):
+    folder = exported(tmp_path / "npm1")
+    (folder / "model.keras").write_bytes(b"another model")
+    with pytest.raises(StudyError, match=r"is not the model that .*config\.yaml tells of"):
+        find_base(str(folder), tmp_path)
 
 
 def test_a_pretrained_body_has_five_blocks_and_is_one_network_more(tmp_path):

@@ -1,6 +1,7 @@
 """Weights on this machine, pinned by their SHA-256; nothing is downloaded."""
 
 import hashlib
+import re
 
 import h5py
 import pytest
@@ -14,6 +15,7 @@ from leukmodels.weights import FILES, Weights, digest, read_backbones
 def file(tmp_path):
     path = tmp_path / "weights.h5"
     with h5py.File(path, "w") as archive:
+        archive.attrs["layer_names"] = ["Conv"]
         archive["kernel"] = [1.0]
     return path
 
@@ -82,6 +84,26 @@ def test_what_is_no_hdf5_is_refused_before_any_trial(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_backbones(f"resnet50_v2={tmp_path / 'readme.md'}")
     assert "is no HDF5 file" in caught.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("legacy", "name", "ending"),
+    [
+        (True, "a.bin", ".h5"),
+        (True, "a.weights.h5", ".h5"),
+        (False, "a.h5", ".weights.h5"),
+        (False, "a", ".weights.h5"),
+    ],
+)
+def test_a_file_whose_name_says_another_format_is_refused(tmp_path, legacy, name, ending):
+    with h5py.File(tmp_path / name, "w") as archive:
+        if legacy:
+            archive.attrs["layer_names"] = ["Conv"]
+        archive.create_group("layers")
+    with pytest.raises(ConfigError, match=rf"whose name must end in {re.escape(ending)} "):
+        read_backbones(f"resnet50_v2={tmp_path / name}")
+    right = (tmp_path / name).rename(tmp_path / f"b{ending}")
+    assert read_backbones(f"resnet50_v2={right}")[0]["resnet50_v2"].path == right
 
 
 def test_a_digest_is_of_the_content(file):

@@ -14,7 +14,7 @@ from cluster.session import Session
 from leukmodels.cells import join
 from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
-from leukmodels.folds import Round, deal, deal_images, rounds
+from leukmodels.folds import ALWAYS_TRAINS, Round, deal, deal_images, rounds
 from search.aims import Aims
 from search.confirmation import choosing, shortcuts
 from search.confirmation.locked import open_test
@@ -32,7 +32,7 @@ from search.display.console import Console
 from search.folder import StudyFolder
 from search.interruption import interruptible
 from search.journal import Journal, read
-from search.manifest import aims_of
+from search.manifest import aims_of, knows_patients
 from search.planning import Plan
 from search.provision import Provision, refuse_other_data
 from search.records import StudyRecord, TrialRecord, fold
@@ -81,6 +81,10 @@ class Conduct:
             account = self._provision.take_account()
             refuse_other_data(folder, account)
             data = ray.put(self._provision.place(Prepared.of(account)))
+            if knows_patients(folder.read_manifest()):
+                self._console.say(
+                    "The base model was trained on the training patients, so validation patients alone are asked about."
+                )
             tasks = list(self._tasks(members, self._rounds(ray.get(data))))
             self._retrain("Training the front again", tasks, data, journal)
             ranking = rank(self._confirmation(), [member.number for member in members], self._aims)
@@ -125,14 +129,21 @@ class Conduct:
                 yield Task(which=which, params=dict(member.params), round=each, folder=folder)
 
     def _rounds(self, placed: Placed, *, by_image: bool = False) -> Iterator[tuple[int, int, Round]]:
-        """Yield (seed, fold, who trains, chooses the epoch and is asked about) of the patients who are no test's."""
+        """Yield (seed, fold, who trains, chooses the epoch and is asked about) of the patients who are no test's.
+
+        A base model knows the training patients: then those of validation alone are dealt, and the others always train.
+        """
         opened, folds = placed.open(), self._asked.folds
         cells = join(opened.train, opened.validation)
         class_names = np.concatenate([part.part.class_names for part in (placed.train, placed.validation)])
+        rows = np.arange(len(opened.train) if knows_patients(self._folder.read_manifest()) else 0, len(cells))
         dealing = deal_images if by_image else deal
         for seed in range(self._asked.seeds):
-            dealt = dealing(cells, class_names, folds=folds, seed=trial_seed(self._plan.seed, f"folds {seed}"))
-            for fold_number, each in enumerate(rounds(dealt, folds, by_image=by_image)):
+            fold_of = np.full(len(cells), ALWAYS_TRAINS)
+            fold_of[rows] = dealing(
+                cells.take(rows), class_names[rows], folds=folds, seed=trial_seed(self._plan.seed, f"folds {seed}")
+            )
+            for fold_number, each in enumerate(rounds(fold_of, folds, by_image=by_image)):
                 yield seed, fold_number, each
 
     def _probe(self, trial: int, data: "ray.ObjectRef") -> None:

@@ -156,12 +156,18 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """The search: every trial, where they stand, what mattered."""
+    """The search: every trial, where they stand, what mattered.
+
+    head_start   what it began with, and whether that helped, in sentences; "" where with nothing
+    from_base    models may start from one that was trained on this study's training patients
+    """
 
     record: StudyRecord
     aims: Aims
     standing: Standing
     importances: Mapping[str, Mapping[str, float]]
+    head_start: str
+    from_base: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from leukmodels.evidence.curves import curve_of
 from leukmodels.evidence.operating import Front, operating_front
 from leukmodels.readers import READERS
 from leukmodels.space import Space
+from search import comparison
 from search.aims import THRESHOLD, Aims
 from search.confirmation.choosing import REFERENCE, choose, reference_of
 from search.confirmation.options import Asked
@@ -17,7 +18,7 @@ from search.confirmed import Chosen, confirmation_of
 from search.folder import StudyFolder
 from search.importance import importances
 from search.journal import read
-from search.manifest import config_of
+from search.manifest import config_of, knows_patients
 from search.page.account import account_of
 from search.page.facts import Exported, Page, Repeat, Searched, Subject
 from search.page.findings import probes_in
@@ -25,7 +26,7 @@ from search.page.models import Candidates, scored, validation_scores
 from search.portable import portable
 from search.preference import By, Preference
 from search.records import StudyRecord, fold
-from search.standing import Standing, complete, stand
+from search.standing import Standing, complete, effort, stand
 
 # Shares of leukemia among the patients who are asked about, where the reader states none.
 PREVALENCES = {0.01: "as in screening", 0.10: "as among referrals", 0.50: "as under strong suspicion"}
@@ -65,6 +66,8 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
             aims=aims,
             standing=standing,
             importances=importances(record, Space.from_dict(manifest["space"]), aims),
+            head_start=_head_start(folder, manifest, record, aims),
+            from_base=knows_patients(manifest),
         ),
         ranking=ranking,
         openings=tuple(confirmation.openings),
@@ -120,6 +123,16 @@ def _chosen(
 def _as_it_is(trial: int, why: str) -> Chosen:
     """Return a model that nothing was settled for yet."""
     return Chosen(trial=trial, threshold=THRESHOLD, why=why, promise={})
+
+
+def _head_start(folder: StudyFolder, manifest: Mapping[str, Any], record: StudyRecord, aims: Aims) -> str:
+    """Return in sentences what the study began with, and whether that helped; "" where with nothing."""
+    if not (head := comparison.head_start(manifest)):
+        return ""
+    base, prior = manifest["starts"]["base"], manifest["prior"]
+    began = [f"Models may start from {base['origin']}, which was trained for {base['task']}."] if base else []
+    began += [f"The search began with what {prior['study']} ({prior['task']}) had found."] if prior else []
+    return " ".join([*began, comparison.words(head, effort(record, aims), comparison.cold_start(folder))])
 
 
 def _operating(folder: StudyFolder, standing: Standing, aims: Aims) -> Front | None:
