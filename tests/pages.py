@@ -1,19 +1,23 @@
 """Studies with scores, as a search and a confirmation leave them on disk, for the tests of pages; and pages, read."""
 
 import json
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 import studies
 from leukmodels.evaluation import SCORES_SCHEMA
+from leukmodels.evidence import resampling
 from search.confirmed import Chosen, Retraining, as_event
 from search.folder import StudyFolder
 from search.journal import Journal
 
+TEST = "confirmed/test/1"
 METRICS = ("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc", "log_loss")
 VOID = {"meta", "img", "br", "hr"}
 
@@ -142,3 +146,11 @@ class Read(HTMLParser):
             for rows in self.tables
             if any(caption in cell for row in rows for cell in row)
         )
+
+
+@contextmanager
+def few_draws():
+    """Draw patients less often: what is estimated stays as it is, and how sure it is has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resampling, "DRAWS", 100)
+        yield

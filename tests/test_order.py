@@ -1,4 +1,4 @@
-"""What an epoch visits, in bags of one patient."""
+"""What an epoch visits: all cells, balanced, or in bags of one patient."""
 
 from dataclasses import replace
 
@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leukmodels.cells import Cells
 from leukmodels.order import bag_size, epoch_order, rows_of_epoch
+from leukmodels.pixels import Blocks
 from toy_cells import cells, folder, stream, tiny
 
 
@@ -95,3 +97,26 @@ def test_bags_from_shards_are_of_a_window_so_that_each_shard_is_read_once(class_
         bags = some.patients[order].reshape(-1, 8)
         assert (bags == bags[:, :1]).all()
         assert sum(len(np.unique(window // 32)) for window in pixels.windows(order)) == 32
+
+
+@given(seed=st.integers(0, 2**32), epoch=st.integers(1, 1000))
+def test_an_epoch_is_a_permutation_that_depends_on_seed_and_epoch_alone(seed: int, epoch: int) -> None:
+    some = cells()
+    order = epoch_order(some, tiny(class_balance="none"), seed=seed, epoch=epoch)
+    assert sorted(order) == list(range(len(some)))
+    assert (order == epoch_order(some, tiny(class_balance="weights"), seed=seed, epoch=epoch)).all()
+    assert (order != epoch_order(some, tiny(class_balance="none"), seed=seed, epoch=epoch + 1)).any()
+
+
+def test_balanced_sampling_gives_classes_and_then_patients_equal_shares() -> None:
+    patients = np.repeat([0, 1, 2], [6000, 3000, 1000]).astype(np.int32)
+    uneven = Cells(
+        pixels=Blocks.of(np.zeros((10_000, 1, 1, 3), np.uint8)),
+        labels=(patients == 2).astype(np.uint8),
+        patients=patients,
+        patient_names=("A", "B", "C"),
+        image_ids=np.array(["x"] * 10_000),
+    )
+    order = epoch_order(uneven, tiny(class_balance="patients"), seed=0, epoch=1)
+    shares = np.bincount(patients[order]) / len(order)
+    np.testing.assert_allclose(shares, [0.25, 0.25, 0.5], atol=0.02)

@@ -8,21 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leukmodels import checkpoint, graphs, metrics, runtime, training
-from leukmodels.bodies.blocks import every_layer
-from leukmodels.cells import Cells, TrainingData
+from leukmodels.cells import TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import predict, scoring
 from leukmodels.hparams import HyperParams
 from leukmodels.model import build
-from leukmodels.order import epoch_order
-from leukmodels.pixels import Blocks
 from leukmodels.training import Budget, Fitted, fit
-from toy_cells import cells, images_of, tiny, training_data
+from toy_cells import cells, tiny, training_data
 
 runtime.start(threads=1)
 pytestmark = pytest.mark.keras
@@ -251,54 +245,11 @@ def test_a_budget_of_nothing_is_refused() -> None:
         Budget(epochs=0, patience=1)
 
 
-@given(seed=st.integers(0, 2**32), epoch=st.integers(1, 1000))
-def test_an_epoch_is_a_permutation_that_depends_on_seed_and_epoch_alone(seed: int, epoch: int) -> None:
-    some = cells()
-    order = epoch_order(some, tiny(class_balance="none"), seed=seed, epoch=epoch)
-    assert sorted(order) == list(range(len(some)))
-    assert (order == epoch_order(some, tiny(class_balance="weights"), seed=seed, epoch=epoch)).all()
-    assert (order != epoch_order(some, tiny(class_balance="none"), seed=seed, epoch=epoch + 1)).any()
-
-
-def test_balanced_sampling_gives_classes_and_then_patients_equal_shares() -> None:
-    patients = np.repeat([0, 1, 2], [6000, 3000, 1000]).astype(np.int32)
-    uneven = Cells(
-        pixels=Blocks.of(np.zeros((10_000, 1, 1, 3), np.uint8)),
-        labels=(patients == 2).astype(np.uint8),
-        patients=patients,
-        patient_names=("A", "B", "C"),
-        image_ids=np.array(["x"] * 10_000),
-    )
-    order = epoch_order(uneven, tiny(class_balance="patients"), seed=0, epoch=1)
-    shares = np.bincount(patients[order]) / len(order)
-    np.testing.assert_allclose(shares, [0.25, 0.25, 0.5], atol=0.02)
-
-
 def test_class_weights_give_both_classes_the_same_sum() -> None:
     labels = np.array([0, 0, 0, 1], np.uint8)
     weights = training._class_weights(labels, "weights")
     assert weights[labels].sum() == pytest.approx(4)
     assert weights[1] == pytest.approx(3 * weights[0])
-
-
-def test_each_step_trains_on_pixels_that_are_augmented_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pins a fault of earlier work: augmentation drawn once, while a graph was traced, and frozen in it."""
-    model = build(tiny(augmentation=1.0), image_px=8, black_background=False)
-    graphs.compile_model(model, tiny(), steps=1)
-    first = next(layer for layer in every_layer(model) if isinstance(layer, keras.layers.Conv2D))
-    convolve, seen = first.call, []
-
-    def spy(pixels: Any) -> Any:
-        tf.numpy_function(lambda found: seen.append(found.copy()), [pixels], [])
-        return convolve(pixels)
-
-    monkeypatch.setattr(first, "call", spy)
-    step = graphs._compiled_step(model)
-    batch = np.repeat(images_of(cells(n=1)), 16, axis=0)
-    for _ in range(3):
-        step(batch, np.ones((16, 1), np.float32), np.ones(16, np.float32))
-    assert [pixels.shape for pixels in seen] == [(16, 8, 8, 3)] * 3
-    assert all(np.abs(seen[i] - seen[j]).mean() > 0.02 for i in range(3) for j in range(i))
 
 
 @pytest.mark.parametrize(("n", "looks"), [(40, [16, 16]), (12, [12]), (600, [16] * 16)])
@@ -312,14 +263,6 @@ def test_settling_looks_at_the_last_full_batches_of_an_epoch(
     assert [len(images) for images in settled] == looks
     full = [images for images in trained if len(images) == looks[0]]
     assert all((a == b).all() for a, b in zip(settled, full[-len(looks) :], strict=True))
-
-
-def test_weight_decay_spares_biases_and_normalisation() -> None:
-    model = build(tiny(optimizer="adamw", l2=1e-2), image_px=8, black_background=False)
-    graphs.compile_model(model, tiny(optimizer="adamw", l2=1e-2), steps=1)
-    decayed = {v.name for v in model.trainable_variables if model.optimizer._use_weight_decay(v)}
-    assert model.optimizer.weight_decay == pytest.approx(1e-2)
-    assert decayed == {"kernel"}
 
 
 def test_the_identity_of_a_trial_survives_json() -> None:

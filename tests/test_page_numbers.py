@@ -1,0 +1,200 @@
+"""Every number of a study's page is that of the scores in its files, computed here by other means."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+import pages
+import studies
+from leukmodels.evaluation import read_scores
+from pages import Read
+from search.page import rendering
+from search.page.gathering import page_of
+from search.page.writing import write_comparison, write_page
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = pages.confirmed(tmp_path_factory.mktemp("studies") / "runx1-1")
+    with pages.few_draws():
+        yield folder, write_page(folder).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def study(original, tmp_path):
+    """A copy that a test may change."""
+    shutil.copytree(original[0].path, tmp_path / "runx1-1")
+    return type(original[0])(tmp_path / "runx1-1")
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave the figures blank, where only words and tables are looked at: drawing takes most of the time."""
+    monkeypatch.setattr(rendering, "_svg", lambda figure: "data:image/svg+xml;base64,")
+
+
+def written(folder):
+    return Read(write_page(folder).read_text(encoding="utf-8"))
+
+
+def scores(folder, file):
+    """Return labels, scores and patients of a file of scores."""
+    table = read_scores(folder.path / file)
+    return tuple(table[name].to_numpy(zero_copy_only=False) for name in ("label", "score", "patient"))
+
+
+def of_patients(labels, values, patients):
+    names = np.unique(patients)
+    return (
+        np.array([labels[patients == name][0] for name in names]),
+        np.array([values[patients == name].mean() for name in names]),
+    )
+
+
+def numbers(cells):
+    """Return the numbers that cells begin with."""
+    return [float(re.match(r"[−\d.,+]+", cell).group().replace(",", "").replace("−", "-")) for cell in cells]
+
+
+@pytest.mark.parametrize(("unit", "place"), [("cells", 0), ("patients", 1)])
+def test_the_table_of_classes_is_that_of_the_scores(original, unit, place):
+    folder, text = original
+    labels, values, patients = scores(folder, f"{pages.TEST}/2.parquet")
+    if unit == "patients":
+        labels, values = of_patients(labels, values, patients)
+    expected = metrics.classification_report(labels, values >= 0.4, output_dict=True, zero_division=0)
+    tables = [table for table in Read(text).tables if table[0][:2] == ["class", "precision"]]
+    rows = {row[0]: row[1:] for row in tables[place]}
+    for name, key in [
+        ("control", "0"),
+        ("leukemia", "1"),
+        ("macro average", "macro avg"),
+        ("weighted average", "weighted avg"),
+    ]:
+        wanted = [expected[key][figure] for figure in ("precision", "recall", "f1-score", "support")]
+        assert numbers(rows[name]) == pytest.approx(wanted, abs=5.1e-4), name
+    assert numbers(rows["accuracy"][2:]) == pytest.approx([expected["accuracy"], len(labels)], abs=5.1e-4)
+
+
+def test_the_figures_are_those_of_the_scores(original):
+    folder, text = original
+    labels, values, patients = scores(folder, f"{pages.TEST}/2.parquet")
+    rows = Read(text).table("Brier score")
+    for column, (truth, score) in enumerate([(labels, values), of_patients(labels, values, patients)]):
+        called = score >= 0.4
+        for name, wanted in {
+            "recall (sensitivity)": metrics.recall_score(truth, called),
+            "specificity": metrics.recall_score(truth, called, pos_label=0),
+            "accuracy": metrics.accuracy_score(truth, called),
+            "balanced accuracy": metrics.balanced_accuracy_score(truth, called),
+            "precision": metrics.precision_score(truth, called),
+            "F1": metrics.f1_score(truth, called),
+            "AUROC": metrics.roc_auc_score(truth, score),
+            "area under precision-recall": metrics.average_precision_score(truth, score),
+            "Brier score (lower is better)": metrics.brier_score_loss(truth, score),
+        }.items():
+            estimate, low, high = (float(word) for word in rows[name][column].replace("to ", "").split())
+            assert estimate == pytest.approx(wanted, abs=5.1e-4), name
+            assert low <= estimate <= high, name
+
+
+def test_promise_and_test_stand_side_by_side(original):
+    folder, text = original
+    rows = next(table for table in Read(text).tables if table[0][:2] == ["part", "recall"])
+    for before, (trial, threshold) in {1: (2, 0.4), 5: (0, 0.5)}.items():
+        said = {}
+        for row, file in (
+            (before + 1, f"trials/{trial:05d}/scores.parquet"),
+            (before + 2, f"{pages.TEST}/{trial}.parquet"),
+        ):
+            labels, values, _ = scores(folder, file)
+            said[rows[row][0]] = metrics.recall_score(labels, values >= threshold)
+            assert numbers(rows[row][1:2]) == pytest.approx([said[rows[row][0]]], abs=5.1e-4)
+        assert numbers(rows[before + 3][1:2]) == pytest.approx([said["test"] - said["validation"]], abs=5.1e-4)
+
+
+def test_recall_at_a_specificity_takes_its_threshold_from_validation(original):
+    folder, text = original
+    labels, values, _ = scores(folder, f"{pages.TEST}/2.parquet")
+    own_labels, own, _ = scores(folder, "trials/00002/scores.parquet")
+    rows = Read(text).table("specificity wanted")
+    for wanted in (0.90, 0.95):
+        threshold, specificity, recall = numbers(rows[f"{100 * wanted:.0f} %"])
+        healthy = np.sort(own[own_labels == 0])
+        allowed = int(np.floor((1 - wanted) * len(healthy) + 1e-9))
+        assert healthy[-allowed - 1] <= threshold + 5e-4  # so many alarms and no more
+        assert np.mean(own[own_labels == 0] < threshold + 5e-4) >= wanted
+        called = values >= threshold
+        assert specificity == pytest.approx(np.mean(~called[labels == 0]), abs=0.03)
+        assert recall == pytest.approx(np.mean(called[labels == 1]), abs=0.03)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_predictive_values_follow_bayes(study):
+    page = Read(write_page(study, prevalence=0.05).read_text(encoding="utf-8"))
+    labels, values, patients = scores(study, f"{pages.TEST}/2.parquet")
+    truth, score = of_patients(labels, values, patients)
+    recall, specificity = np.mean(score[truth == 1] >= 0.4), np.mean(score[truth == 0] < 0.4)
+    rows = page.table("healthy if called healthy")
+    assert [*rows][1:] == ["5 %, as asked for"]
+    positive = 0.05 * recall / (0.05 * recall + 0.95 * (1 - specificity))
+    negative = 0.95 * specificity / (0.95 * specificity + 0.05 * (1 - recall))
+    assert numbers(rows["5 %, as asked for"]) == pytest.approx([positive, negative], abs=5.1e-4)
+
+
+def test_every_patient_called_wrongly_is_named(original):
+    folder, text = original
+    labels, values, patients = scores(folder, f"{pages.TEST}/0.parquet")
+    truth, score = of_patients(labels, values, patients)
+    wrong = np.unique(patients)[(score >= 0.5) != (truth == 1)]
+    assert len(wrong)
+    tables = [table for table in Read(text).tables if table[0][0] == "patient"]
+    assert [row[0] for row in tables[-1][1:]] == wrong.tolist()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_studies_stand_side_by_side_with_what_was_published(original, tmp_path):
+    folders = [original[0], pages.searched(tmp_path / "searched"), studies.begin(tmp_path / "begun")]
+    page = Read(write_comparison(folders, tmp_path / "c.html").read_text(encoding="utf-8"))
+    rows = page.tables[0]
+    labels, values, _ = scores(folders[0], f"{pages.TEST}/2.parquet")
+    ours = next(row for row in rows if row[0] == "trial 2")
+    assert ours[1:3] == [f"{len(labels)} cells", "by patient, locked test"]
+    assert numbers(ours[3:4]) == pytest.approx([metrics.recall_score(labels, values >= 0.4)], abs=5.1e-4)
+    assert {row[2] for row in rows if row[0] == "trial 2"} == {"by patient, locked test", "by patient, validation only"}
+    published = [row for row in rows if row[0] == "published CNN (slides)"]
+    assert [row[2:5] for row in published] == 3 * [["not stated; by image is likely", "0.940", "0.910"]]
+    assert "the published CNN, trained here" in {row[0] for row in rows}
+    assert "No trial is complete" in page.words
+    assert page.words.count("SYNTHETIC DATA") == 1
+    assert not page.of("script")
+
+
+@pytest.mark.parametrize("figure", ["recall", "auroc", "brier"])
+def test_the_gap_is_less_sure_than_either_end_and_surer_than_both_together(original, figure):
+    model = page_of(original[0]).models[0]
+    before, after, gap = (of[figure] for of in (model.promise.cells.figures, model.test.cells.figures, model.gap))
+    assert gap.estimate == pytest.approx(after.estimate - before.estimate)
+    widths = [each.high - each.low for each in (before, after, gap)]
+    assert max(widths[:2]) < widths[2] < sum(widths[:2])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_promise_that_chance_does_not_explain_alarms(study):
+    assert "Chance does not explain" not in written(study).words
+    pages.write_scores(study.path / pages.TEST / "2.parquet", 50, prefix="T", lean=-2.0)
+    assert "Chance does not explain" in written(study).words
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(("promised", "became"), [(0.2, "kept"), (0.99, "broken")])
+def test_what_became_of_a_promise_is_told(tmp_path, promised, became):
+    folder = pages.searched(tmp_path / "runx1-1")
+    pages.open_test(folder, 1, promised=promised)
+    words = " ".join(written(folder).words.split())
+    assert f"a recall of cells of {promised:.3f} or more was promised with 95 % confidence" in words
+    assert f"so it was {became}." in words
+    assert words.count("so it was broken.") == (2 if became == "broken" else 0)  # on the first screen, too
