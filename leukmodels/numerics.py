@@ -17,7 +17,15 @@ from leukmodels.layers import AreaResizing, Augmentation, ColourMode, EdgeFilter
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 # Pixels 0..255 just fit into bfloat16; what is done to them before the first convolution does not.
-_EXACT = (keras.layers.InputLayer, keras.layers.Rescaling, AreaResizing, Augmentation, EdgeFilter, ColourMode)
+_EXACT = (
+    keras.layers.InputLayer,
+    keras.layers.Rescaling,
+    keras.layers.Normalization,  # of EfficientNetV2B0
+    AreaResizing,
+    Augmentation,
+    EdgeFilter,
+    ColourMode,
+)
 
 
 @contextmanager
