@@ -45,7 +45,7 @@ def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(tmp_path: Path
     assert [row["image"] for row in written] == [found.cells.image_ids[row] for row in rows]
     assert [row["patient"] for row in written] == [Path(row["image"]).parent.name for row in written]
     assert read_list(path).keys == tuple(found.sha256[row] for row in rows)
-    path.write_text("\ufeffImage;Rank\ndata/control/AAA/image_0.tif;1\n\ndata/control/AAA/image_0.tif;2\n")
+    path.write_text("\ufeffImage;Rank\ndata/control/AAA/image_0.tif;1\n\ndata\\control\\AAA\\image_0.tif;2\n")
     listed = read_list(path)
     assert (listed.column, listed.keys) == ("image", ("data/control/AAA/image_0.tif",))
 
