@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from keras import layers
 
 from leukmodels import runtime
+from leukmodels.arithmetic import Precision
 from leukmodels.bodies.blocks import every_layer
 from leukmodels.bodies.cnn import MAX_FILTERS, channels_per_block
 from leukmodels.graphs import Graphs, compile_model
 from leukmodels.hparams import HyperParams
 from leukmodels.layers import Augmentation
 from leukmodels.model import MAX_FLATTENED, build
-from leukmodels.numerics import Precision
 from toy_cells import cells, folder, images_of, points, tiny
 
 runtime.start(threads=1)

@@ -10,12 +10,13 @@ import pytest
 import tensorflow as tf
 
 from leukmodels import experiment, graphs, runtime
+from leukmodels.arithmetic import Precision
 from leukmodels.bodies.blocks import every_layer
 from leukmodels.bodies.pretrained import pretrained
 from leukmodels.evaluation import predict, read_scores, scoring
 from leukmodels.hparams import HyperParams
 from leukmodels.model import build
-from leukmodels.numerics import Precision, computing
+from leukmodels.numerics import computing
 from leukmodels.training import Budget
 from leukmodels.weights import Weights
 from toy_cells import cells, images_of, tiny, training_data
