@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from leukmodels.arithmetic import Precision
 from leukmodels.cells import Cells, TrainingData
 from leukmodels.evaluation import predict, scoring
 from leukmodels.folds import Round
 from leukmodels.hparams import HyperParams
 from leukmodels.model import NO_WEIGHTS, build
-from leukmodels.numerics import Precision
 from leukmodels.runtime import seed_everything
 from leukmodels.training import Budget, Report, fit
 from leukmodels.weights import Weights

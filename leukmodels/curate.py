@@ -8,7 +8,7 @@ writes disputed.csv and disputed.png. Exit status 2 for something to mend in the
 from __future__ import annotations
 
 import math
-import os
+import platform
 import shlex
 import tempfile
 from contextlib import contextmanager
@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leukmodels import runtime
+from leukmodels import machine, runtime
+from leukmodels.arithmetic import settle
 from leukmodels.cohort import draw_cohort
 from leukmodels.command import run_verb
 from leukmodels.curation.gathering import Gathered, gather
 from leukmodels.curation.listing import write_list
-from leukmodels.curation.options import Request, parse
+from leukmodels.curation.options import LIST, SHEET, Request, parse
 from leukmodels.curation.ranking import Ranking, rank
 from leukmodels.curation.sheet import draw_sheet, strips
 from leukmodels.metrics import score
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from leukmodels.tasks import Task
 
 SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
-LIST, SHEET = "disputed.csv", "disputed.png"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -89,16 +89,23 @@ def _opened(request: Request, teller: Teller) -> Iterator[Source]:
 
 
 def _ask(gathered: Gathered, request: Request, teller: Teller) -> Answers:
-    runtime.start(threads=os.cpu_count() or 1)  # only now: what is wrong with the data is said without TensorFlow
+    runtime.start(threads=machine.cores())  # only now: what is wrong with the data is said without TensorFlow
     from leukmodels.curation.asking import Inquiry, ask
 
+    arithmetic = settle(
+        "auto",
+        without=[] if machine.multiplies_bfloat16() else [platform.node()],
+        gpus=runtime.visible_gpus(),
+    )
     inquiry = Inquiry(
         hparams=request.hparams,
         folds=request.folds,
         repeats=request.repeats,
         epochs=request.epochs,
         seed=request.seed,
+        precision=arithmetic.precision,
     )
+    teller.say(arithmetic.words)
     teller.say(_how(inquiry))
     return ask(gathered, inquiry, progress=lambda done, total: teller.progress("Training", done, total, "epochs"))
 

@@ -9,12 +9,12 @@ from typing import Any
 import keras
 
 from leukmodels import checkpoint
+from leukmodels.arithmetic import Precision
 from leukmodels.atomic import written_aside
 from leukmodels.cells import TrainingData
 from leukmodels.evaluation import write_scores
 from leukmodels.hparams import HyperParams
 from leukmodels.model import NO_WEIGHTS, build
-from leukmodels.numerics import Precision
 from leukmodels.runtime import seed_everything
 from leukmodels.training import Budget, Report, fit, trial_identity
 from leukmodels.weights import Weights

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from leukmodels.arithmetic import Precision
 from leukmodels.bodies.blocks import slowed
 from leukmodels.evaluation import Scoring, scoring
 from leukmodels.hparams import HyperParams
 from leukmodels.losses import Bootstrapped, GeneralisedCrossEntropy, OfBags
 from leukmodels.normalisation import Settling, compiled_settling
-from leukmodels.numerics import Precision, computing
+from leukmodels.numerics import computing
 from leukmodels.optimizers import optimizer
 
 Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, tf.Tensor]]

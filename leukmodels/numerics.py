@@ -6,18 +6,25 @@ inside ``computing`` alone differ, so nothing of it can be seen from outside but
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from leukmodels.arithmetic import Precision
 from leukmodels.bodies.blocks import every_layer
 from leukmodels.layers import AreaResizing, Augmentation, ColourMode, EdgeFilter
 
-Precision: TypeAlias = Literal["float32", "bfloat16"]
-
 # Pixels 0..255 just fit into bfloat16; what is done to them before the first convolution does not.
-_EXACT = (keras.layers.InputLayer, keras.layers.Rescaling, AreaResizing, Augmentation, EdgeFilter, ColourMode)
+_EXACT = (
+    keras.layers.InputLayer,
+    keras.layers.Rescaling,
+    keras.layers.Normalization,  # of EfficientNetV2B0
+    AreaResizing,
+    Augmentation,
+    EdgeFilter,
+    ColourMode,
+)
 
 
 @contextmanager

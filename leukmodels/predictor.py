@@ -8,7 +8,6 @@ prints a line an image. Exit status 1 if an image could not be read, 2 if the fo
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from leukmodels import evaluation, runtime
 from leukmodels.command import run_verb
 from leukmodels.errors import BadImageError, ConfigError
 from leukmodels.images import decode
+from leukmodels.machine import cores
 from leukmodels.pixels import Blocks
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("images", type=Path, nargs="+", help="image files of one white blood cell each")
     arguments = parser.parse_args(argv)
     _read_config(arguments.folder)  # before TensorFlow's seconds of loading
-    runtime.start(threads=os.cpu_count() or 1)
+    runtime.start(threads=cores())
     predictor = Predictor.load(arguments.folder)
     answers = predictor.classify(arguments.images)
     print(table(predictor, answers))

@@ -19,7 +19,7 @@ def start(*, threads: int, gpus: float = 0.0, deterministic: bool = False) -> bo
     with _silent_stderr():
         import tensorflow as tf
 
-        seen = tf.config.list_physical_devices("GPU")
+        seen = visible_gpus()
     if gpus > 0 and not seen:
         raise RuntimeError(
             "This trial was given a GPU, but TensorFlow sees none: install the extra (pip install '.[gpu]') on every "
@@ -63,6 +63,13 @@ def set_threads(threads: int) -> bool:
     except RuntimeError:  # already initialised
         pass
     return bool(threading.get_intra_op_parallelism_threads() == threads)
+
+
+def visible_gpus() -> int:
+    """Return how many GPUs TensorFlow sees, and would train on."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 def grow_gpu_memory() -> None:

@@ -172,9 +172,9 @@ def _nearest(dimension: Dimension, value: Value) -> Value:
 
 
 def _read(path: Path) -> dict[str, Dimension]:
-    """Return the ranges that a file describes."""
+    """Return the ranges that a file describes; ConfigError with all that is wrong with it."""
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             f"There is no search space {str(path)!r}:",
@@ -195,10 +195,15 @@ def _read(path: Path) -> dict[str, Dimension]:
             own[name] = _own(name, value)
         except ValueError as error:
             problems.append(str(error))
-    if not problems:
-        ranges = _named(base) | own
-        problems += [] if ranges else ["It holds no hyperparameter; give some under [ranges]."]
-        problems += [f"{name} has no effect here: {_only(given()[name])}." for name in _idle(ranges) if name in own]
+    ranges = _named(base) | own if base in _BASES else {}
+    if not (ranges or problems):
+        problems.append("It holds no hyperparameter; give some under [ranges].")
+    wrong = asked.keys() - own.keys()  # whether what needs these has an effect is not known yet
+    problems += [
+        f"{name} has no effect here: {_only(given()[name])}."
+        for name in _idle(ranges)
+        if name in own and wrong.isdisjoint(given()[name])
+    ]
     if problems:
         raise ConfigError(f"{path} is no search space:", problems)
     return ranges

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels import checkpoint
+from leukmodels.arithmetic import Precision
 from leukmodels.cells import TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation import latency_ms, predict, scored
@@ -28,7 +29,6 @@ from leukmodels.graphs import Graphs, compile_model
 from leukmodels.hparams import HyperParams
 from leukmodels.metrics import score, tuned
 from leukmodels.normalisation import SETTLING_IMAGES, settle
-from leukmodels.numerics import Precision
 from leukmodels.order import bag_size, epoch_order, rows_of_epoch
 
 if TYPE_CHECKING:

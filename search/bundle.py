@@ -127,10 +127,11 @@ def verify(bundle: Path, *, images: str) -> Verification:
     import numpy as np
 
     from leukmodels.evaluation import read_scores
+    from leukmodels.machine import cores
     from leukmodels.predictor import Predictor
     from leukmodels.runtime import start
 
-    start(threads=os.cpu_count() or 1)
+    start(threads=cores())
     scores = read_scores(bundle / "scores.parquet")
     predictor = Predictor.load(bundle)
     rows = np.unique(np.linspace(0, scores.num_rows - 1, min(SAMPLE, scores.num_rows)).astype(int))

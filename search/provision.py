@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.session import Session, gpus_per_trial, probe
+from leukmodels.arithmetic import settle
 from leukmodels.cohort import cohort_bytes, draw_cohort
 from leukmodels.errors import StudyError
 from leukmodels.readers.source import Source, open_source
 from leukmodels.shards import image_bytes
-from search.arithmetic import settle
 from search.data import admission, placing
 from search.data.account import Account, take_account
 from search.data.demand import Demand
@@ -54,8 +54,9 @@ class Provision:
         self._states: Sequence[NodeState] = probe(
             session, written=[demand.storage, demand.cache], read=[demand.data] if demand.data else []
         )
-        settled = settle(config, self._states, gpus=gpus)
-        self.config: SearchConfig = settled.config
+        without = [state.name for state in self._states if not state.bfloat16]
+        settled = settle(config.precision, without=without, gpus=gpus)
+        self.config: SearchConfig = config.model_copy(update={"precision": settled.precision})
         admitted = admission.admit(self._states, demand)
         self.notes = (*admitted.notes, settled.words)
         self.resources = Resources(

@@ -2,45 +2,42 @@
 
 import pytest
 
-from machines import node
-from search.arithmetic import settle
+from leukmodels.arithmetic import settle
 from search.manifest import config_of
 from search.records import StudyRecord
 from studies import config
 
-NATIVE, OTHER = node(name="alpha", bfloat16=True), node(name="beta")
-
 
 @pytest.mark.parametrize(
-    ("asked", "states", "gpus", "settled", "why"),
+    ("asked", "without", "gpus", "settled", "why"),
     [
         (
             "auto",
-            [NATIVE],
+            [],
             0.0,
             "bfloat16",
             "on float32 weights, which the processors multiply by themselves",
         ),
-        ("auto", [NATIVE, OTHER], 0.0, "float32", ": the processor of beta has no bfloat16."),
-        ("auto", [NATIVE], 0.5, "float32", ": bfloat16 was not measured on GPUs."),
-        ("float32", [NATIVE], 0.0, "float32", "Training in float32."),
+        ("auto", ["beta"], 0.0, "float32", ": the processor of beta has no bfloat16."),
+        ("auto", [], 0.5, "float32", ": bfloat16 was not measured on GPUs."),
+        ("float32", [], 0.0, "float32", "Training in float32."),
         (
             "bfloat16",
-            [OTHER],
+            ["beta"],
             0.0,
             "bfloat16",
             "of beta only imitates: --precision float32 is faster",
         ),
-        ("bfloat16", [OTHER], 1.0, "bfloat16", "on float32 weights, as asked."),
+        ("bfloat16", ["beta"], 1.0, "bfloat16", "on float32 weights, as asked."),
     ],
 )
-def test_all_trials_compute_in_one_kind_of_numbers(asked, states, gpus, settled, why):
-    found = settle(config(precision=asked), states, gpus=gpus)
-    assert found.config == config(precision=settled)
+def test_all_trials_compute_in_one_kind_of_numbers(asked, without, gpus, settled, why):
+    found = settle(asked, without=without, gpus=gpus)
+    assert found.precision == settled
     assert why in found.words
 
 
 def test_a_study_that_goes_on_elsewhere_computes_as_it_began():
-    begun = settle(config(), [NATIVE], gpus=0.0).config
-    manifest = {"config": begun.model_dump(mode="json")}
-    assert settle(config_of(manifest, StudyRecord()), [OTHER], gpus=0.0).config.precision == "bfloat16"
+    begun = config(precision=settle(config().precision, without=[], gpus=0.0).precision)
+    again = config_of({"config": begun.model_dump(mode="json")}, StudyRecord())
+    assert settle(again.precision, without=["beta"], gpus=0.0).precision == "bfloat16"

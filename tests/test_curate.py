@@ -1,6 +1,8 @@
 """The list of disputed cells, its pictures, and the whole command on real files."""
 
 import csv
+import errno
+import os
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +13,7 @@ import yaml
 from PIL import Image
 
 from folders import draw_folder
-from leukmodels import curate, runtime
+from leukmodels import curate, machine, runtime
 from leukmodels.curation.gathering import Gathered, gather
 from leukmodels.curation.listing import COLUMNS, read_list, write_list
 from leukmodels.curation.ranking import rank
@@ -45,7 +47,7 @@ def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(tmp_path: Path
     assert [row["image"] for row in written] == [found.cells.image_ids[row] for row in rows]
     assert [row["patient"] for row in written] == [Path(row["image"]).parent.name for row in written]
     assert read_list(path).keys == tuple(found.sha256[row] for row in rows)
-    path.write_text("\ufeffImage;Rank\ndata/control/AAA/image_0.tif;1\n\ndata/control/AAA/image_0.tif;2\n")
+    path.write_text("\ufeffImage;Rank\ndata/control/AAA/image_0.tif;1\n\ndata\\control\\AAA\\image_0.tif;2\n")
     listed = read_list(path)
     assert (listed.column, listed.keys) == ("image", ("data/control/AAA/image_0.tif",))
 
@@ -124,7 +126,7 @@ def test_planted_wrong_labels_come_first(tmp_path: Path) -> None:
 
     wrong = planted(tmp_path)
     found = gathered(tmp_path, image_px=8)
-    inquiry = Inquiry(hparams=HyperParams.from_dict(LEARNS), folds=3, repeats=1, epochs=10, seed=0)
+    inquiry = Inquiry(hparams=HyperParams.from_dict(LEARNS), folds=3, repeats=1, epochs=10, seed=0, precision="float32")
     told: list[tuple[int, int]] = []
     answers = ask(found, inquiry, progress=lambda *counts: told.append(counts))
     assert answers.probabilities.shape == (1, len(found.cells))
@@ -159,6 +161,10 @@ def test_the_command_lists_planted_wrong_labels_and_says_how_to_go_on(
         assert sheet.width == 1000
         assert np.asarray(sheet).std() > 10
     assert "Training 3 models" in said
+    native = machine.multiplies_bfloat16() and not runtime.visible_gpus()
+    assert ("Training in bfloat16 on float32 weights" if native else "Training in float32") in said
+    with pytest.raises(ConfigError, match=r"disputed\.csv is there, .* give another --out, or move it away"):
+        curate.main(arguments)
     assert "SYNTHETIC" not in said
     (command,) = re.findall(r"^  python -m search\.run (.*)$", said, re.MULTILINE)
     parsed, given = parse(shlex.split(command))
@@ -186,6 +192,29 @@ def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Pa
     ):
         assert words in text
     assert len(caught.value.problems) == 7
+
+
+@pytest.mark.parametrize("backbone", ["base", "mobilenet_v3_small"])
+def test_a_model_that_needs_weights_is_refused_before_anything_is_read(backbone: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"image_px": 32, "hyperparameters": {"backbone": backbone}}))
+    with pytest.raises(ConfigError, match=rf"backbone {backbone}\).*Give an export whose backbone is cnn"):
+        curate.main(["--task", "runx1", "--model", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="file is a file; give a folder"):
+        curate.main(["--task", "runx1", "--out", str(tmp_path / "file" / "below" / "it")])
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # a superuser, as in containers, may write everywhere
+    with pytest.raises(ConfigError, match=r"cannot be written \(Permission denied\); give another folder"):
+        curate.main(["--task", "runx1", "--out", str(tmp_path / "deep" / "down")])
+    assert not (tmp_path / "deep").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,18 @@ from hypothesis import strategies as st
 from keras import layers
 
 from leukmodels import runtime
-from leukmodels.bodies.blocks import every_layer
+from leukmodels.arithmetic import Precision
+from leukmodels.bodies.blocks import block_of, every_layer
 from leukmodels.bodies.cnn import MAX_FILTERS, channels_per_block
+from leukmodels.evaluation import predict, scoring
 from leukmodels.graphs import Graphs, compile_model
-from leukmodels.hparams import HyperParams
+from leukmodels.hparams import BASE, MOST_BLOCKS, HyperParams
 from leukmodels.layers import Augmentation
-from leukmodels.model import MAX_FLATTENED, build
-from leukmodels.numerics import Precision
-from toy_cells import cells, folder, images_of, points, tiny
+from leukmodels.model import MAX_FLATTENED, build, load
+from leukmodels.order import bag_size, rows_of_epoch
+from leukmodels.training import train_epoch
+from leukmodels.weights import Weights
+from toy_cells import cells, folder, images_of, points, tiny, training_data
 
 runtime.start(threads=1)
 pytestmark = pytest.mark.keras
@@ -46,29 +51,58 @@ def test_the_defaults_are_the_published_cnn() -> None:
     assert (out.units, out.activation.__name__, out.dtype) == (1, "sigmoid", "float32")
 
 
-# Shrinking a failure would build hundreds of models.
-@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(points(), st.sampled_from(["float32", "bfloat16"]))
-def test_any_point_of_the_space_builds_trains_a_step_and_comes_back_from_its_file(
-    point: dict[str, Any], precision: Precision
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Weights]:
+    """Return a base model of three blocks, and a pre-trained network with random weights."""
+    hparams, path = tiny(blocks=3), tmp_path_factory.mktemp("base") / "model.keras"
+    build(hparams, image_px=8, black_background=False).save(path)
+    return {"base": Weights.of(path, hparams.to_dict()), "mobilenet_v3_small": Weights(path=None, sha256="")}
+
+
+def learns_and_comes_back(
+    hparams: HyperParams, weights: dict[str, Weights], *, image_px: int, precision: Precision
 ) -> None:
+    """Train two epochs: weights must move, frozen blocks stay, and the saved model must answer as the trained one."""
     keras.utils.clear_session()
-    hparams = HyperParams.from_dict(point | {"filters": min(point["filters"], 24)})  # wide ones take seconds to train
-    model = build(hparams, image_px=9, black_background=True)
-    some = cells(n=32, image_px=9)
-    images, labels = images_of(some), some.labels[:, None].astype(np.float32)
-    compile_model(model, hparams, steps=10)
-    step = Graphs.of(model, precision).step
-    logs = [step(images, labels, np.ones(32, np.float32)) for _ in range(2)]
-    assert np.isfinite([float(log["loss"]) for log in logs]).all()
-    answers = np.asarray(model(images, training=False))
-    assert answers.shape == (32, 1)
-    assert answers.dtype == np.float32
-    assert ((answers >= 0) & (answers <= 1)).all()
+    data = training_data(image_px=image_px, black_background=True)
+    model = build(hparams, image_px=image_px, black_background=True, weights=weights)
+    body, blocks = model.get_layer("body"), block_of(model.get_layer("body"))
+    loaded_blocks = {"cnn": 0, BASE: hparams.loaded_blocks}.get(hparams.backbone, MOST_BLOCKS)
+    frozen = min(hparams.frozen_blocks, loaded_blocks)
+    still = [weight for layer in body.layers if blocks[layer.name] <= frozen for weight in layer.weights]
+    assert bool(still) == bool(frozen)
+    steps = 2 * math.ceil(rows_of_epoch(data.train, hparams) / hparams.batch_size)
+    compile_model(model, hparams, steps=steps, bag=bag_size(data.train, hparams))
+    before, kept = ([np.asarray(each).copy() for each in some] for some in (model.trainable_variables, still))
+    graphs = Graphs.of(model, precision)
+    for epoch in (1, 2):  # a warm-up's first step may be of no length
+        _, scores = train_epoch(model, graphs, data, hparams, seed=0, epoch=epoch)
+    pairs = zip(before, model.trainable_variables, strict=True)
+    assert any(not np.array_equal(then, now) for then, now in pairs)
+    for then, now in zip(kept, still, strict=True):
+        np.testing.assert_array_equal(np.asarray(now), then)
     with folder() as place:
         model.save(place / "model.keras")
-        loaded = keras.saving.load_model(place / "model.keras", compile=False, safe_mode=True)
-    np.testing.assert_allclose(np.asarray(loaded(images, training=False)), answers, atol=1e-6)
+        loaded = load(place / "model.keras")
+    np.testing.assert_allclose(predict(scoring(loaded), data.validation.pixels), scores, atol=1e-6)
+
+
+# Shrinking a failure would build hundreds of models.
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(point=points(BASE), precision=st.sampled_from(["float32", "bfloat16"]))
+def test_any_point_of_the_space_builds_learns_and_comes_back_from_its_file(
+    point: dict[str, Any], precision: Precision, weights: dict[str, Weights]
+) -> None:
+    hparams = HyperParams.from_dict(point | {"filters": min(point["filters"], 24)})  # wide ones take seconds to train
+    learns_and_comes_back(hparams, weights, image_px=9, precision=precision)
+
+
+def test_a_pretrained_network_learns_in_bags_behind_its_frozen_blocks_and_comes_back_from_its_file(
+    weights: dict[str, Weights],
+) -> None:
+    choice = {"frozen_blocks": 2, "loaded_rate": 0.1, "instances": "top_k", "head": "gap", "dropout": 0.3}
+    hparams = tiny(backbone="mobilenet_v3_small", batch_size=32, **choice)
+    learns_and_comes_back(hparams, weights, image_px=32, precision="bfloat16")
 
 
 @pytest.mark.parametrize("image_px", [2, 5, 48])

@@ -10,12 +10,15 @@ import pytest
 import tensorflow as tf
 
 from leukmodels import experiment, graphs, runtime
+from leukmodels.arithmetic import Precision
 from leukmodels.bodies.blocks import every_layer
+from leukmodels.bodies.pretrained import pretrained
 from leukmodels.evaluation import predict, read_scores, scoring
 from leukmodels.hparams import HyperParams
 from leukmodels.model import build
-from leukmodels.numerics import Precision, computing
+from leukmodels.numerics import computing
 from leukmodels.training import Budget
+from leukmodels.weights import Weights
 from toy_cells import cells, images_of, tiny, training_data
 
 runtime.start(threads=1)
@@ -81,6 +84,16 @@ def test_bfloat16_rounds_maps_and_leaves_weights_gradients_and_answers_float32()
     assert 0 < np.abs(found[0] - expected[0]).max() < 0.03
     ours, theirs = (np.concatenate([array.ravel() for array in arrays]) for arrays in (found[1], expected[1]))
     assert ours @ theirs > 0.99 * np.linalg.norm(ours) * np.linalg.norm(theirs)  # the same direction
+
+
+def test_what_a_pretrained_network_does_to_pixels_before_it_convolves_them_stays_exact() -> None:
+    """EfficientNetV2B0 is the one with the longest way there: to 0..255, to 0..1, and to the colours of ImageNet."""
+    body = pretrained("efficientnet_v2_b0", Weights(path=None, sha256=""), image_px=32)
+    first = next(at for at, layer in enumerate(body.layers) if isinstance(layer, keras.layers.Conv2D))
+    assert any(isinstance(layer, keras.layers.Normalization) for layer in body.layers[:first])
+    with computing(body, "bfloat16"):
+        assert {layer.compute_dtype for layer in body.layers[:first]} == {"float32"}
+        assert body.layers[first].compute_dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

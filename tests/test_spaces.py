@@ -160,6 +160,24 @@ def test_a_range_that_can_have_no_effect_is_refused(tmp_path):
     assert problem == "rotation has no effect here: only with augmentation above 0."
 
 
+def test_what_has_no_effect_is_said_beside_other_errors_unless_it_may_have_one_once_they_are_mended(tmp_path):
+    problems = problems_of(
+        tmp_path, '[ranges]\ndropout = 2\nresidual = "yes please"\nstochastic_depth = 0.1\nedges_sigma = 1.5'
+    )
+    assert problems == (
+        "dropout may not be 2; allowed: 0 to 0.6.",
+        "residual may not be 'yes please'; allowed: no, yes.",
+        "edges_sigma has no effect here: only with edges log.",
+    )
+    assert problems_of(tmp_path, 'base = "fall"\n[ranges]\nbag = 4') == (
+        "base is 'fall'; give one of none, seed, small, full.",
+    )
+
+
+def test_a_file_of_an_editor_that_marks_its_encoding_is_read(tmp_path):
+    assert spaces.space(written(tmp_path, "\ufeff[ranges]\nfilters = 16")).dimensions["filters"].options == (16,)
+
+
 def test_what_is_no_space_says_what_is(tmp_path):
     with pytest.raises(ConfigError, match="no search space 'medium'") as caught:
         spaces.space("medium")

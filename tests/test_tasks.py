@@ -58,10 +58,12 @@ def test_an_unknown_task_is_answered_with_the_allowed_ones_and_the_nearest() -> 
 
 
 def test_a_task_file_is_read(tmp_path: Path) -> None:
-    task = find_task(write(tmp_path, 'name="myo"\nreader="folders"\ndisease=["MYO"]\ncontrol=["LYT", "MON"]\n'))
+    text = 'name="myo"\nreader="folders"\ndisease=["MYO"]\ncontrol=["LYT", "MON"]\n'
+    task = find_task(write(tmp_path, text))
     assert task == Task(
         name="myo", question="MYO against LYT or MON", reader="folders", disease=("MYO",), control=("LYT", "MON")
     )
+    assert find_task(write(tmp_path, f"\ufeff{text}")) == task  # as some editors mark the encoding
 
 
 def test_all_problems_of_a_task_file_come_at_once(tmp_path: Path) -> None:

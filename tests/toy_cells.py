@@ -88,9 +88,10 @@ def values(dimension: Dimension) -> st.SearchStrategy[Any]:
     return st.floats(dimension.low, dimension.high)
 
 
-def points() -> st.SearchStrategy[dict[str, Any]]:
+def points(*backbones: str) -> st.SearchStrategy[dict[str, Any]]:
     """Return a strategy of points of the full search space, hyperparameters without effect included."""
-    return st.fixed_dictionaries({name: values(dimension) for name, dimension in space("full").dimensions.items()})
+    dimensions = space("full", backbones=backbones).dimensions
+    return st.fixed_dictionaries({name: values(dimension) for name, dimension in dimensions.items()})
 
 
 def numbered(n: int, image_px: int = 2) -> Images:

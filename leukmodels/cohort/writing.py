@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import uuid
@@ -23,6 +22,7 @@ from leukmodels.cohort.image import draw_image
 from leukmodels.cohort.patients import Patient, list_patients
 from leukmodels.cohort.slide import draw_slide
 from leukmodels.errors import ConfigError, DataError
+from leukmodels.machine import cores
 
 VERSION = 1
 """Raised with every change of what is drawn, so that an older cohort is not taken for a new one."""
@@ -168,7 +168,7 @@ def _draw_into(folder: Path, drawing: _Drawing, progress: Progress | None, worke
 def _pool_size(workers: int | None, total: int) -> int:
     if workers is not None:
         return workers
-    return (os.cpu_count() or 1) if total >= _WORTH_A_POOL else 1
+    return cores() if total >= _WORTH_A_POOL else 1
 
 
 def _draw_all(folder: Path, drawing: _Drawing, patients: Sequence[Patient], workers: int) -> Generator[int, None, None]:

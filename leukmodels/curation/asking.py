@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from leukmodels.arithmetic import Precision
 from leukmodels.crossvalidation import Development, train_and_ask
 from leukmodels.curation.gathering import Gathered
 from leukmodels.errors import DataError, TrainingDivergedError
@@ -28,6 +29,7 @@ class Inquiry:
     repeats: int
     epochs: int
     seed: int
+    precision: Precision
 
     @property
     def models(self) -> int:
@@ -83,6 +85,7 @@ def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
                         seed=seeds.pop(),
                         folder=Path(folder),
                         report=report,
+                        precision=inquiry.precision,
                     )
                 except TrainingDivergedError as error:
                     raise DataError("A fold could not be trained; give another --model:", [str(error)]) from error

@@ -84,8 +84,7 @@ def read_list(path: Path) -> Listed:
         problem = "It lists no image." if not rows else f"Its columns are {', '.join(rows[0]) or 'none'}."
         raise ConfigError(f"{path} is no list of images.", [problem, _EXPECTED])
     keys = [row.get(column, "") for row in rows]
-    if column == "sha256":
-        keys = [key.lower() for key in keys]
+    keys = [key.lower() if column == "sha256" else key.replace("\\", "/") for key in keys]  # as Windows writes paths
     fits = _SHA256.fullmatch if column == "sha256" else re.compile(".+", re.DOTALL).fullmatch
     if problems := [f"Row {n} has the {column} {key!r}." for n, key in enumerate(keys, start=1) if not fits(key)]:
         raise ConfigError(f"{path} is no list of images.", [*shorten(problems), _EXPECTED])

@@ -1,6 +1,7 @@
 """What the command line of ``python -m leukmodels.curate`` asks for, checked before anything is read."""
 
 import argparse
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from leukmodels.readers.place import absolute_place
 from leukmodels.tasks import TASKS, Task, find_task
 
 IMAGE_PX = 48
+LIST, SHEET = "disputed.csv", "disputed.png"
 
 _DESCRIPTION = """\
 List the training cells whose label is most disputed. A cell's label is its patient's, and many cells of a patient with
@@ -38,6 +40,7 @@ class Request:
 
     task_name    as it was given: a name, or the path of a file
     data         where the images are, absolute; None for a drawn cohort
+    out          a folder, there or not, that can be written and holds no LIST
     both_sides   cells of patients without the disease are listed too
     """
 
@@ -79,7 +82,7 @@ def parse(argv: Sequence[str]) -> Request:
     try:
         if given.model:
             model = _read_config(given.model)
-            hparams = HyperParams.from_dict(model["hyperparameters"])
+            hparams = _from_scratch(HyperParams.from_dict(model["hyperparameters"]))
     except ConfigError as error:
         problems.append(_as_one("--model", error))
     numbers = {name: getattr(given, name) for name in _RANGES}
@@ -88,15 +91,17 @@ def parse(argv: Sequence[str]) -> Request:
     for name, (low, high) in _RANGES.items():
         if type(numbers[name]) is not type(low) or not low <= numbers[name] <= high:
             problems.append(f"--{name.replace('_', '-')} is {numbers[name]}; give a number from {low:,} to {high:,}.")
-    if given.out and given.out.exists() and not given.out.is_dir():
-        problems.append(f"--out {given.out} is a file; give a folder.")
+    out = given.out
+    if out is None and task is not None:
+        out = Path("results", *([] if given.data else ["synthetic"]), f"{task.name}-disputed")
+    problems += _unfit(out) if out else []
     if problems or task is None:
         raise ConfigError("These options cannot be used:", problems)
     return Request(
         task_name=given.task,
         task=task,
         data=data,
-        out=given.out or Path("results", *([] if data else ["synthetic"]), f"{task.name}-disputed"),
+        out=out,
         hparams=hparams,
         both_sides=given.sides == "both",
         **numbers,
@@ -112,13 +117,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--task", required=True, help=f"{', '.join(TASKS)}, or a task file (.toml)")
     parser.add_argument("--data", metavar="DIR|URI", help="images, as for a search (default: a drawn cohort)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the list and its pictures (default: results/<task>-disputed)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the list and its pictures (default: results/<task>-disputed, of a drawn cohort "
+        "results/synthetic/<task>-disputed)",
     )
     parser.add_argument(
         "--model",
         type=Path,
         metavar="CONFIG",
-        help="an exported folder or its config.yaml, whose hyperparameters are used (default: the default ones)",
+        help="an exported folder or its config.yaml, whose hyperparameters are used: of a network from scratch "
+        "(default: the default ones)",
     )
     for name, default, meaning in (
         ("--image-px", None, f"side of the images the models see (default: that of --model, else {IMAGE_PX})"),
@@ -157,6 +167,30 @@ def _parser() -> argparse.ArgumentParser:
 
 def _as_one(option: str, error: ConfigError) -> str:
     return f"{option}: {error.heading} {' '.join(error.problems)}"
+
+
+def _from_scratch(hparams: HyperParams) -> HyperParams:
+    """Return the hyperparameters; ConfigError where they need weights, which an export does not hold apart."""
+    if hparams.backbone == "cnn":
+        return hparams
+    raise ConfigError(
+        f"It starts from loaded weights (backbone {hparams.backbone}), and here models train from scratch.",
+        ["Give an export whose backbone is cnn, or leave --model out."],
+    )
+
+
+def _unfit(out: Path) -> list[str]:
+    """Return why a list cannot be written to a folder, which need not be there yet; nothing is left behind."""
+    try:
+        if (out / LIST).exists():
+            return [f"--out: {out / LIST} is there, perhaps shortened by hand; give another --out, or move it away."]
+        there = next(each for each in (out.absolute(), *out.absolute().parents) if each.exists())
+        if not there.is_dir():
+            return [f"--out {out}: {there} is a file; give a folder."]
+        with tempfile.TemporaryFile(dir=there):
+            return []
+    except OSError as error:
+        return [f"--out {out} cannot be written ({error.strerror}); give another folder."]
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -72,7 +72,14 @@ def measure(seed: int, *, options: argparse.Namespace) -> Found:
         gathered = gather(
             open_source(root), task, image_px=IMAGE_PX, split_seed=seed, max_bad=0, progress=lambda *_: None
         )
-        inquiry = Inquiry(hparams=HyperParams(), folds=5, repeats=options.repeats, epochs=options.epochs, seed=seed)
+        inquiry = Inquiry(
+            hparams=HyperParams(),
+            folds=5,
+            repeats=options.repeats,
+            epochs=options.epochs,
+            seed=seed,
+            precision="float32",
+        )
         answers = ask(gathered, inquiry, progress=lambda *_: None)
         ranking = rank(gathered.cells.labels, answers.probabilities.mean(axis=0))
         is_blast = np.array([truth[name] for name in gathered.cells.image_ids.tolist()])
