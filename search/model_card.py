@@ -18,7 +18,7 @@ from search.page.rendering import render
 
 def model_card(folder: StudyFolder, config: Mapping[str, Any]) -> str:
     """Return README.md of a bundle, Markdown, from its config.yaml and the study that it was exported from."""
-    facts = exported(folder, config["trial"], threshold=config["threshold"])
+    facts = exported(folder, config["trial"], threshold=config["threshold"], promised=config["promised_recall"])
     return render(
         "card.md",
         config=config,

@@ -12,7 +12,9 @@ from sklearn.metrics import recall_score
 import pages
 import studies
 from search.bundle import write_bundle
+from search.confirmed import Chosen, as_event
 from search.folder import StudyFolder
+from search.journal import Journal
 from search.model_card import model_card
 from search.preference import Preference
 
@@ -134,7 +136,7 @@ STATES = {
 @pytest.mark.parametrize("state", STATES)
 def test_every_item_of_both_checklists_is_answered_or_open_once(study, config, state):
     STATES[state](study)
-    card = model_card(study, config)
+    card = model_card(study, config | {"threshold": 0.4})
     header, *rows = checklist(card)
     for name, items in ITEMS.items():
         column = header.index(name)
@@ -154,7 +156,7 @@ def test_items_stand_with_their_subjects(exported, name):
 @pytest.mark.parametrize("state", STATES)
 def test_tables_are_tables(study, config, state):
     STATES[state](study)
-    config["disease"] = ["A|B"]
+    config |= {"disease": ["A|B"], "threshold": 0.4}
     card = model_card(study, config)
     tables = read(card).tables
     assert len(tables) == 2
@@ -196,6 +198,7 @@ def test_the_card_says_what_a_model_began_as(exported, config):
 def test_the_card_has_the_test_of_the_model_that_it_was_opened_for(study, config):
     assert config["trial"] == 2
     pages.open_test(study, 1)
+    config["threshold"] = 0.4
     card = model_card(study, config)
     assert "were opened once" in card
     assert "| | test cells | test patients | validation cells | validation patients |" in card
@@ -209,8 +212,39 @@ def test_the_card_has_the_test_of_the_model_that_it_was_opened_for(study, config
     assert "This model was not held against them" in model_card(study, {**config, "trial": 1})
 
 
+def test_a_threshold_that_the_test_was_not_opened_for_gets_no_figure_of_it(study, config):
+    pages.open_test(study, 1)
+    config["threshold"] = 0.55
+    (study.confirmed / "test" / "1" / "2.parquet").unlink()  # not even read
+    card = model_card(study, config)
+    said = " ".join(card.split())
+    assert "not held against them at this threshold but at 0.400, and any further" in said
+    assert "| | validation cells | validation patients |" in card
+    assert answers(card)["failures"].startswith("validation: ")
+    # Of several openings the one at this threshold counts, not the last.
+    with Journal(study.journal) as journal:
+        again = Chosen(trial=2, threshold=0.55, why="again", promise={})
+        journal.append("test_opened", chosen=[as_event(again)])
+        pages.write_scores(study.confirmed / "test" / "2" / "2.parquet", 50, prefix="T")
+        journal.append("tested", opening=2, trial=2, metrics={})
+    assert "| | test cells | test patients |" in model_card(study, config)
+    third = model_card(study, config | {"threshold": 0.6})
+    assert "at this threshold but at 0.400 and 0.550," in " ".join(third.split())
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_recall_that_was_promised_stands_on_the_card(study, config, opened):
+    assert "promised with 95 %" not in model_card(study, config)
+    if opened:
+        pages.open_test(study, 1)
+    card = " ".join(model_card(study, config | {"threshold": 0.4, "promised_recall": 0.123}).split())
+    assert "a recall of cells of 0.123 or more was promised with 95 % confidence" in card
+    assert ("so it was kept." in card) == opened
+
+
 def test_what_was_looked_into_is_answered(study, config):
     look_into(study)
+    config["threshold"] = 0.4
     said = answers(model_card(study, config))
     assert said["robustness"].endswith("background, colour means. ALARM, background: The slide tells the class.")
     assert said["explanation"].startswith("Grad-CAM. Over 50 test cells of all patients 75 % of the heat")

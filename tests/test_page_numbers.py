@@ -143,6 +143,12 @@ def test_predictive_values_follow_bayes(study):
     positive = 0.05 * recall / (0.05 * recall + 0.95 * (1 - specificity))
     negative = 0.95 * specificity / (0.95 * specificity + 0.05 * (1 - recall))
     assert numbers(rows["5 %, as asked for"]) == pytest.approx([positive, negative], abs=5.1e-4)
+    assert "the cells' threshold, never settled" in " ".join(page.words.split())
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_rare_disease_has_a_prevalence_above_none(study):
+    assert "0.004 %, as asked for" in Read(write_page(study, prevalence=4e-5).read_text(encoding="utf-8")).words
 
 
 def test_every_patient_called_wrongly_is_named(original):

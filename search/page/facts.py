@@ -67,7 +67,6 @@ class Predictive:
     """How often a patient's answer is right at a prevalence of leukemia among those who are asked about."""
 
     prevalence: float
-    words: str
     positive: Interval
     negative: Interval
 
@@ -186,11 +185,15 @@ class Repeat:
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """One model, for the card beside its export; ``openings`` of the test and ``probes``, whoever they were for."""
+    """One model, for the card beside its export; ``openings`` of the test and ``probes``, whoever they were for.
+
+    held_at   the thresholds that this model was held to on the test patients; figures of the test are of one of them
+    """
 
     subject: Subject
     account: Account
     openings: Sequence[Opening]
+    held_at: tuple[float, ...]
     model: Model
     probes: tuple[Probe, ...]
 

@@ -1,7 +1,6 @@
 """From a study's files to the facts of its page: opens no image, and asks neither Ray nor TensorFlow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from leukmodels.evidence.bands import bands
@@ -28,8 +27,7 @@ from search.preference import By, Preference
 from search.records import StudyRecord, fold
 from search.standing import Standing, complete, effort, stand
 
-# Shares of leukemia among the patients who are asked about, where the reader states none.
-PREVALENCES = {0.01: "as in screening", 0.10: "as among referrals", 0.50: "as under strong suspicion"}
+PREVALENCES = (0.01, 0.10, 0.50)  # shares of leukemia among the patients asked about, where the reader states none
 _SHOWN = 3  # models, besides the published CNN
 _WAYS: tuple[tuple[By, str], ...] = (
     ("recall", "highest recall"),
@@ -49,13 +47,12 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
     ranking = rank(confirmation, sorted({each.trial for each in confirmation.retrained}), aims)
     opening = confirmation.latest
     chosen = opening.chosen if opening else _chosen(folder, record, standing, ranking, aims)
-    stated = PREVALENCES if prevalence is None else {prevalence: "as asked for"}
     models = Candidates(
         folder=folder,
         record=record,
         chosen=chosen,
         opening=opening,
-        prevalences=stated,
+        prevalences=PREVALENCES if prevalence is None else (prevalence,),
         patient_level=manifest["data"]["patient_level"],
     ).models()
     return Page(
@@ -80,18 +77,25 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
     )
 
 
-def exported(folder: StudyFolder, trial: int, *, threshold: float) -> Exported:
-    """Return the facts of one model at a threshold: on validation, and on the test if that was opened for it."""
+def exported(folder: StudyFolder, trial: int, *, threshold: float, promised: float | None) -> Exported:
+    """Return the facts of one model at a threshold: on validation, and on the test if it was held to that one there.
+
+    Figures of the test at any other threshold would be a look at it that nobody counts. ``promised`` is what the recall
+    was promised to reach, None where nothing was.
+    """
     manifest, events = folder.read_manifest(), read(folder.journal)
     record, openings = fold(events), confirmation_of(events).openings
-    opening = next((each for each in reversed(openings) if trial in each.results), None)
-    by_number = {each.trial: each for each in opening.chosen} if opening else {}
-    chosen = replace(by_number.get(trial) or _as_it_is(trial, "exported"), threshold=threshold)
+    held = {
+        each.threshold: opening
+        for opening in openings
+        for each in opening.chosen
+        if each.trial == trial and trial in opening.results
+    }
     (model,) = Candidates(
         folder=folder,
         record=record,
-        chosen=[chosen],
-        opening=opening,
+        chosen=[Chosen(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)],
+        opening=held.get(threshold),
         prevalences=PREVALENCES,
         patient_level=manifest["data"]["patient_level"],
     ).models()
@@ -99,6 +103,7 @@ def exported(folder: StudyFolder, trial: int, *, threshold: float) -> Exported:
         subject=_subject(folder, manifest),
         account=account_of(folder, manifest),
         openings=tuple(openings),
+        held_at=tuple(held),
         model=model,
         probes=probes_in(folder.confirmed),
     )

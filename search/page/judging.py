@@ -1,7 +1,7 @@
 """A model's scores of one part of the split, judged: every number of the page that is made of scores."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,13 +19,13 @@ def judge(
     scored: Scored,
     validation: Scored,
     threshold: float,
-    prevalences: Mapping[float, str],
+    prevalences: Sequence[float],
     *,
     patient_level: bool,
 ) -> Judged:
     """Return a model's scores of a part, judged; thresholds and temperature are settled on those of ``validation``.
 
-    ``prevalences`` are told in words; ``patient_level`` says whether it is known whose the cells are.
+    Predictive values are stated for ``prevalences``; ``patient_level`` says whether it is known whose the cells are.
     """
     patients = by_patient(scored) if patient_level and _of_one_class(scored) else None
     whole = _level("patient", patients, threshold) if patients else None
@@ -37,7 +37,7 @@ def judge(
         patients=whole,
         at_specificity=tuple(_at(scored, validation, specificity) for specificity in SPECIFICITIES),
         calibration=_calibration(scored, fit_temperature(validation)),
-        predictive=tuple(_predictive(whole, share, words) for share, words in prevalences.items()) if whole else (),
+        predictive=tuple(_predictive(whole, share) for share in prevalences) if whole else (),
         by_patient=_by_patient(scored, patients, threshold) if patients else (),
     )
 
@@ -104,9 +104,9 @@ def _calibration(scored: Scored, temperature: float) -> Calibration:
     )
 
 
-def _predictive(level: Level, prevalence: float, words: str) -> Predictive:
+def _predictive(level: Level, prevalence: float) -> Predictive:
     positive, negative = predictive_values(level.figures["recall"], level.figures["specificity"], prevalence)
-    return Predictive(prevalence=prevalence, words=words, positive=positive, negative=negative)
+    return Predictive(prevalence=prevalence, positive=positive, negative=negative)
 
 
 def _by_patient(scored: Scored, patients: Scored, threshold: float) -> tuple[OfPatient, ...]:

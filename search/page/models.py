@@ -22,7 +22,7 @@ class Candidates:
     """Models to judge, and on what.
 
     opening         of the test patients that they were held against; None: validation alone
-    prevalences     for which predictive values are stated, in words
+    prevalences     for which predictive values are stated
     patient_level   whether it is known whose the cells are
     """
 
@@ -30,7 +30,7 @@ class Candidates:
     record: StudyRecord
     chosen: Sequence[Chosen]
     opening: Opening | None
-    prevalences: Mapping[float, str]
+    prevalences: Sequence[float]
     patient_level: bool
 
     def models(self) -> tuple[Model, ...]:

@@ -8,7 +8,7 @@ from search.confirmation.ranking import Ranked
 from search.confirmed import Opening
 from search.display.wording import differences, no_front, plural
 from search.page.account import Account
-from search.page.facts import Judged, Model, Page, Subject
+from search.page.facts import Exported, Judged, Model, Page, Subject
 from search.page.findings import KINDS, Example, Looking
 from search.records import TrialState
 
@@ -200,6 +200,14 @@ def unlooked(page: Page) -> str:
     if not page.probes:
         return "Shortcut probes (colour, background, number of images, permuted labels) have not been run."
     return ""
+
+
+def elsewhere(exported: Exported) -> str:
+    """Return at which other thresholds than its own a model was held against the test patients, "" where at none."""
+    if not exported.held_at:
+        return ""
+    thresholds = " and ".join(f"{each:.3f}" for each in exported.held_at)
+    return f" at this threshold but at {thresholds}, and any further threshold would be another look at the test"
 
 
 _OF_READER = {
