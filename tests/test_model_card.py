@@ -120,7 +120,7 @@ def look_into(study):
     ]
     (study.confirmed / "probes.json").write_text(json.dumps(probes))
     (study.confirmed / "test" / "1" / "2").mkdir()
-    heat = {"cells": 50, "inside": 0.75, "area": 0.2}
+    heat = {"cells": 50, "heated": 45, "inside": 0.75, "area": 0.2}
     (study.confirmed / "test" / "1" / "2" / "heat.json").write_text(json.dumps(heat))
 
 
@@ -247,7 +247,9 @@ def test_what_was_looked_into_is_answered(study, config):
     config["threshold"] = 0.4
     said = answers(model_card(study, config))
     assert said["robustness"].endswith("background, colour means. ALARM, background: The slide tells the class.")
-    assert said["explanation"].startswith("Grad-CAM. Over 50 test cells of all patients 75 % of the heat")
+    assert said["explanation"].startswith(
+        "Grad-CAM. Of 50 test cells, of all patients alike, 45 had heat. Of these 75 %"
+    )
 
 
 def test_without_patients_nothing_is_said_of_patients(study, config):

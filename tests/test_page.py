@@ -192,17 +192,45 @@ def test_probes_and_examples_are_shown_where_they_are(study):
     examples = [example | {"kind": kind, "picture": "a.png", "heat": "a.png"} for kind in ("alarmed", "found")]
     examples.append(example | {"kind": "missed", "picture": "a.png", "heat": "a.png", "inside": None})
     (place / "2" / "examples.json").write_text(json.dumps(examples))
-    (place / "2" / "heat.json").write_text(json.dumps({"cells": 50, "inside": 0.75, "area": 0.2}))
+    (place / "2" / "heat.json").write_text(json.dumps({"cells": 50, "heated": 45, "inside": 0.75, "area": 0.2}))
     page = written(study)
-    assert "background alone: The slide tells the class." in page.words
-    assert "colour: As by chance." not in page.words
+    assert "Background alone: The slide tells the class." in page.words
+    assert "Colour: As by chance." not in page.words
     assert "have not been run" not in page.words
-    assert page.words.index("leukemic, called leukemic") < page.words.index("healthy, called leukemic")
-    assert "25 % of the heat inside the cell" in page.words
-    assert "no heat" in page.words
-    assert "75 % of the heat lies inside the cell (median), which takes 20 % of the picture" in " ".join(
-        page.words.split()
-    )
+    words = " ".join(page.words.split())
+    kinds = ["disputes: leukemic cells", "disputes: healthy cells", "agrees: leukemic cells"]
+    places = [words.index(kind) for kind in kinds]
+    assert places == sorted(places)
+    assert "agrees: healthy" not in words  # there is none
+    assert "25 % of the heat inside the cell" in words
+    assert "no heat" in words
+    assert "Of 50 test cells, of all patients alike, 45 had heat. Of these 75 % of the heat lies inside" in words
+    assert "These cells are not typical" in words
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_examples_of_the_first_model_are_open_and_the_others_folded(study):
+    for trial in (2, 0):
+        place = study.path / pages.TEST / str(trial)
+        place.mkdir()
+        Image.new("RGB", (16, 16)).save(place / "a.png")
+        example = {"kind": "found", "image": "T00/image_1.tif", "patient": "T00", "score": 0.9, "label": 1}
+        shown = example | {"inside": 0.25, "area": 0.2, "picture": "a.png", "heat": "a.png"}
+        (place / "examples.json").write_text(json.dumps([shown]))
+    section = write_page(study).read_text(encoding="utf-8").partition('<section id="looking">')[2]
+    opened, _, folded = section.partition("</section>")[0].partition("<details>")
+    assert "Trial 2," in opened
+    assert opened.count("<figure>") == 1
+    assert "Trial 0," in folded
+    assert folded.count("<figure>") == 1
+
+
+def test_words_of_a_table_stay_where_the_table_scrolls(original):
+    boxes = re.findall(r'<div class="wide".*?</div>', original[1], re.DOTALL)
+    assert len(boxes) == len(Read(original[1]).tables)
+    assert not any("caption" in box for box in boxes)
+    for box in boxes:  # the first column, which stays, names the row
+        assert all(row.startswith("<th") for row in re.findall(r"<tr[^>]*>(.*?)</tr>", box, re.DOTALL))
 
 
 def test_scores_that_are_gone_are_missed(study):

@@ -4,7 +4,8 @@
 <folder>/<kind>-<k>-heat.png    the same in grey, under what speaks for leukemia (Grad-CAM)
 <folder>/examples.json          a list: kind, image, patient, score, label, picture, heat, inside (share of the heat
                                 within the cell, null without heat), area (share of the image that the cell takes)
-<folder>/heat.json              over cells of all patients: how many, and the medians of inside and area
+<folder>/heat.json              over cells of all patients: how many, how many of them are heated (have any heat), and
+                                of these the medians of inside and area, null where there are none
 """
 
 import json
@@ -45,10 +46,7 @@ def write_examples(
 ) -> None:
     """Write what the module's docstring says, examples.json last."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = np.unique(np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(np.int64))
-    _, inside, area = _look(model, cells, rows, black_background)
-    medians = {"cells": len(rows), "inside": _median(inside), "area": _median(area)}
-    write_whole(folder / "heat.json", json.dumps(medians))
+    write_whole(folder / "heat.json", json.dumps(_over_all(model, cells, black_background)))
     chosen = list(_chosen(cells, scores, threshold))
     told: list[dict[str, Any]] = []
     if chosen:
@@ -72,6 +70,32 @@ def write_examples(
                 }
             )
     write_whole(folder / "examples.json", json.dumps(told, indent=1))
+
+
+def _over_all(model: "keras.Model", cells: Cells, black_background: bool) -> dict[str, float | int | None]:
+    """Return what heat.json says."""
+    rows = _of_all_patients(cells, _LOOKED_AT)
+    _, inside, area = _look(model, cells, rows, black_background)
+    heated = np.isfinite(inside)
+    medians = {
+        name: float(np.median(values[heated])) if heated.any() else None
+        for name, values in (("inside", inside), ("area", area))
+    }
+    return {"cells": len(rows), "heated": int(heated.sum()), **medians}
+
+
+def _of_all_patients(cells: Cells, most: int) -> Rows:
+    """Return the rows of so many cells at the most: one of each patient, another of each, and so on, drawn by chance.
+
+    Always the same ones; in rising order.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(cells))
+    whose = cells.patients[shuffled]
+    together = np.argsort(whose, kind="stable")
+    counts = np.bincount(whose)
+    turn = np.empty(len(cells), np.int64)
+    turn[together] = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(shuffled[np.argsort(turn, kind="stable")][:most])
 
 
 def _chosen(cells: Cells, scores: npt.NDArray[np.float64], threshold: float) -> Iterator[tuple[str, int]]:
@@ -104,8 +128,3 @@ def _overlaid(image: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> np
 
 def _save(image: npt.NDArray[np.uint8], path: Path) -> None:
     Image.fromarray(image).resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BICUBIC).save(path, optimize=True)
-
-
-def _median(values: npt.NDArray[np.float64]) -> float | None:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if len(finite) else None

@@ -43,6 +43,11 @@ class Comparison:
         """Whether the data of any study were drawn by a program."""
         return any(side.page.subject.synthetic for side in self.sides)
 
+    @property
+    def shares_controls(self) -> bool:
+        """Whether several tasks have the same healthy patients: those of the MLL collection do."""
+        return len({side.page.subject.task for side in self.sides if side.page.subject.reader == "mll"}) > 1
+
 
 def comparison_of(folders: Sequence[StudyFolder]) -> Comparison:
     """Return the studies side by side, by task; a user's own tasks come last."""

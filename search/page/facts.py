@@ -23,22 +23,6 @@ from search.standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
-    """How good a model is, counted in cells or in patients (a patient's score is the mean of its cells').
-
-    table       precision, recall, F1 and support by class, accuracy and averages
-    confusion   of shape (2, 2): truth (control, leukemia) by answer
-    figures     recall, specificity, accuracy, ... by name, with intervals by patients
-    """
-
-    unit: str
-    count: int
-    table: Table
-    confusion: npt.NDArray[np.int64]
-    figures: Mapping[str, Interval]
-
-
-@dataclass(frozen=True, kw_only=True)
 class AtSpecificity:
     """The recall at a specificity: the threshold is the validation patients', recall and specificity those reached."""
 
@@ -46,6 +30,24 @@ class AtSpecificity:
     threshold: float
     recall: Interval
     specificity: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """How good a model is, counted in cells or in patients (a patient's score is the mean of its cells').
+
+    table            precision, recall, F1 and support by class, accuracy and averages
+    confusion        of shape (2, 2): truth (healthy, leukemic) by answer
+    figures          recall, specificity, accuracy, ... by name, with intervals by patients
+    at_specificity   the recall at some specificities, their thresholds settled at this level
+    """
+
+    unit: str
+    count: int
+    table: Table
+    confusion: npt.NDArray[np.int64]
+    figures: Mapping[str, Interval]
+    at_specificity: tuple[AtSpecificity, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +91,16 @@ class Judged:
 
     scored                             cell by cell, what all of it is made of
     independent                        patients, or images where patients are not known
+    leukemic                           how many of these are leukemic: what a recall rests on
     patients, by_patient, predictive   None and empty where patients are not known, or have cells of both classes
     """
 
     part: str
     scored: Scored
     independent: int
+    leukemic: int
     cells: Level
     patients: Level | None
-    at_specificity: tuple[AtSpecificity, ...]
     calibration: Calibration
     predictive: tuple[Predictive, ...]
     by_patient: tuple[OfPatient, ...]

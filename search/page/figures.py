@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _INCHES = (4.7, 3.9)
 _UNIT: dict[str, Any] = {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02)}
-_BAND: dict[str, Any] = {"color": "#e3e3e3", "linewidth": 0, "label": "95 % band, by patients"}
+_BAND: dict[str, Any] = {"color": "#e3e3e3", "linewidth": 0, "label": "95 % at each point, by patients"}
 _HERE: dict[str, Any] = {"marker": "o", "linestyle": "", "color": INK, "markersize": 6, "label": "at the threshold"}
 
 
@@ -104,10 +104,16 @@ def _precision_recall(axes: Axes, models: Sequence[Model], band: Band) -> None:
     axes.fill_between(band.place, band.low, band.high, **_BAND)
     for model, look in _looks(models):
         line, area = curve_of(model.judged.scored), model.judged.cells.figures["pr_auc"].estimate
-        axes.plot(line.recall, line.precision, label=f"trial {model.trial} (area {area:.2f})", **look)
+        first = int(np.argmax(line.found > 0))  # before the first found cell precision says nothing
+        axes.plot(line.recall[first:], line.precision[first:], label=f"trial {model.trial} (area {area:.2f})", **look)
     axes.plot(judged.cells.figures["recall"].estimate, judged.cells.figures["precision"].estimate, **_HERE)
     axes.set(xlabel=f"recall ({judged.part} cells)", ylabel=f"precision ({judged.part} cells)", **_UNIT)
-    axes.legend(loc="lower left", **LEGEND)
+    _legend_below(axes)
+
+
+def _legend_below(axes: Axes) -> None:
+    """Put the legend below a panel that curves may fill anywhere."""
+    axes.figure.legend(loc="outside lower center", ncols=2, **LEGEND)
 
 
 def _looks(models: Sequence[Model]) -> Iterator[tuple[Model, dict[str, Any]]]:
@@ -173,7 +179,7 @@ def _patients(axes: Axes, model: Model) -> None:
         place = [patient.label + _shift(rank) for rank, patient in enumerate(of)]
         axes.scatter([patient.score for patient in of], place, s=34, linewidths=1.2, **mark)
     axes.axvline(model.threshold, color=GREY, linewidth=1, linestyle="--", label=f"threshold {model.threshold:.2f}")
-    axes.set_yticks([0, 1], ["control", "leukemia"], rotation=90, va="center")
+    axes.set_yticks([0, 1], ["healthy", "leukemic"], rotation=90, va="center")
     axes.set(xlabel=f"mean score of a patient's cells ({judged.part})", xlim=(-0.02, 1.02), ylim=(-0.6, 1.9))
     axes.legend(loc="upper left", ncols=3, **{**LEGEND, "columnspacing": 0.8, "handletextpad": 0.2})
 
@@ -189,17 +195,15 @@ def _operating(axes: Axes, operating: Front, searched: Searched) -> None:
     standing = searched.standing
     looks: list[tuple[Sequence[TrialRecord], dict[str, Any]]] = [
         (standing.front, {"marker": "o", "color": INK, "s": 40, "label": "threshold 0.5, on the front"}),
-        (
-            (*standing.dominated, *standing.infeasible),
-            {"marker": "x", "color": GREY, "s": 26, "label": "threshold 0.5, behind it or beyond a bound"},
-        ),
+        (standing.dominated, {"marker": "o", "color": FAINT, "s": 26, "label": "threshold 0.5, behind it"}),
+        (standing.infeasible, {"marker": "x", "color": GREY, "s": 26, "label": "threshold 0.5, beyond a bound"}),
     ]
     for trials, look in looks:
         if trials:
             points = [[trial.metrics[name] for trial in trials] for name in ("recall", "accuracy")]
             axes.scatter(*points, zorder=3, **look)
     axes.set(xlabel="recall (validation cells)", ylabel="accuracy (validation cells)")
-    axes.legend(loc="lower left", **LEGEND)
+    _legend_below(axes)
 
 
 def comparison_figures(comparison: Comparison) -> Mapping[str, Figure]:

@@ -13,11 +13,11 @@ from typing import Any, Literal
 from search.confirmed import Probe
 
 Kind = Literal["found", "missed", "spared", "alarmed"]
-KINDS: dict[Kind, str] = {
-    "found": "leukemic, called leukemic",
-    "missed": "leukemic, called healthy",
-    "spared": "healthy, called healthy",
-    "alarmed": "healthy, called leukemic",
+KINDS: dict[Kind, str] = {  # the wrong ones first
+    "missed": "The model disputes: leukemic cells, called healthy",
+    "alarmed": "The model disputes: healthy cells, called leukemic",
+    "found": "The model agrees: leukemic cells, called leukemic",
+    "spared": "The model agrees: healthy cells, called healthy",
 }
 
 
@@ -44,9 +44,14 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Looking:
-    """Where a model looks over cells of all test patients: medians of ``inside`` and ``area`` of so many of them."""
+    """Where a model looks over so many cells of all test patients.
+
+    heated         the cells that have any heat
+    inside, area   medians over these, as of an Example; None where there are none
+    """
 
     cells: int
+    heated: int
     inside: float | None
     area: float | None
 
@@ -57,14 +62,12 @@ def probes_in(confirmed: Path) -> tuple[Probe, ...]:
 
 
 def examples_in(opening: Path, trial: int) -> tuple[Example, ...]:
-    """Return the example cells of a model in an opening, in the order of KINDS; none where there are none."""
+    """Return the example cells of a model in an opening, as they were written; none where there are none."""
     place = opening / str(trial)
-    found = [
+    return tuple(
         Example(**{**each, "picture": place / Path(each["picture"]).name, "heat": place / Path(each["heat"]).name})
         for each in _read(place / "examples.json")
-    ]
-    order = list(KINDS)
-    return tuple(sorted(found, key=lambda example: order.index(example.kind)))
+    )
 
 
 def looking_in(opening: Path, trial: int) -> Looking | None:

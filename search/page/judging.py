@@ -4,14 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.special import ndtri
 
 from leukmodels.evidence.calibration import fit_temperature, predictive_values, probabilities, reliability, temper
 from leukmodels.evidence.curves import SPECIFICITIES, curve_of, ranking
-from leukmodels.evidence.interval import Interval
+from leukmodels.evidence.interval import CONFIDENCE, Interval
 from leukmodels.evidence.resampling import differences, intervals
 from leukmodels.evidence.scored import Scored, by_patient, cells_of
 from leukmodels.evidence.tables import answers, outcomes, table
 from search.page.facts import AtSpecificity, Calibration, Judged, Level, OfPatient, Predictive
+
+_LEVEL = 1 - CONFIDENCE
 
 
 def judge(
@@ -27,17 +30,18 @@ def judge(
 
     Predictive values are stated for ``prevalences``; ``patient_level`` says whether it is known whose the cells are.
     """
-    patients = by_patient(scored) if patient_level and _of_one_class(scored) else None
-    whole = _level("patient", patients, threshold) if patients else None
+    whole = patient_level and _of_one_class(scored) and _of_one_class(validation)
+    patients = by_patient(scored) if whole else None
+    level = _level("patient", patients, by_patient(validation), threshold) if patients else None
     return Judged(
         part=part,
         scored=scored,
         independent=len(np.unique(scored.patients)),
-        cells=_level("cell", scored, threshold),
-        patients=whole,
-        at_specificity=tuple(_at(scored, validation, specificity) for specificity in SPECIFICITIES),
+        leukemic=len(scored.groups.members(1)),
+        cells=_level("cell", scored, validation, threshold),
+        patients=level,
         calibration=_calibration(scored, fit_temperature(validation)),
-        predictive=tuple(_predictive(whole, share) for share in prevalences) if whole else (),
+        predictive=tuple(_predictive(level, share) for share in prevalences) if level else (),
         by_patient=_by_patient(scored, patients, threshold) if patients else (),
     )
 
@@ -61,6 +65,15 @@ def gap(promise: Level, test: Level) -> Mapping[str, Interval]:
     return {name: _apart(test.figures[name], before) for name, before in promise.figures.items()}
 
 
+def beyond_luck(gap: Interval, figures: int) -> bool:
+    """Say whether a test fell short by more than its patients explain, were it the worst of so many figures.
+
+    Of a level of 5 % each figure gets its share (Bonferroni), the interval stretched as a normal one.
+    """
+    stretch = ndtri(_LEVEL / (2 * figures)) / ndtri(_LEVEL / 2)
+    return bool(gap.estimate + stretch * (gap.high - gap.estimate) < 0)
+
+
 def _apart(one: Interval, other: Interval) -> Interval:
     estimate = one.estimate - other.estimate
     return Interval(
@@ -75,13 +88,14 @@ def _of_one_class(scored: Scored) -> bool:
     return len(scored.groups) == len(np.unique(scored.patients))
 
 
-def _level(unit: str, scored: Scored, threshold: float) -> Level:
+def _level(unit: str, scored: Scored, validation: Scored, threshold: float) -> Level:
     return Level(
         unit=unit,
         count=len(scored),
         table=table(scored, threshold),
         confusion=np.bincount(outcomes(scored.labels, scored.scores >= threshold), minlength=4).reshape(2, 2),
         figures=intervals(answers(scored, threshold), ranking(scored), probabilities(scored)),
+        at_specificity=tuple(_at(scored, validation, specificity) for specificity in SPECIFICITIES),
     )
 
 

@@ -91,5 +91,5 @@ def _cell(text: str) -> str:
 
 
 def _three(value: Interval | Probe, signed: bool) -> tuple[str, ...]:
-    form = "+.3f" if signed else ".3f"
+    form = "+z.3f" if signed else "z.3f"  # z: no zero has a sign of its own
     return tuple(f"{number:{form}}".replace("-", "−") for number in (value.estimate, value.low, value.high))

@@ -10,6 +10,7 @@ from search.display.wording import differences, no_front, plural
 from search.page.account import Account
 from search.page.facts import Exported, Judged, Model, Page, Subject
 from search.page.findings import KINDS, Example, Looking
+from search.page.judging import beyond_luck
 from search.records import TrialState
 
 RESEARCH = "For research use only: not a medical device, not for diagnosis."
@@ -35,6 +36,7 @@ NAMES = {
     "brier": "Brier score (lower is better)",
     "ece": "calibration error, ECE (lower is better)",
 }
+_PROMISED = ("recall", "specificity", "accuracy", "auroc")
 
 
 def day(time: float) -> str:
@@ -136,46 +138,38 @@ def sure(page: Page) -> str:
         "interval)"
     )
     if page.subject.patient_level:
-        said += (
-            f": {plural(model.judged.independent, 'patient')} hold that many independent facts, however many cells "
-            "they have."
-        )
+        said += f": it rests on {plural(model.judged.leukemic, 'leukemic patient')}, however many cells they have."
     else:
         said += ", and in truth farther apart: whose cells belong to one patient is not known."
     if model.test:
         promised = model.promise.cells.figures["recall"].estimate
         said += f" Validation had promised a recall of {promised:.2f}; the test gave {recall.estimate:.2f}."
-    again = next((each for each in page.ranking if each.trial == model.trial), None)
-    if again and again.trainings > 1:
-        said += (
-            f" Trained {again.trainings} times again on other patients, the configuration had a mean recall of "
-            f"{again.means['recall']:.2f} with a standard deviation of {again.spreads['recall']:.3f}."
-        )
     return said
 
 
 def alarms(page: Page) -> list[str]:
     """Return what a reader should worry about, each in a sentence; empty where nothing that was looked at alarms."""
-    said = [f"{probe.name}: {probe.says}" for probe in page.probes if probe.alarm]
+    said = [f"{probe.name[:1].upper()}{probe.name[1:]}: {probe.says}" for probe in page.probes if probe.alarm]
     if not page.subject.patient_level:
         said.append(LEAKY)
     if len(page.openings) > 1:
         said.append(f"The test patients were opened {len(page.openings)} times.")
     for model in page.models:
-        said += _broken_promises(model)
+        said += _broken_promises(model, figures=len(_PROMISED) * len(page.models))
     return said
 
 
-def _broken_promises(model: Model) -> list[str]:
-    """Return a sentence for each figure that the test gave and validation had promised more of than chance explains."""
+def _broken_promises(model: Model, *, figures: int) -> list[str]:
+    """Return a sentence for each figure of the test, of so many looked at, that is far below the promise."""
     if not model.test:
         return []
     promised, reached = model.promise.cells.figures, model.test.cells.figures
     said = [
         f"Trial {model.trial}: validation promised {promised[name].estimate:.3f} for the {NAMES[name]} of cells, "
-        f"the test gave {reached[name].estimate:.3f}. Chance does not explain that."
-        for name in ("recall", "specificity", "accuracy", "auroc")
-        if model.gap[name].high < 0
+        f"the test gave {reached[name].estimate:.3f}. That is more than these patients explain; the best of many "
+        "trials is partly lucky, too."
+        for name in _PROMISED
+        if beyond_luck(model.gap[name], figures)
     ]
     if model.promised_recall is not None and reached["recall"].estimate < model.promised_recall:
         said.append(f"Trial {model.trial}: {promised_recall(model)}")
@@ -212,7 +206,7 @@ def elsewhere(exported: Exported) -> str:
 
 _OF_READER = {
     "mll": (
-        "One laboratory, one stain, one scanner. Another was not seen.",
+        "One laboratory. Another, with its stain and its scanner, was not seen.",
         "A label is the patient's genotype, not the cell's type: it stands on all of a patient's cells. By the blood "
         "counts about a third of the cells labelled leukemic are neither blast, promyelocyte nor myelocyte (from 24 % "
         "with PML::RARA to 44 % with CBFB::MYH11), so a perfect recall of cells cannot be had from morphology alone, "
@@ -227,7 +221,6 @@ _OF_READER = {
         "were cut out is part of what the model knows.",
         "Children only, acute lymphoblastic leukemia only. In published work on these images the accuracy of a healthy "
         "subject's cells ranges from 0.26 to 1.",
-        "Ten subjects hold 37 % of the cells, so few patients weigh much.",
     ),
     "folders": (
         "Where these images come from is not known to this software: laboratory, stain, scanner and how the labels "
@@ -243,20 +236,25 @@ REFERENCE_STANDARD = {
 }
 
 
-def example(shown: Example) -> str:
-    """Return what an example cell is and was called, how sure the model was, and where it looked."""
-    heat = "no heat" if shown.inside is None else f"{100 * shown.inside:.0f} % of the heat inside the cell"
-    return f"{KINDS[shown.kind]}: score {shown.score:.2f}, {heat}. Patient {shown.patient}."
+def by_kind(model: Model) -> list[tuple[str, list[Example]]]:
+    """Return the examples of a model under what each kind is, kinds that have any, those called wrongly first."""
+    kinds = ((words, [each for each in model.examples if each.kind == kind]) for kind, words in KINDS.items())
+    return [(words, examples) for words, examples in kinds if examples]
+
+
+def heat(shown: Example) -> str:
+    """Return how much of an example's heat lies inside its cell."""
+    return "no heat" if shown.inside is None else f"{100 * shown.inside:.0f} % of the heat inside the cell"
 
 
 def looking(seen: Looking) -> str:
     """Return where a model looks over the test cells."""
     if seen.inside is None or seen.area is None:
-        return f"Of {seen.cells:,} test cells none has any heat."
+        return f"Of {seen.cells:,} test cells, of all patients alike, none had any heat."
     return (
-        f"Over {seen.cells:,} test cells of all patients {100 * seen.inside:.0f} % of the heat lies inside the cell "
-        f"(median), which takes {100 * seen.area:.0f} % of the picture: heat that looks nowhere in particular would "
-        "have that share inside."
+        f"Of {seen.cells:,} test cells, of all patients alike, {seen.heated:,} had heat. Of these "
+        f"{100 * seen.inside:.0f} % of the heat lies inside the cell, which takes {100 * seen.area:.0f} % of the "
+        "picture (medians): heat that looks nowhere in particular would have that share inside."
     )
 
 
