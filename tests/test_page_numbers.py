@@ -15,6 +15,7 @@ from leukmodels.evaluation import read_scores
 from leukmodels.evidence.interval import Interval
 from pages import Read
 from search.page import rendering
+from search.page.figures import figures_of
 from search.page.gathering import page_of
 from search.page.judging import beyond_luck
 from search.page.writing import write_comparison, write_page
@@ -137,6 +138,22 @@ def test_recall_at_a_specificity_takes_its_threshold_from_validation(original, u
     said = numbers(Read(text).table("specificity wanted")[f"{100 * wanted:.0f} % of {unit}"])
     reached = [np.mean(~called[labels == 0]), np.mean(called[labels == 1])]
     assert said == pytest.approx([threshold, *reached], abs=5.1e-4)
+
+
+def test_curves_begin_and_trials_are_told_apart_as_their_legends_say(original):
+    folder, _ = original
+    drawn = figures_of(page_of(folder))
+    labels, values, _ = scores(folder, f"{pages.TEST}/2.parquet")
+    (axes,) = drawn["precision_recall"].axes
+    first = next(line for line in axes.lines if str(line.get_label()).startswith("trial 2"))
+    before = np.sum((labels == 0) & (values > values[labels == 1].max()))  # without a found cell there is no precision
+    assert (first.get_xdata()[0], first.get_ydata()[0]) == pytest.approx((1 / labels.sum(), 1 / (1 + before)))
+    for name in ("precision_recall", "operating"):  # where no curve can lie
+        assert drawn[name].axes[0].get_legend() is None
+        assert len(drawn[name].legends) == 1
+    marks = {str(each.get_label()): len(each.get_offsets()) for each in drawn["operating"].axes[0].collections}
+    kinds = {"on the front": 2, "behind it": 1, "beyond a bound": 1}
+    assert marks == {f"threshold 0.5, {kind}": count for kind, count in kinds.items()}
 
 
 @pytest.mark.usefixtures("undrawn")
