@@ -71,6 +71,10 @@ class Aims:
         """Say whether ``metrics`` keep every bound."""
         return all(value <= 0 for value in self.violations(metrics).values())
 
+    def affords(self, metrics: Mapping[str, float]) -> bool:
+        """Say whether ``metrics`` keep the ceilings, which do not depend on a threshold."""
+        return all(value <= 0 for name, value in self.violations(metrics).items() if name in COSTS)
+
     def _cost(self, name: str, value: float) -> float:
         """Return a cost as a share of its ceiling, both as logarithms: costs span orders of magnitude."""
         ceiling = {"latency_ms": self.max_latency_ms, "parameters": self.max_parameters}[name]

@@ -14,7 +14,7 @@ from search.confirmed import Opening
 from search.folder import StudyFolder
 from search.preference import Preference
 from search.records import TrialRecord
-from search.standing import Standing
+from search.standing import Standing, complete
 
 _COSTS = ("latency_ms", "parameters")
 
@@ -42,23 +42,27 @@ def operate(
     """Return what the user prefers; StudyError, with what to do, where there is none.
 
     ``opening`` is the last of the test patients. Unless a recall is wished for, a model that they were opened for is
-    used at the threshold that it was then held to; and who says nothing prefers the first of those models.
+    used at the threshold that it was then held to; and who says nothing prefers the first of those models. A recall
+    that validation patients are to have is looked for at all thresholds of all trials; one that others are to have on
+    the front alone, as every model to choose from makes a promise harder.
     """
     confirmed = opening.chosen if opening else ()
     if preference == Preference() and confirmed:
         preference, why = Preference(trial=confirmed[0].trial), f"its confirmation: {confirmed[0].why}"
     else:
         why = preference.words()
-    trial = preference.choose(standing, aims)  # says why there is nobody to choose
-    if preference.min_recall is not None:
+    every = [trial for trial in complete(standing) if aims.affords(trial.metrics)]
+    candidates = standing.front if preference.sure else every
+    if preference.min_recall is not None and candidates:
         return promise(
             folder,
-            standing.front,
+            candidates,
             min_recall=preference.min_recall,
             min_specificity=aims.min_specificity,
             sure=preference.sure,
             why=why,
         )
+    trial = preference.choose(standing, aims)
     held = next((each for each in confirmed if each.trial == trial.number), None)
     if held is None:
         return Operation(trial=trial, threshold=THRESHOLD, metrics=trial.metrics, why=why)

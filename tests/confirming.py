@@ -81,8 +81,8 @@ def patients(names):
     return {name.split("/")[2] for name in names}
 
 
-def searched(tmp_path, *, patients=12):
-    """Return a study of twice so many patients with three complete trials, as a search leaves it."""
+def searched(tmp_path, *, patients=12, **params):
+    """Return a study of twice so many patients with three complete trials of some ``params``, as a search leaves it."""
     root = draw_folder(tmp_path / "mll", patients=patients, cells=4, classes=("control", "RUNX1_RUNX1T1"))
     config = studies.config(data=str(root), concurrency=2)
     cache = PixelCache(tmp_path / "cache")
@@ -101,7 +101,7 @@ def searched(tmp_path, *, patients=12):
     )
     with studies.recording(folder) as recorder:
         for number, (recall, specificity) in enumerate([(0.7, 0.8), (0.85, 0.95), (0.95, 0.7)]):
-            studies.run(recorder, number, recall, specificity)
+            studies.run(recorder, number, recall, specificity, **params)
     validation = share(Prepared.of(account), cache).open().validation
     for number in range(3):
         write_scores(

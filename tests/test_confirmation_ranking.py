@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+import pages
+import studies
 from leukmodels.errors import ConfigError
 from search.aims import Aims
+from search.confirmation.choosing import BEYOND, REFERENCE, choose
 from search.confirmation.options import Asked
 from search.confirmation.ranking import SHOWN, rank
 from search.confirmed import Confirmation, Retraining
@@ -31,6 +34,29 @@ def test_the_ranking_is_by_means_of_both_and_never_by_their_sum():
     assert ranking[1].means["recall"] == pytest.approx(0.7)
     assert ranking[1].spreads["recall"] == pytest.approx(np.std([0.6, 0.8], ddof=1))
     assert (ranking[3].trainings, ranking[3].failures) == (1, 1)
+
+
+def test_only_trainings_that_all_had_are_compared():
+    """Trial 1 was trained on hard patients besides; trial 3 is on its way still."""
+    confirmation = retrainings(t1=[(0.9, 0.9)] * 3, t2=[(0.8, 0.8)] * 3, t3=[(0.7, 0.7)] * 2)
+    metrics = dict.fromkeys(SHOWN, 0.8)
+    for fold in range(5):
+        which = Retraining(trial=1, folds=5, seed=0, fold=fold)
+        confirmation.retrained[which] = metrics | {"recall": 0.1, "accuracy": 0.1}
+    ranking = rank(confirmation, [1, 2, 3], Aims())
+    assert [(each.trial, each.trainings) for each in ranking] == [(1, 2), (2, 2), (3, 2)]
+    assert [each.means["recall"] for each in ranking] == pytest.approx([0.9, 0.8, 0.7])
+
+
+def test_where_nobody_keeps_the_bounds_nobody_is_called_best(tmp_path):
+    confirmation = retrainings(t1=[(0.9, 0.4)], t2=[(0.5, 0.9), None])
+    for which, metrics in confirmation.retrained.items():
+        if metrics:
+            confirmation.retrained[which] = {**metrics, "specificity": 0.1}
+    ranking = rank(confirmation, [1, 2], Aims(min_specificity=0.5))
+    folder = pages.searched(tmp_path / "study")
+    chosen = choose(folder, studies.record(folder), ranking, Asked(), min_specificity=0.5)
+    assert [(each.trial, each.why) for each in chosen] == [(1, BEYOND), (0, REFERENCE)]
 
 
 def test_a_mean_beyond_the_studys_bound_is_on_no_front():

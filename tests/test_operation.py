@@ -21,9 +21,9 @@ PATIENTS, CELLS = 40, 12
 
 @pytest.fixture
 def study(tmp_path):
-    """Return a study whose front's members 1 and 2 have scores of 40 validation patients; 2 separates them better."""
+    """Return a study with scores of 40 validation patients: 2 separates them best, then 1; these two are the front."""
     folder = studies.mixed(tmp_path / "runx1-1", finished=True)
-    for number, apart in ((1, 1.5), (2, 2.5)):
+    for number, apart in ((0, 0.5), (1, 1.5), (2, 2.5), (3, 0.5)):
         rng = np.random.default_rng(number)
         patients = np.repeat(np.arange(PATIENTS), CELLS)
         labels = patients % 2
@@ -117,3 +117,14 @@ def test_what_is_asked_for_comes_before_what_was_confirmed(study, preference, tr
     operation = operate(study, standing, AIMS, Preference(**preference), opened((3, 0.3, None)))
     assert operation.trial.number == trial
     assert operation.why == Preference(**preference).words()
+
+
+def test_a_recall_of_validation_patients_is_looked_for_in_every_trial(study):
+    """A trial behind the front at threshold 0.5 may be the best at another."""
+    standing = stand(studies.record(study), AIMS)
+    behind = (*standing.dominated, *standing.infeasible)[0].number
+    scores = {number: (study.trial(number) / "scores.parquet").read_bytes() for number in (1, 2)}
+    (study.trial(behind) / "scores.parquet").write_bytes(scores[2])
+    (study.trial(2) / "scores.parquet").write_bytes(scores[1])
+    assert chosen(study, min_recall=0.8, sure=False).trial.number == behind
+    assert chosen(study, min_recall=0.8).trial.number in {trial.number for trial in standing.front}

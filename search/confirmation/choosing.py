@@ -3,10 +3,12 @@
 Decided on training and validation patients alone, and written to the journal before the first test image is read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import pyarrow as pa
 
+from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
 from leukmodels.metrics import score
 from search.aims import THRESHOLD
@@ -18,6 +20,7 @@ from search.operation import promise
 from search.records import DEFAULT, StudyRecord, TrialRecord, TrialState
 
 REFERENCE = "the published CNN, for comparison"
+BEYOND = "the first of those that were all beyond the study's bounds, or could not be trained every time"
 
 
 def choose(
@@ -29,22 +32,26 @@ def choose(
     threshold 0.5: the highest mean recall of the front, the member whose worse mean of the two is best, the highest
     mean accuracy, and the rest of the front by recall. StudyError where that recall cannot be had.
     """
-    front = [each for each in ranking if each.on_front] or list(ranking[:1])
+    front = [each for each in ranking if each.on_front]
     chosen: dict[int, Chosen] = {}
     if asked.min_recall is not None:
-        first = _with_recall(folder, record, front, asked, min_specificity)
+        trials = [record.trials[each.trial] for each in front or ranking[:1]]
+        first = with_recall(folder, trials, asked, min_specificity)
         chosen[first.trial] = first
-    for trial, why in (
-        (front[0].trial, "highest mean recall"),
-        (max(front, key=lambda each: min(each.means["recall"], each.means["accuracy"])).trial, "most balanced means"),
-        (max(front, key=lambda each: each.means["accuracy"]).trial, "highest mean accuracy"),
-        *((each.trial, "on the front of the means") for each in front),
-    ):
+    for trial, why in _in_order(front) if front else ((ranking[0].trial, BEYOND),):
         if len(chosen) < asked.choose:
             chosen.setdefault(trial, _at_one_half(folder, trial, why))
     if reference := reference_of(record):
         chosen.setdefault(reference.number, _at_one_half(folder, reference.number, REFERENCE))
     return tuple(chosen.values())
+
+
+def _in_order(front: Sequence[Ranked]) -> Iterator[tuple[int, str]]:
+    """Yield the trials of the front of the means, and what each is chosen for; some of them twice."""
+    yield front[0].trial, "highest mean recall"
+    yield max(front, key=lambda each: min(each.means["recall"], each.means["accuracy"])).trial, "most balanced means"
+    yield max(front, key=lambda each: each.means["accuracy"]).trial, "highest mean accuracy"
+    yield from ((each.trial, "on the front of the means") for each in front)
 
 
 def reference_of(record: StudyRecord) -> TrialRecord | None:
@@ -58,11 +65,18 @@ def measured(scores: pa.Table, threshold: float) -> Mapping[str, float]:
     return score(scores["label"].to_numpy(), scores["score"].to_numpy(), threshold).to_dict()
 
 
-def _with_recall(
-    folder: StudyFolder, record: StudyRecord, front: Sequence[Ranked], asked: Asked, min_specificity: float
-) -> Chosen:
+def refuse_hopeless(folder: StudyFolder, trials: Sequence[TrialRecord], asked: Asked, min_specificity: float) -> None:
+    """Raise StudyError where none of the trials has the recall that was asked for, not even without the others."""
+    for trial in trials:
+        with suppress(StudyError):
+            with_recall(folder, [trial], asked, min_specificity)
+            return
+    with_recall(folder, trials, asked, min_specificity)
+
+
+def with_recall(folder: StudyFolder, trials: Sequence[TrialRecord], asked: Asked, min_specificity: float) -> Chosen:
+    """Return the one, and its threshold, that has the recall that was asked for; StudyError where it cannot be had."""
     assert asked.min_recall is not None
-    trials = [record.trials[each.trial] for each in front]
     whose = "of other patients" if asked.sure else "of validation patients"
     why = f"recall {whose} of at least {asked.min_recall:g}"
     kept = promise(

@@ -77,6 +77,8 @@ class Conduct:
         """Train again, rank, and open the test patients where that is due; return the ranking."""
         folder, record = self._folder, fold(read(self._folder.journal))
         members = candidates(record, self._aims, at_most=self._asked.members)
+        if self._asked.min_recall is not None and not self._asked.locked:  # before hours are spent on it
+            choosing.refuse_hopeless(folder, members, self._asked, self._aims.min_specificity)
         with Journal(folder.journal) as journal:
             account = self._provision.take_account()
             refuse_other_data(folder, account)
@@ -178,12 +180,12 @@ class Conduct:
     def _due(self, record: StudyRecord, ranking: Sequence[Ranked], journal: Journal) -> Opening | None:
         """Return the opening that is to be carried out: one that was begun, or a new one, now in the journal."""
         openings = self._confirmation().openings
-        if openings and not openings[-1].complete:
-            self._console.say(f"Opening {openings[-1].number} of the test patients was begun before; finishing it.")
-            return openings[-1]
         if self._asked.locked:
             self._console.say("The test patients stay locked (--keep-locked).")
             return None
+        if openings and not openings[-1].complete:
+            self._console.say(f"Opening {openings[-1].number} of the test patients was begun before; finishing it.")
+            return openings[-1]
         if openings and not self._asked.again:
             when = datetime.datetime.fromtimestamp(openings[-1].time, datetime.UTC)
             trials = ", ".join(str(each.trial) for each in openings[-1].chosen)

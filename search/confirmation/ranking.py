@@ -1,17 +1,16 @@
 """Who of the front is best on other patients: the winner of many trials is partly luck, a mean of trainings less so.
 
-A configuration is judged by the means of recall and accuracy over its retrainings, side by side and never added up. One
-that could not be trained every time is behind all others.
+A configuration is judged by the means of recall and accuracy over its retrainings, side by side and never added up:
+over those that all of them had, on the same patients. One that could not be trained every time is behind all others.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from search.aims import OBJECTIVES, Aims
-from search.confirmed import Confirmation
+from search.confirmed import Confirmation, Retraining
 from search.front import pareto_mask
 
 SHOWN = ("recall", "accuracy", "specificity", "auroc", "balanced_accuracy", "precision", "f1", "log_loss")
@@ -35,11 +34,22 @@ class Ranked:
 
 
 def rank(confirmation: Confirmation, trials: Sequence[int], aims: Aims) -> tuple[Ranked, ...]:
-    """Return the trials that were trained again, the front of their means first, each by recall and then accuracy."""
-    measured: dict[int, list[Mapping[str, float]]] = defaultdict(list)
+    """Return the trials that were trained again, the front of their means first, each by recall and then accuracy.
+
+    With other options some may have been trained on patients whom others were not, or a training may be missing still:
+    what not all of them had does not count, unless nothing is left then.
+    """
+    measured: dict[int, dict[Retraining, Mapping[str, float]]] = {trial: {} for trial in trials}
     for retraining, metrics in confirmation.retrained.items():
-        measured[retraining.trial].append(metrics)
-    ranked = [_over(trial, measured[trial]) for trial in trials if any(measured[trial])]
+        if retraining.trial in measured:
+            measured[retraining.trial][replace(retraining, trial=0)] = metrics
+    began = [known for known in measured.values() if known]
+    common = set.intersection(*map(set, began)) if began else set()
+    compared = {
+        trial: [metrics for which, metrics in known.items() if which in common or not common]
+        for trial, known in measured.items()
+    }
+    ranked = [_over(trial, metrics) for trial, metrics in compared.items() if any(metrics)]
     sound = [each for each in ranked if not each.failures and _keeps_bounds(each, aims)]
     losses = -np.array([[each.means[name] for name in OBJECTIVES] for each in sound]).reshape(-1, len(OBJECTIVES))
     front = {each.trial for each, on_front in zip(sound, pareto_mask(losses), strict=True) if on_front}
