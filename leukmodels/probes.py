@@ -94,8 +94,9 @@ def probe_shortcuts(
     """Return what probes find in these cells: of all patients that may be looked at, the more the surer.
 
     ``scores`` (n,) are a model's probabilities, NaN for cells that it was not asked about; without them colour means
-    cannot give the alarm. ``progress`` is told (images read, images in all). DataError where a patient has cells of
-    both classes, or a class has one patient alone.
+    cannot give the alarm, and with them only where the background does not say that slides are alike. ``progress`` is
+    told (images read, images in all). DataError where a patient has cells of both classes, or a class has one patient
+    alone.
     """
     patients = Patients.of(cells)
     colours = read_colours(cells, black_background=black_background, progress=progress)
@@ -106,11 +107,11 @@ def probe_shortcuts(
         return _found(cells, patients, answers, ask_by_chance(patients, scaled, permutations, seed)), answers
 
     colour, answers = probed(colours.whole)
-    background = None if colours.background is None else probed(colours.background)[0]
+    background = _background(None if colours.background is None else probed(colours.background)[0])
     count, _ = probed(np.log(patients.counts)[patients.of_cell, None])
     return Shortcuts(
-        colour=_colour(colour, None if scores is None else _above(cells, answers, scores)),
-        background=_background(background),
+        colour=_colour(colour, None if scores is None else _above(cells, answers, scores), background),
+        background=background,
         count=_count(count),
         leak=_leak(cells, patients, colours, seed),
     )
@@ -166,16 +167,24 @@ def _above(cells: Cells, answers: Numbers, scores: Numbers) -> Interval:
     return differences(probe, model)["auroc"]
 
 
-def _colour(found: Found, above: Interval | None) -> Probe:
-    """The cells' own colours differ too: what colour means reach is only held against what a model reaches."""
-    alarm = above is not None and above.high <= ALIKE
+def _colour(found: Found, above: Interval | None, background: Probe) -> Probe:
+    """The cells' own colours differ too: what colour means reach is only held against what a model reaches.
+
+    And only where slides may differ: around the cells they do, or there all is black.
+    """
+    alike = above is not None and above.high <= ALIKE
+    own = background.found is not None and not background.alarm
+    alarm = alike and not own
     meaning = f"The mean colours of an image alone reach AUROC {_text(found.cells)} of cells. "
     if above is None:
         meaning += "Some of that is the colour of the cells themselves; a model must do better."
-    elif alarm:
+    elif alike:
+        meaning += f"The model is above that by {_text(above)}, surely by no more than {ALIKE}: "
         meaning += (
-            f"The model is above that by {_text(above)}, surely by no more than {ALIKE}: it may do nothing but read "
-            "colours, of the stain or of the cells."
+            "it may do no more than read colours, but they are the cells' own, as what lies around the cells does not "
+            "tell the classes apart."
+            if own
+            else "it may do nothing but read colours, of the stain or of the cells."
         )
     else:
         meaning += f"Some of that is the colour of the cells themselves; the model is above it by {_text(above)}."

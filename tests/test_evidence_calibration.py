@@ -86,11 +86,21 @@ def test_the_temperature_undoes_what_made_scores_too_sure(sharpness):
     assert (np.diff(tempered.scores[np.argsort(part.scores)]) >= 0).all()
 
 
-def test_scores_without_a_mistake_get_the_lowest_temperature_and_stay_probabilities():
-    part = of_patients([0, 0, 1, 1], [0.0, 0.2, 0.7, 1.0])
+@pytest.mark.parametrize(
+    "scores",
+    [[0.0, 0.2, 0.7, 1.0], [0.48, 0.49, 0.51, 0.52], [0, 0, 1, 1], [0.5] * 4, [0.9, 0.8, 0.2, 0.1], [0.7] * 4],
+    ids=["separated", "hardly", "perfect", "of one half", "the opposite", "all the same"],
+)
+def test_a_temperature_that_scores_do_not_tell_is_not_a_number_and_changes_nothing(scores):
+    part = of_patients([0, 0, 1, 1], scores)
     temperature = fit_temperature(part)
-    assert temperature < 0.1
-    assert temper(part, temperature).scores == pytest.approx([0, 0, 1, 1], abs=1e-6)
+    assert np.isnan(temperature)
+    assert temper(part, temperature).scores.tolist() == scores
+
+
+def test_equal_scores_tell_a_temperature_where_a_share_answers_to_it():
+    part = of_patients([0, 1, 1, 1, 1], [0.6] * 5)
+    assert temper(part, fit_temperature(part)).scores == pytest.approx([0.8] * 5, abs=1e-3)
 
 
 def test_log_loss_is_that_of_scikit_learn():

@@ -1,5 +1,7 @@
 """Intervals: exact ones, drawn ones, and how often they hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -128,6 +130,38 @@ def test_intervals_of_patients_hold_at_least_as_often():
         assert held >= 0.94, name
 
 
+PROBABILITIES = {
+    "20 patients, not sure enough": Cohort(leukemic=8, healthy=12),
+    "20 patients, calibrated": Cohort(leukemic=10, healthy=10, mean=2.5, between=1.2, within=np.sqrt(5 - 1.2**2)),
+    "30 patients, too sure": Cohort(leukemic=15, healthy=15, mean=4.0, between=2.5, within=2.5),
+    "60 patients, calibrated": Cohort(leukemic=30, healthy=30, mean=2.5, between=1.2, within=np.sqrt(5 - 1.2**2)),
+}
+
+
+@pytest.mark.parametrize("cohort", PROBABILITIES.values(), ids=PROBABILITIES)
+def test_intervals_of_probabilities_hold_as_often_as_they_say(cohort):
+    rng = np.random.default_rng(0)
+    found = [intervals(probabilities(cohort.draw(rng)[0])) for _ in range(200)]
+    held = {
+        name: np.mean([each[name].low <= truth + 1e-9 and truth <= each[name].high for each in found])
+        for name, truth in cohort.calibration.items()
+    }
+    assert 0.92 <= held["brier"] <= 0.99
+    assert held["ece"] >= 0.94
+    calibrated = cohort.calibration["ece"] < 1e-9
+    assert np.mean([each["ece"].estimate for each in found]) > cohort.calibration["ece"] + 0.01  # by chance
+    assert np.mean([each["ece"].low == 0 for each in found]) >= 0.94 or not calibrated
+
+
+def test_what_is_far_from_a_probability_is_surely_so():
+    (part,) = Cohort(leukemic=30, healthy=30).draw(np.random.default_rng(0))
+    assert intervals(probabilities(part))["ece"].low > 0.01
+    wrong = replace(part, scores=1 - part.scores)
+    found = intervals(probabilities(wrong))["ece"]
+    assert found.low > 0.5
+    assert found.high - found.low < 0.3
+
+
 def test_the_truths_that_coverage_is_held_against_are_true():
     cohort = Cohort(leukemic=400, healthy=400, cells=(1, 9))
     (part,) = cohort.draw(np.random.default_rng(0))
@@ -136,6 +170,8 @@ def test_the_truths_that_coverage_is_held_against_are_true():
         if name in cohort.truth:
             assert found.estimate == pytest.approx(cohort.truth[name], abs=0.02)
             assert intervals(repeated[name])["0"].estimate == pytest.approx(cohort.truth[name], abs=0.02)
+    for name, found in intervals(probabilities(part)).items():
+        assert found.estimate == pytest.approx(cohort.calibration[name], abs=0.02)
 
 
 def test_a_difference_is_surer_on_the_same_patients():

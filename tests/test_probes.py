@@ -59,9 +59,20 @@ def slides(patients: Patients, rng: np.random.Generator) -> npt.NDArray[np.float
     return rng.normal(size=(len(patients.labels), 3))[patients.of_cell] + cells
 
 
+def nearly_perfect(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return scores that tell the classes apart but for a few cells."""
+    odds = np.random.default_rng(7).normal(4.0 * labels - 2, 1)
+    return 1 / (1 + np.exp(-odds))
+
+
 def test_no_alarm_without_a_shortcut(honest):
-    found = probe_shortcuts(honest, black_background=False)
+    """Nor where the cells' own colours tell as much as a model that is nearly perfect: they cannot be outdone."""
+    scores = nearly_perfect(honest.labels)
+    found = probe_shortcuts(honest, black_background=False, scores=scores)
     assert not found.alarm
+    assert "surely by no more than 0.05" in found.colour.meaning
+    assert "the cells' own" in found.colour.meaning
+    assert roc_auc_score(honest.labels, scores) > 0.98
     assert found.background.found.p_value > 0.1
     assert found.background.found.chance.low < found.background.found.patients.estimate < 0.65
     assert found.colour.found.patients.estimate > 0.9  # blasts are larger: colour means alone are no alarm
@@ -69,8 +80,10 @@ def test_no_alarm_without_a_shortcut(honest):
 
 
 def test_alarm_with_a_planted_shortcut(planted):
-    found = probe_shortcuts(planted, black_background=False)
+    found = probe_shortcuts(planted, black_background=False, scores=nearly_perfect(planted.labels))
     assert found.alarm
+    assert found.colour.alarm
+    assert "nothing but read colours" in found.colour.meaning
     assert found.background.alarm
     assert found.background.found.patients.low > 0.65
     assert found.background.found.p_value == pytest.approx(1 / 201)

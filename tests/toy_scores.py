@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import expit, ndtr
+from scipy.stats import norm
 
+from leukmodels.evidence.calibration import BINS
 from leukmodels.evidence.resampling import Measure
 from leukmodels.evidence.scored import Groups, Scored
 
@@ -17,6 +19,8 @@ class Cohort:
 
     leukemic, healthy   patients; a leukemic one has the mean, a healthy one its negative
     cells               fewest and most cells of a patient; (1, 1): rows are patients
+
+    Scores are probabilities where 2 * mean = between**2 + within**2, and patients of the classes as many.
     """
 
     leukemic: int
@@ -31,6 +35,19 @@ class Cohort:
         """What a model that gives these scores has on endlessly many patients, at threshold 0.5."""
         apart = self.mean / np.hypot(self.between, self.within)
         return {**dict.fromkeys(RATES, float(ndtr(apart))), "auroc": float(ndtr(apart * np.sqrt(2)))}
+
+    @property
+    def calibration(self) -> dict[str, float]:
+        """The Brier score and the calibration error of endlessly many patients, added up over log odds."""
+        spread, ill = np.hypot(self.between, self.within), self.leukemic / (self.leukemic + self.healthy)
+        odds, step = np.linspace(-self.mean - 8 * spread, self.mean + 8 * spread, 100_001, retstep=True)
+        leukemic = ill * norm.pdf(odds, self.mean, spread) * step
+        healthy = (1 - ill) * norm.pdf(odds, -self.mean, spread) * step
+        scores = expit(odds)
+        bins = np.minimum((scores * BINS).astype(int), BINS - 1)
+        gaps = np.bincount(bins, (leukemic + healthy) * scores - leukemic)
+        brier = leukemic @ (1 - scores) ** 2 + healthy @ scores**2
+        return {"brier": float(brier), "ece": float(np.abs(gaps).sum())}
 
     @property
     def labels(self) -> np.ndarray:

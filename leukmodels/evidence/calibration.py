@@ -1,5 +1,6 @@
 """Whether a probability is one: Brier score and calibration error, temperature, and what an answer means elsewhere."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ BINS = 15
 
 _BASIS: Mapping[str, Basis] = {"brier": "both", "ece": "both"}
 _TEMPERATURES = (0.05, 20.0)
+_ALIKE = 1e-6  # nats; the search stops within less of an end of the range where there is no lowest loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,8 @@ def probabilities(scored: Scored) -> Measure:
 
     brier   mean squared difference of score and truth (Brier 1950)
     ece     expected calibration error: mean over the rows of |mean score - share of leukemic rows| of their bin, of 15
-            of equal width (Guo et al. 2017, arXiv:1706.04599)
+            of equal width (Guo et al. 2017, arXiv:1706.04599). Chance makes it larger, the more so of few patients:
+            the low end of its interval allows for that, and is 0 where scores may be probabilities
     """
     groups, gaps = scored.groups, scored.scores - scored.labels
     whole = np.zeros(len(scored), dtype=np.int64)
@@ -43,10 +46,12 @@ def probabilities(scored: Scored) -> Measure:
     gaps_of_bins = groups.sums(_bins(scored.scores), BINS, gaps)
 
     def of(weights: Floats) -> Floats:
-        ece = np.abs(weights @ gaps_of_bins).sum(axis=1, keepdims=True)
-        return np.concatenate([weights @ squares, ece], axis=1) / (weights @ rows)
+        return np.concatenate([weights @ squares / (weights @ rows), np.abs(gaps_of(weights)).sum(1)[:, None]], axis=1)
 
-    return Measure(groups=groups, basis=_BASIS, of=of)
+    def gaps_of(weights: Floats) -> Floats:
+        return np.asarray(weights @ gaps_of_bins / (weights @ rows))
+
+    return Measure(groups=groups, basis=_BASIS, of=of, gaps={"ece": gaps_of})
 
 
 def reliability(scored: Scored) -> tuple[Bin, ...]:
@@ -74,26 +79,29 @@ def log_loss(labels: npt.NDArray[np.uint8], scores: Floats) -> float:
 
 
 def fit_temperature(scored: Scored) -> float:
-    """Return the temperature, 0.05 to 20, with which validation scores have the lowest log loss.
+    """Return the temperature, 0.05 to 20, with which validation scores have the lowest log loss; NaN where none has.
 
     Above 1 the scores were too sure, below 1 not sure enough. One number (Guo et al. 2017) cannot change the order of
     scores, nor what a threshold that moves along separates. The loss is convex in 1 / temperature.
+
+    Not identified (NaN): the loss is as low at an end of the range. Scores that separate the classes could be ever
+    surer, those that say the opposite ever less sure, and for scores of 0.5 all temperatures are the same.
     """
     from scipy.optimize import minimize_scalar  # takes longer to import than all else that training measures with
 
     low, high = _TEMPERATURES
-    found = minimize_scalar(
-        lambda sharpness: log_loss(scored.labels, _divided(scored.scores, 1 / sharpness)),
-        bounds=(1 / high, 1 / low),
-        method="bounded",
-        options={"xatol": 1e-6},
-    )
-    return float(1 / found.x)
+
+    def loss(sharpness: float) -> float:
+        return log_loss(scored.labels, _divided(scored.scores, 1 / sharpness))
+
+    found = minimize_scalar(loss, bounds=(1 / high, 1 / low), method="bounded", options={"xatol": 1e-6})
+    identified = found.fun < min(loss(1 / high), loss(1 / low)) - _ALIKE
+    return float(1 / found.x) if identified else math.nan
 
 
 def temper(scored: Scored, temperature: float) -> Scored:
-    """Return the scores with their log odds divided by a temperature."""
-    return replace(scored, scores=_divided(scored.scores, temperature))
+    """Return the scores with their log odds divided by a temperature; as they are where it is NaN, not identified."""
+    return scored if math.isnan(temperature) else replace(scored, scores=_divided(scored.scores, temperature))
 
 
 def predictive_values(recall: Interval, specificity: Interval, prevalence: float) -> tuple[Interval, Interval]:

@@ -74,20 +74,34 @@ def choose(
 
     ``models`` are validation scores of the same patients by number of model, of the few that are to be chosen from. The
     specificity is what was measured. The recall is what other patients, about as many, will exceed with 95 % confidence
-    (``promised_recall``); unless ``sure``, it too is what was measured. Of equals the one with the higher recall is
-    taken, and the first model.
+    (``promised_recall``), at most ``most_promised``; unless ``sure``, it too is what was measured. Of equals the one
+    with the higher recall is taken, and the first model. The confidence counts these models alone: if they are the
+    luckiest of many on the same patients, a promise is broken more often (results/benchmarks/coverage.md).
 
-    Raises StudyError, with the most that there is, where nothing has this recall; ``kind`` is what numbers count there.
+    Raises StudyError, with the most that there is, and of how many patients, where nothing has this recall; ``kind`` is
+    what numbers count there.
     """
     risk = RISK / len(models) if sure else None  # the luckiest model is chosen, so they share the risk (Bonferroni)
     offers = [_Offer.of(model, scored, min_recall, min_specificity, risk) for model, scored in models.items()]
     able = [offer for offer in offers if offer.highest >= min_recall]
     if not able:
         offers = [_Offer.of(model, scored, 0.0, min_specificity, risk) for model, scored in models.items()]
-        raise StudyError(_too_much(min_recall, min_specificity, max(offers, key=lambda offer: offer.highest), kind))
+        most = max(offers, key=lambda offer: offer.highest)
+        raise StudyError(_too_much(min_recall, min_specificity, most, _leukemic_patients(models[most.model]), kind))
     return max(
         (offer.best(min_recall) for offer in able), key=lambda choice: (choice.point.accuracy, choice.point.recall)
     )
+
+
+def most_promised(patients: int, *, risk: float) -> float:
+    """Return the highest recall that so many leukemic patients can promise but for this risk, if none is missed.
+
+    The exact lower bound (Clopper and Pearson 1934): of 6 patients 0.61, of 12 0.78, of 26 0.89, of 59 0.95 at a risk
+    of 0.05. A kind of patient that a model misses may be absent by chance, one in ten among twelve with 28 %, and these
+    patients cannot say so. Which kind that is may differ between models, and the one that is chosen is the one whose
+    kind is absent: so models share this risk as well.
+    """
+    return float(risk ** (1 / patients))
 
 
 def promised_recall(scored: Scored, thresholds: Floats, *, risk: float) -> Floats:
@@ -99,7 +113,8 @@ def promised_recall(scored: Scored, thresholds: Floats, *, risk: float) -> Float
     the others' recall just meets it: a single threshold, given the others, and settled without us (Bates et al. 2021,
     arXiv:2101.02703). For the same reason a threshold is good for whatever a higher one is.
 
-    What it cannot cover is a kind of patient of whom there is none here: one in ten is missing among twelve with 28 %.
+    That is what resampling tells of the kinds of patients who are among these; for the kinds that are not, nothing
+    above ``most_promised`` is promised.
     """
     leukemic = scored.labels == 1
     groups = Groups.of(scored.labels[leukemic], scored.patients[leukemic])
@@ -110,7 +125,7 @@ def promised_recall(scored: Scored, thresholds: Floats, *, risk: float) -> Float
     patients = np.full(len(thresholds), len(groups))
     both = replace(drawn, error=sqrt(2) * drawn.error)
     low, _ = limits(recall, both, patients=patients, trials=patients / 2, tail=risk)
-    return np.maximum.accumulate(low)
+    return np.minimum(np.maximum.accumulate(low), most_promised(len(groups), risk=risk))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,7 +165,11 @@ class _Offer:
         return Choice(model=self.model, point=point, promised=None if self.risk is None else float(self.recall[at]))
 
 
-def _too_much(min_recall: float, min_specificity: float, most: _Offer, kind: str) -> str:
+def _leukemic_patients(scored: Scored) -> int:
+    return len(scored.groups.members(1))
+
+
+def _too_much(min_recall: float, min_specificity: float, most: _Offer, patients: int, kind: str) -> str:
     point = most.curve.point(int(most.places[most.recall.argmax()]))
     where = f"{kind} {most.model} at threshold {point.threshold:.3f}"
     wish = f"a recall of {min_recall:g} with a specificity of at least {min_specificity:g}"
@@ -161,5 +180,7 @@ def _too_much(min_recall: float, min_specificity: float, most: _Offer, kind: str
         )
     return (
         f"Nothing can promise {wish} for other patients; the most is {highest:.2f}, of {where}, whose recall is "
-        f"{point.recall:.3f} on validation. Ask for less, or for the measured recall, or validate on more patients."
+        f"{point.recall:.3f} on validation. That has {patients} leukemic patients, who can promise "
+        f"{floor(100 * most_promised(patients, risk=most.risk)) / 100:.2f} at the most, were none of them missed. Ask "
+        "for less, or for the measured recall, or validate on more patients."
     )

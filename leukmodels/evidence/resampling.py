@@ -6,14 +6,22 @@ once and not once a draw.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from leukmodels.errors import DataError
-from leukmodels.evidence.interval import CONFIDENCE, Floats, Interval, Spread, limits, limits_of_difference
+from leukmodels.evidence.interval import (
+    CONFIDENCE,
+    Floats,
+    Interval,
+    Spread,
+    limits,
+    limits_of_difference,
+    low_of_sizes,
+)
 from leukmodels.evidence.scored import Groups
 
 DRAWS = 2000
@@ -30,11 +38,13 @@ class Measure:
     basis    of each number, by name: a proportion of the "leukemic", of the "healthy" or of "all" rows, or a number
              that depends on "both" classes in another way
     of       weights (draws, groups) -> values (draws, k), in the order of ``basis``
+    gaps     of a number that is a sum of sizes of gaps, by name: weights (draws, groups) -> these gaps (draws, gaps)
     """
 
     groups: Groups
     basis: Mapping[str, Basis]
     of: Callable[[Floats], Floats]
+    gaps: Mapping[str, Callable[[Floats], Floats]] = field(default_factory=dict)
 
     @property
     def patients(self) -> npt.NDArray[np.int64]:
@@ -63,7 +73,7 @@ def intervals(*measures: Measure, confidence: float = CONFIDENCE) -> dict[str, I
     """Return the numbers of the measures by name, each with its two-sided interval.
 
     Proportions of patients get the exact limits, all others those of ``interval.limits``, from 2,000 draws of patients
-    that are the same every time.
+    that are the same every time. A sum of sizes of gaps has the low end of ``interval.low_of_sizes``.
     """
     found: dict[str, Interval] = {}
     for measure in measures:
@@ -72,6 +82,10 @@ def intervals(*measures: Measure, confidence: float = CONFIDENCE) -> dict[str, I
         drawn = replace(drawn, error=np.where(whole, 0.0, drawn.error))
         tail = (1 - confidence) / 2
         low, high = limits(estimate, drawn, patients=measure.patients, trials=measure.trials, tail=tail)
+        for name, gaps in measure.gaps.items():
+            place = list(measure.basis).index(name)
+            _, of_gaps = spread(measure.groups, gaps)
+            low[place] = min(low[place], low_of_sizes(estimate, drawn, of_gaps, tail)[place])
         found |= _named(measure, estimate, low, high)
     return found
 

@@ -6,7 +6,7 @@ was confirmed. The test patients are not needed for it.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.cells import Cells, join
+from leukmodels.errors import DataError
 from leukmodels.evaluation import read_scores
 from leukmodels.evidence.interval import Interval
-from leukmodels.probes import Gap, Shortcuts, measure_gap, probe_shortcuts
+from leukmodels.probes import ALIKE, Gap, Shortcuts, measure_gap, probe_shortcuts
 from search.confirmed import Probe
 from search.data.placing import Placed
 from search.folder import write_whole
@@ -35,16 +36,23 @@ class Answers:
 
 
 def probe(data: Placed, answers: Answers, path: Path, seed: int) -> None:
-    """Probe the development patients' cells beside a model's ``answers``, and write what is found."""
+    """Probe the development patients' cells beside a model's ``answers``, and write what is found.
+
+    Cells that cannot be probed are no error: by now the models are trained, and the test waits for them.
+    """
     opened = data.open()
     cells = join(opened.train, opened.validation)
     by_patient, by_image = (_mean_scores(cells, files) for files in (answers.by_patient, answers.by_image))
-    found = probe_shortcuts(cells, black_background=opened.black_background, scores=by_patient, seed=seed)
+    try:
+        found = probe_shortcuts(cells, black_background=opened.black_background, scores=by_patient, seed=seed)
+    except DataError as error:
+        _write(path, [_not_applicable(error)])
+        return
     both = np.flatnonzero(~np.isnan(by_patient) & ~np.isnan(by_image))
     leak = None
     if {*cells.labels[both].tolist()} == {0, 1}:
         leak = measure_gap(cells.take(both), by_image=by_image[both], by_patient=by_patient[both])
-    write_whole(path, json.dumps([asdict(line) for line in lines(found, leak)], indent=1))
+    _write(path, lines(found, leak))
 
 
 def lines(found: Shortcuts, leak: Gap | None) -> Iterator[Probe]:
@@ -52,20 +60,41 @@ def lines(found: Shortcuts, leak: Gap | None) -> Iterator[Probe]:
     for each, level in ((found.colour, "cell"), (found.background, "patient"), (found.count, "patient")):
         reached = (each.found.cells if level == "cell" else each.found.patients) if each.found else None
         yield _line(each.name, level, "AUROC", reached, alarm=each.alarm, says=each.meaning)
-    measured = (found.background.found or found.colour.found, found.colour.found)
-    if chance := next((each.chance for each in measured if each), None):
-        says = "What a probe reaches where the labels are permuted among the patients: the range of chance, around 0.5."
+    asked = found.background if found.background.found else found.colour
+    if asked.found:
+        chance = asked.found.chance
+        says = (
+            f"Where the labels are permuted among the patients, the probe of {asked.name} reaches AUROC "
+            f"{chance.estimate:.2f} on average, and {chance.low:.2f} to {chance.high:.2f} in 95 % of the permutations: "
+            "that is the range of chance, and no confidence interval."
+        )
         yield _line("permuted labels", "patient", "AUROC", chance, alarm=False, says=says)
     colours, gained = found.leak, found.leak.gap.gap if found.leak.gap else None
     name = "colours, split by image"
     yield _line(name, "cell", "AUROC gained", gained, alarm=colours.alarm, says=colours.meaning)
     if leak:
-        would = "would have promised too much" if leak.gap.low > 0 else "would not have looked better"
         says = (
             f"The best configuration, trained again, reaches AUROC {leak.by_image.estimate:.2f} of cells where images "
-            f"are split, and {leak.by_patient.estimate:.2f} where patients are: a split by image {would} here."
+            f"are split, and {leak.by_patient.estimate:.2f} where patients are: {_leaked(leak.gap)}."
         )
         yield _line("the model, split by image", "cell", "AUROC gained", leak.gap, alarm=False, says=says)
+
+
+def _leaked(gap: Interval) -> str:
+    if gap.low > 0:
+        return "a split by image would have promised too much here"
+    if gap.high <= ALIKE:
+        return "a split by image would hardly have looked better here"
+    return "whether a split by image would have looked better cannot be told from chance with these patients"
+
+
+def _not_applicable(error: DataError) -> Probe:
+    says = f"Not applicable. {' '.join([error.heading, *error.problems])}"
+    return _line("shortcut probes", "patient", "AUROC", None, alarm=False, says=says)
+
+
+def _write(path: Path, probes: Iterable[Probe]) -> None:
+    write_whole(path, json.dumps([asdict(each) for each in probes], indent=1))
 
 
 def _line(name: str, level: str, figure: str, reached: Interval | None, *, alarm: bool, says: str) -> Probe:
