@@ -54,10 +54,11 @@ class Level:
 class Calibration:
     """How far probabilities are from shares (ECE), before and after division of the logits by ``temperature``.
 
-    bins   of probability that hold a cell, before and after
+    temperature   None where the validation scores do not tell one; after is then as before
+    bins          of probability that hold a cell, before and after
     """
 
-    temperature: float
+    temperature: float | None
     before: Interval
     after: Interval
     bins_before: tuple[Bin, ...]

@@ -138,7 +138,7 @@ def _calibration(axes: Axes, model: Model) -> None:
             {"marker": "s", "color": "white", "edgecolors": GREY, "linestyle": "--"},
         ),
     ]
-    for words, bins, look in looks:
+    for words, bins, look in looks if calibration.temperature else looks[:1]:
         x, y = [each.mean_score for each in bins], [each.leukemic_share for each in bins]
         most = max(each.count for each in bins)
         axes.plot(x, y, color=look["edgecolors"], linewidth=0.9, linestyle=look.pop("linestyle"))

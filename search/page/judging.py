@@ -110,7 +110,7 @@ def _at(scored: Scored, validation: Scored, specificity: float) -> AtSpecificity
 def _calibration(scored: Scored, temperature: float) -> Calibration:
     tempered = temper(scored, temperature)
     return Calibration(
-        temperature=temperature,
+        temperature=None if math.isnan(temperature) else temperature,
         before=intervals(probabilities(scored))["ece"],
         after=intervals(probabilities(tempered))["ece"],
         bins_before=reliability(scored),

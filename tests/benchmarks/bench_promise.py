@@ -1,6 +1,6 @@
 """Whether what --min-recall promises of other patients holds on the test patients: with the bound, and without.
 
-    PYTHONPATH=. python tests/benchmarks/bench_promise.py [--seeds 20] [--workers 2]
+    PYTHONPATH=. python tests/benchmarks/bench_promise.py [--seeds 20] [--workers 2] [--task aml]
 
 Each seed draws a cohort, splits its patients, trains four small models, and has a model and a threshold chosen on the
 validation patients as search.export --min-recall does; then the test patients are asked. About 10 minutes on two cores.
@@ -57,7 +57,7 @@ Found = dict[tuple[float, bool], Kept | None]
 def measure(seed: int, *, options: argparse.Namespace) -> tuple[Found, int]:
     """Draw, train, choose and open the test; None where nothing could be promised; leukemic patients of the test."""
     runtime.start(threads=1)
-    task = find_task("runx1")
+    task = find_task(options.task)
     with tempfile.TemporaryDirectory() as folder:
         root = draw_cohort(
             Path(folder) / "cohort",
@@ -136,11 +136,11 @@ def report(results: Sequence[tuple[Found, int]], options: argparse.Namespace, bu
     lines = [
         "# Whether a promised recall holds on test patients",
         "",
-        f"{len(results)} drawn cohorts of 92 patients and {options.cells_per_patient} cells each, of which "
-        f"{'/'.join(map(str, patients))} leukemic ones are the test's and as many validation's; task runx1, four small "
-        f"models of {options.epochs} epochs, specificity at least {MIN_SPECIFICITY:g} on validation (load average "
-        f"before: {busy:.1f}). With the bound: the recall that other patients exceed with 95 % confidence reaches the "
-        "wish (the default of search.export --min-recall); measured: the recall on validation does. Kept: recall on "
+        f"{len(results)} drawn cohorts of the task {options.task}, {options.cells_per_patient} cells of each patient; "
+        f"{'/'.join(map(str, patients))} leukemic patients are the test's and as many validation's. Four small models "
+        f"of {options.epochs} epochs, specificity at least {MIN_SPECIFICITY:g} on validation (load average before: "
+        f"{busy:.1f}). With the bound: the recall that other patients exceed with 95 % confidence reaches the wish "
+        "(the default of search.export --min-recall); measured: the recall on validation does. Kept: recall on "
         "the test patients' cells reaches the wish.",
         "",
         "| wish | by | could be promised | kept | recall on validation | recall on test | specificity on test |",
@@ -165,7 +165,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--cells-per-patient", type=int, default=12)
+    parser.add_argument("--task", default="aml", help="one with few leukemic patients can promise little")
+    parser.add_argument("--cells-per-patient", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--no-write", action="store_true", help="print only")
     options = parser.parse_args()
