@@ -199,7 +199,8 @@ def main() -> None:
         *(background_row(strength, ours) for strength, ours in by_strength.items()),
         "",
         f"The default CNN, {EPOCHS} epochs, on validation cells, beside colour means. Those give the alarm where the "
-        "model is surely no more than 0.05 above them: rightly where it reads the stain. Heat: the share of Grad-CAM "
+        "model is surely no more than 0.05 above them and the background gives one as well: rightly where it reads the "
+        "stain. Heat: the share of Grad-CAM "
         "that lies in leukemic cells, which have the area in the last column.",
         "",
         "| shortcut | models | model, cells | colour means, cells | alarms | heat | area |",
