@@ -141,6 +141,15 @@ def test_drawn_data_are_said_to_be_and_others_are_not(study):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_no_folder_of_the_machine_is_told(study):
+    root = study.read_manifest()["data"]["root"]
+    pages.told(study, notes=[f"Left out: 12 images of the final test phase in {root}/phase_3/data."])
+    words = written(study).words
+    assert "in phase_3/data." in words
+    assert root not in words
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_without_patients_nothing_is_said_of_patients(study):
     pages.told(study, patient_level=False)
     page = written(study)
@@ -251,19 +260,6 @@ def test_no_image_no_model_and_no_server_is_asked(original):
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert not done.returncode, done.stderr
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_patients_with_cells_of_both_classes_are_not_judged(tmp_path):
-    folder = pages.searched(tmp_path / "runx1-1")
-    for file in folder.trials.glob("*/scores.parquet"):
-        table = read_scores(file)
-        labels = [1 - table["label"][0].as_py(), *table["label"][1:].to_pylist()]
-        pq.write_table(table.set_column(2, "label", pa.array(labels, pa.int8())), file)
-    page = written(folder)
-    assert "Some patients have cells of both classes" in page.words
-    assert "91 single cells of 12 patients" in page.words
-    assert "Patients called wrongly" not in page.words
 
 
 @pytest.fixture

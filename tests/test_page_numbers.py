@@ -5,6 +5,8 @@ import re
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import norm
 from sklearn import metrics
@@ -263,3 +265,16 @@ def test_what_became_of_a_promise_is_told(tmp_path, promised, became):
     assert f"a recall of cells of {promised:.3f} or more was promised with 95 % confidence" in words
     assert f"so it was {became}." in words
     assert words.count("so it was broken.") == (2 if became == "broken" else 0)  # on the first screen, too
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_patients_with_cells_of_both_classes_are_not_judged(tmp_path):
+    folder = pages.searched(tmp_path / "runx1-1")
+    for file in folder.trials.glob("*/scores.parquet"):
+        table = read_scores(file)
+        labels = [1 - table["label"][0].as_py(), *table["label"][1:].to_pylist()]
+        pq.write_table(table.set_column(2, "label", pa.array(labels, pa.int8())), file)
+    page = written(folder)
+    assert "Some patients have cells of both classes" in page.words
+    assert "91 single cells of 12 patients" in page.words
+    assert "Patients called wrongly" not in page.words

@@ -58,7 +58,7 @@ def account_of(folder: StudyFolder, manifest: Mapping[str, Any]) -> Account:
         cells=data["cells"],
         patients=data["patients"],
         classes=data.get("classes", {}),
-        notes=tuple(data["notes"]),
+        notes=tuple(note.replace(f"{data['root']}/", "") for note in data["notes"]),  # no folder of a machine
     )
 
 
