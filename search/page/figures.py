@@ -145,7 +145,7 @@ def _calibration(axes: Axes, model: Model) -> None:
         axes.scatter(x, y, s=[12 + 60 * each.count / most for each in bins], zorder=3, label=words, **look)
     part = model.judged.part
     axes.set(xlabel=f"mean probability ({part} cells)", ylabel=f"share leukemic ({part} cells)", **_UNIT)
-    axes.legend(loc="upper left", **LEGEND)
+    _legend_below(axes)
 
 
 def _confusions(model: Model) -> Figure:
