@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
@@ -14,7 +15,7 @@ from search.confirmed import Opening
 from search.folder import StudyFolder
 from search.preference import Preference
 from search.records import TrialRecord
-from search.standing import Standing, complete
+from search.standing import Standing
 
 _COSTS = ("latency_ms", "parameters")
 
@@ -51,8 +52,9 @@ def operate(
         preference, why = Preference(trial=confirmed[0].trial), f"its confirmation: {confirmed[0].why}"
     else:
         why = preference.words()
-    every = [trial for trial in complete(standing) if aims.affords(trial.metrics)]
-    candidates = standing.front if preference.sure else every
+    others = (*standing.dominated, *standing.infeasible)
+    usable = [trial for trial in others if aims.affords(trial.metrics) and _scores(folder, trial).is_file()]
+    candidates = standing.front if preference.sure else (*standing.front, *usable)
     if preference.min_recall is not None and candidates:
         return promise(
             folder,
@@ -100,7 +102,7 @@ def _measured(trial: TrialRecord, scored: Scored, threshold: float) -> Mapping[s
 
 
 def _scored(folder: StudyFolder, trial: TrialRecord) -> Scored:
-    path = folder.trial(trial.number) / "scores.parquet"
+    path = _scores(folder, trial)
     try:
         return Scored.from_table(read_scores(path))
     except FileNotFoundError:
@@ -108,3 +110,7 @@ def _scored(folder: StudyFolder, trial: TrialRecord) -> Scored:
             f"The scores of trial {trial.number} are gone ({path} is missing), so no threshold can be chosen. Choose a "
             "trial by --prefer or --trial, or resume the study."
         ) from None
+
+
+def _scores(folder: StudyFolder, trial: TrialRecord) -> Path:
+    return folder.trial(trial.number) / "scores.parquet"

@@ -1,6 +1,8 @@
 """The test patients are locked: what it takes to see them."""
 
 import dataclasses
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +14,14 @@ from confirming import PX, confirmer, events, searched
 from leukmodels.errors import StudyError
 from leukmodels.images import decode
 from leukmodels.readers.source import open_source
+from leukmodels.shards import read_shard
 from leukmodels.split import Split
 from leukmodels.tasks import find_task
 from search import manifest
 from search.confirmation.locked import open_test
 from search.data.account import take_account
 from search.data.cache import PixelCache
-from search.data.placing import share
+from search.data.placing import share, stream
 from search.data.prepare import Prepared
 
 
@@ -42,12 +45,14 @@ def test_images_that_changed_since_are_refused_before_the_test_is_opened(place, 
 
 
 def reachable(thing, seen):
-    """Yield every image that can be reached from an object, through fields, containers and Ray's references."""
+    """Yield every image that can be reached from an object: through fields, containers, references, shards on disk."""
     if id(thing) in seen:
         return
     seen.add(id(thing))
     if isinstance(thing, ray.ObjectRef):
         yield from reachable(ray.get(thing), seen)
+    elif isinstance(thing, Path):
+        yield from (image.tobytes() for image in read_shard(thing).images)
     elif isinstance(thing, np.ndarray):
         if thing.dtype == np.uint8 and thing.ndim == 4:
             yield from (image.tobytes() for image in thing)
@@ -59,13 +64,14 @@ def reachable(thing, seen):
             yield from reachable(getattr(thing, each.name), seen)
 
 
-def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(place, tmp_path):
+@pytest.mark.parametrize("placing", [share, partial(stream, window=4)], ids=["shared", "streamed"])
+def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(place, placing, tmp_path):
     split, root = Split.load(place.split), tmp_path / "mll"
     config = manifest.config_of(place.read_manifest(), studies.record(place))
     account = take_account(
         open_source(root), find_task("runx1"), config, PixelCache(tmp_path / "cache"), synthetic=False, cores=2
     )
-    placed = share(Prepared.of(account), PixelCache(tmp_path / "cache"))
+    placed = placing(Prepared.of(account), PixelCache(tmp_path / "cache"))
     found = {*reachable(placed, set()), *reachable(placed.open(), set())}
     pixels = {path: decode(path.read_bytes(), image_px=PX, crop_px=None).tobytes() for path in root.rglob("*.tif")}
     of_part = {
