@@ -161,11 +161,11 @@ def report(found: Mapping[str, list[Found]], options: argparse.Namespace) -> lis
         f"Drawn cohort (task runx1, patient split, {options.image_px} px, {CELLS} cells a patient), {options.trials} "
         f"trials of {options.epochs} epochs each, nobody stopped, {options.seeds[0]} seed(s), of "
         f"the first and the last row {options.seeds[1]}. Each family is searched alone, everything else as in the "
-        "published CNN, which is the first trial. The last row stops bad trials as by default, and is looked "
-        "at after as many epochs. Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5, on validation cells: of the trials at threshold "
-        "0.5, and of all their thresholds, where no trial gains by being lucky at 0.5. The best of as many trainings "
-        "of the published CNN itself is the first row. Above it in both: members of the front with more recall and "
-        "more accuracy than the published CNN of the same search.",
+        "published CNN, which is the first trial. The last row stops bad trials as by default, and is looked at after "
+        "as many epochs. Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5, on validation "
+        "cells: of the trials at threshold 0.5, and of all their thresholds, where no trial gains by being lucky at "
+        "0.5. The best of as many trainings of the published CNN itself is the first row. Above it in both: members of "
+        "the front with more recall and more accuracy than the published CNN of the same search.",
         "",
         "| family | hypervolume at 0.5 | more than luck | over all thresholds | more than luck "
         "| trials | above it in both | best of those, recall / accuracy |",
