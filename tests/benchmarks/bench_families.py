@@ -11,7 +11,7 @@ trials as those epochs allow. Writes results/benchmarks/families.md.
 import argparse
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -154,7 +154,6 @@ def _space(names: tuple[str, ...]) -> str:
 
 def report(found: Mapping[str, list[Found]], options: argparse.Namespace) -> list[str]:
     """Return the lines of the table."""
-    luck = {measure: mean(getattr(each, measure) for each in found[LUCK]) for measure in ("volume", "operating")}
     lines = [
         "# What each family of hyperparameters adds",
         "",
@@ -164,8 +163,9 @@ def report(found: Mapping[str, list[Found]], options: argparse.Namespace) -> lis
         "published CNN, which is the first trial. The last row stops bad trials as by default, and is looked at after "
         "as many epochs. Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5, on validation "
         "cells: of the trials at threshold 0.5, and of all their thresholds, where no trial gains by being lucky at "
-        "0.5. The best of as many trainings of the published CNN itself is the first row. Above it in both: members of "
-        "the front with more recall and more accuracy than the published CNN of the same search.",
+        "0.5. The best of as many trainings of the published CNN itself is the first row, luck; more than luck: than "
+        "that of the same seeds. Above it in both: members of the front with more recall and more accuracy than the "
+        "published CNN of the same search.",
         "",
         "| family | hypervolume at 0.5 | more than luck | over all thresholds | more than luck "
         "| trials | above it in both | best of those, recall / accuracy |",
@@ -176,11 +176,7 @@ def report(found: Mapping[str, list[Found]], options: argparse.Namespace) -> lis
         told = "none"
         if best is not None:
             told = f"{best[1][0]:.3f} / {best[1][1]:.3f}, the CNN's {best[2][0]:.3f} / {best[2][1]:.3f}"
-        volumes = " | ".join(
-            f"{over_seeds(values)} | {mean(values) - luck[measure]:+.3f}"
-            for measure in luck
-            for values in [[getattr(run, measure) for run in runs]]
-        )
+        volumes = " | ".join(beside(runs, found[LUCK][: len(runs)], measure) for measure in ("volume", "operating"))
         lines.append(
             f"| {family} | {volumes} | {mean(run.trials for run in runs):.0f} | "
             f"{sum(bool(run.above) for run in runs)} of {len(runs)} | {told} |"
@@ -188,10 +184,11 @@ def report(found: Mapping[str, list[Found]], options: argparse.Namespace) -> lis
     return lines
 
 
-def over_seeds(values: list[float]) -> str:
-    """Return the mean, and of several values the least and the most."""
+def beside(runs: Sequence[Found], luck: Sequence[Found], measure: str) -> str:
+    """Return the mean of a measure, of several runs the least and the most, and by how much it is above luck's."""
+    values, lucky = ([getattr(each, measure) for each in those] for those in (runs, luck))
     spread = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
-    return f"{mean(values):.3f}{spread}"
+    return f"{mean(values):.3f}{spread} | {mean(values) - mean(lucky):+.3f}"
 
 
 def main() -> None:
