@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.errors import DataError
+from leukmodels.evidence.scored import Scored
 from leukmodels.pixels import Pixels, joined
 
 
@@ -52,6 +53,16 @@ class Cells:
             patients=self.patients[rows],
             patient_names=self.patient_names,
             image_ids=self.image_ids[rows],
+        )
+
+    def scored(self, scores: npt.NDArray[np.float64]) -> Scored:
+        """Return scores of these cells, (n,), with whose they are."""
+        return Scored(
+            labels=self.labels,
+            scores=scores,
+            patients=self.patients,
+            patient_names=self.patient_names,
+            images=self.image_ids,
         )
 
     def each_its_own(self) -> "Cells":

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leukmodels.atomic import written_aside
-from leukmodels.evidence.scored import Scored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,17 +66,6 @@ def predict(scoring: Scoring, pixels: Pixels, *, batch_size: int = 64) -> npt.ND
         for first, images in zip(range(0, len(order), batch_size), batches, strict=True):
             scores[order[first : first + batch_size]] = scoring(images)
     return scores
-
-
-def scored(cells: Cells, scores: npt.NDArray[np.float64]) -> Scored:
-    """Return the scores of cells, (n,), with whose they are."""
-    return Scored(
-        labels=cells.labels,
-        scores=scores,
-        patients=cells.patients,
-        patient_names=cells.patient_names,
-        images=cells.image_ids,
-    )
 
 
 def write_scores(path: Path, cells: Cells, scores: npt.NDArray[np.float64]) -> None:

@@ -14,7 +14,7 @@ from leukmodels.colours import Colours, Progress, read_colours
 from leukmodels.evidence.curves import auroc, ranking
 from leukmodels.evidence.interval import Interval
 from leukmodels.evidence.resampling import differences, intervals
-from leukmodels.evidence.scored import Scored, by_patient
+from leukmodels.evidence.scored import by_patient
 from leukmodels.probing import Numbers, Patients, ask, ask_by_chance, ask_neighbours, deal
 
 ALARMING_P = 0.01
@@ -122,7 +122,7 @@ def measure_gap(cells: Cells, *, by_image: Numbers, by_patient: Numbers) -> Gap:
 
     In either case a cell's score is of a model that did not train on that cell, or on that patient.
     """
-    first, second = (ranking(_scored(cells, scores)) for scores in (by_patient, by_image))
+    first, second = (ranking(cells.scored(scores)) for scores in (by_patient, by_image))
     return Gap(
         by_image=intervals(second)["auroc"],
         by_patient=intervals(first)["auroc"],
@@ -130,18 +130,8 @@ def measure_gap(cells: Cells, *, by_image: Numbers, by_patient: Numbers) -> Gap:
     )
 
 
-def _scored(cells: Cells, scores: Numbers) -> Scored:
-    return Scored(
-        labels=cells.labels,
-        scores=scores,
-        patients=cells.patients,
-        patient_names=cells.patient_names,
-        images=cells.image_ids,
-    )
-
-
 def _found(cells: Cells, patients: Patients, answers: Numbers, by_chance: Numbers) -> Found:
-    scored = _scored(cells, answers)
+    scored = cells.scored(answers)
     low, high = np.quantile(by_chance, (0.025, 0.975)).tolist()
     reached = int(np.count_nonzero(by_chance >= auroc(patients.labels, patients.means(answers))))
     return Found(
@@ -163,7 +153,7 @@ def _above(cells: Cells, answers: Numbers, scores: Numbers) -> Interval:
     """Return how far a model is above colour means in AUROC of the cells that it was asked about."""
     asked = np.flatnonzero(~np.isnan(scores))
     some = cells.take(asked)
-    probe, model = (ranking(_scored(some, each[asked])) for each in (answers, scores))
+    probe, model = (ranking(some.scored(each[asked])) for each in (answers, scores))
     return differences(probe, model)["auroc"]
 
 

@@ -23,7 +23,7 @@ from leukmodels import checkpoint
 from leukmodels.arithmetic import Precision
 from leukmodels.cells import TrainingData
 from leukmodels.errors import TrainingDivergedError
-from leukmodels.evaluation import latency_ms, predict, scored
+from leukmodels.evaluation import latency_ms, predict
 from leukmodels.evidence.bounds import lower_bounds
 from leukmodels.graphs import Graphs, compile_model
 from leukmodels.hparams import HyperParams
@@ -203,7 +203,7 @@ def train_epoch(
     numbers = {
         **score(data.validation.labels, scores).to_dict(),
         **tuned(data.validation.labels, scores),
-        **lower_bounds(scored(data.validation, scores)),
+        **lower_bounds(data.validation.scored(scores)),
         "loss": loss,
         "seconds": time.perf_counter() - start,
         "images_per_s": len(order) / trained_s,

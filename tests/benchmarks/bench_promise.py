@@ -27,7 +27,6 @@ from leukmodels.cells import Cells
 from leukmodels.cohort import draw_cohort
 from leukmodels.errors import StudyError
 from leukmodels.evidence.operating import choose
-from leukmodels.evidence.scored import Scored
 from leukmodels.split import PARTS, split_patients
 from leukmodels.tasks import find_task
 
@@ -71,7 +70,7 @@ def measure(seed: int, *, options: argparse.Namespace) -> tuple[Found, int]:
         table = split.assign(cells)
         parts = {part: read_cells(table.filter(pc.equal(table["part"], part)), IMAGE_PX) for part in PARTS}
     scores = [train(parts, hyperparameters, seed=seed, epochs=options.epochs) for hyperparameters in MODELS]
-    models = {number: scored(parts["validation"], each["validation"]) for number, each in enumerate(scores)}
+    models = {number: parts["validation"].scored(each["validation"]) for number, each in enumerate(scores)}
     found: Found = {}
     for min_recall in MIN_RECALLS:
         for sure in (True, False):
@@ -117,17 +116,6 @@ def train(
         return {part: predict(score, parts[part].pixels) for part in ("validation", "test")}
     finally:
         keras.utils.clear_session()
-
-
-def scored(cells: Cells, scores: np.ndarray) -> Scored:
-    """Return the scores of cells."""
-    return Scored(
-        labels=cells.labels,
-        scores=scores,
-        patients=cells.patients,
-        patient_names=cells.patient_names,
-        images=cells.image_ids,
-    )
 
 
 def report(results: Sequence[tuple[Found, int]], options: argparse.Namespace, busy: float) -> list[str]:
