@@ -151,7 +151,7 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     commands = [f"python -m search.status {study}"]
     if standing.front:
         written["exported"], command = _export(plan)
-        commands += [command, f"python -m search.export {study} --prefer accuracy"]
+        commands += [command, f"python -m search.confirm {study}", f"python -m search.export {study} --prefer accuracy"]
     if record.count(TrialState.COMPLETE):
         written["page"] = _page(folder)
     if head := comparison.head_start(folder.read_manifest()):
