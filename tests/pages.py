@@ -1,6 +1,7 @@
 """Studies with scores, as a search and a confirmation leave them on disk, for the tests of pages; and pages, read."""
 
 import json
+import shutil
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +17,8 @@ from leukmodels.evidence import resampling
 from search.confirmed import Chosen, Retraining, as_event
 from search.folder import StudyFolder
 from search.journal import Journal
+from search.page import rendering
+from search.page.writing import write_page
 
 TEST = "confirmed/test/1"
 METRICS = ("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc", "log_loss")
@@ -146,6 +149,22 @@ class Read(HTMLParser):
             for rows in self.tables
             if any(caption in cell for row in rows for cell in row)
         )
+
+
+def copied(folder: StudyFolder, place: Path) -> StudyFolder:
+    """Return a copy of a study in ``place`` that a test may change."""
+    shutil.copytree(folder.path, place / folder.name)
+    return StudyFolder(place / folder.name)
+
+
+def blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave figures blank, where only words and tables are looked at: drawing takes most of the time."""
+    monkeypatch.setattr(rendering, "_svg", lambda figure: "data:image/svg+xml;base64,")
+
+
+def written(folder: StudyFolder) -> Read:
+    """Return the page of a study, read."""
+    return Read(write_page(folder).read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -17,8 +17,7 @@ import pages
 import studies
 from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
-from pages import Read
-from search.page import rendering
+from pages import Read, written
 from search.page.writing import write_page
 
 
@@ -31,19 +30,12 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def study(original, tmp_path):
-    """A copy that a test may change."""
-    shutil.copytree(original[0].path, tmp_path / "runx1-1")
-    return type(original[0])(tmp_path / "runx1-1")
+    return pages.copied(original[0], tmp_path)
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Leave the figures blank, where only words and tables are looked at: drawing takes most of the time."""
-    monkeypatch.setattr(rendering, "_svg", lambda figure: "data:image/svg+xml;base64,")
-
-
-def written(folder):
-    return Read(write_page(folder).read_text(encoding="utf-8"))
+    pages.blank(monkeypatch)
 
 
 def test_the_page_needs_nothing_else(original):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pages
 import studies
 from leukmodels.evaluation import read_scores
 from leukmodels.evidence.interval import Interval
-from pages import Read
+from pages import Read, written
 from search.page import rendering
 from search.page.figures import figures_of
 from search.page.gathering import page_of
@@ -32,19 +31,12 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def study(original, tmp_path):
-    """A copy that a test may change."""
-    shutil.copytree(original[0].path, tmp_path / "runx1-1")
-    return type(original[0])(tmp_path / "runx1-1")
+    return pages.copied(original[0], tmp_path)
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Leave the figures blank, where only words and tables are looked at: drawing takes most of the time."""
-    monkeypatch.setattr(rendering, "_svg", lambda figure: "data:image/svg+xml;base64,")
-
-
-def written(folder):
-    return Read(write_page(folder).read_text(encoding="utf-8"))
+    pages.blank(monkeypatch)
 
 
 def scores(folder, file):
