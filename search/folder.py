@@ -105,6 +105,10 @@ class StudyFolder:
         """Return the folder of trial ``number``."""
         return self.trials / f"{number:05d}"
 
+    def scores(self, number: int) -> Path:
+        """Return where trial ``number``'s scores of the validation cells stand."""
+        return self.trial(number) / "scores.parquet"
+
     @property
     def exists(self) -> bool:
         """Whether a study was begun here."""

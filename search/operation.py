@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from leukmodels.errors import StudyError
 from leukmodels.evaluation import read_scores
@@ -53,7 +52,7 @@ def operate(
     else:
         why = preference.words()
     others = (*standing.dominated, *standing.infeasible)
-    usable = [trial for trial in others if aims.affords(trial.metrics) and _scores(folder, trial).is_file()]
+    usable = [trial for trial in others if aims.affords(trial.metrics) and folder.scores(trial.number).is_file()]
     candidates = standing.front if preference.sure else (*standing.front, *usable)
     if preference.min_recall is not None and candidates:
         return promise(
@@ -102,7 +101,7 @@ def _measured(trial: TrialRecord, scored: Scored, threshold: float) -> Mapping[s
 
 
 def _scored(folder: StudyFolder, trial: TrialRecord) -> Scored:
-    path = _scores(folder, trial)
+    path = folder.scores(trial.number)
     try:
         return Scored.from_table(read_scores(path))
     except FileNotFoundError:
@@ -110,7 +109,3 @@ def _scored(folder: StudyFolder, trial: TrialRecord) -> Scored:
             f"The scores of trial {trial.number} are gone ({path} is missing), so no threshold can be chosen. Choose a "
             "trial by --prefer or --trial, or resume the study."
         ) from None
-
-
-def _scores(folder: StudyFolder, trial: TrialRecord) -> Path:
-    return folder.trial(trial.number) / "scores.parquet"

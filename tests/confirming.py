@@ -50,9 +50,8 @@ class Toys:
         if task.which.trial == self.diverge:
             return Answer(which=task.which, metrics={}, reason="Training diverged in epoch 1.")
         about = cells.take(task.round.asked)
-        scores = answers(
-            about.image_ids, about.labels, hint=0.5 if task.round.by_image else 0.3 + 0.05 * task.which.trial
-        )
+        hint = 0.5 if task.round.by_image else 0.3 + 0.05 * task.which.trial
+        scores = answers(about.image_ids, about.labels, hint=hint)
         write_scores(task.folder / "scores.parquet", about, scores)
         return Answer(which=task.which, metrics=score(about.labels, scores).to_dict(), best_epoch=1)
 

@@ -97,4 +97,4 @@ def _at_one_half(folder: StudyFolder, trial: int, why: str) -> Chosen:
 
 
 def _of_validation(folder: StudyFolder, trial: int, threshold: float) -> Mapping[str, float]:
-    return measured(read_scores(folder.trial(trial) / "scores.parquet"), threshold)
+    return measured(read_scores(folder.scores(trial)), threshold)

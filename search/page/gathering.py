@@ -21,7 +21,7 @@ from search.manifest import config_of, knows_patients
 from search.page.account import account_of
 from search.page.facts import Exported, Page, Repeat, Searched, Subject
 from search.page.findings import probes_in
-from search.page.models import Candidates, scored, validation_scores
+from search.page.models import Candidates, scored
 from search.portable import portable
 from search.preference import By, Preference
 from search.records import StudyRecord, fold
@@ -141,7 +141,7 @@ def _head_start(folder: StudyFolder, manifest: Mapping[str, Any], record: StudyR
 
 
 def _operating(folder: StudyFolder, standing: Standing, aims: Aims) -> Front | None:
-    files = {trial.number: validation_scores(folder, trial.number) for trial in complete(standing)}
+    files = {trial.number: folder.scores(trial.number) for trial in complete(standing)}
     curves = {number: curve_of(scored(path)) for number, path in files.items() if path.is_file()}
     return operating_front(curves, min_specificity=aims.min_specificity) if curves else None
 

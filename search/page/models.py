@@ -72,15 +72,10 @@ class Candidates:
         return self.record.trials[each.trial].source == DEFAULT
 
     def _validation(self, each: Chosen) -> Scored:
-        return scored(validation_scores(self.folder, each.trial))
+        return scored(self.folder.scores(each.trial))
 
     def _test(self, each: Chosen) -> Scored | None:
         return scored(test_scores(self.folder, self.opening) / f"{each.trial}.parquet") if self.opening else None
-
-
-def validation_scores(folder: StudyFolder, trial: int) -> Path:
-    """Return where the scores of a trial's validation cells stand."""
-    return folder.trial(trial) / "scores.parquet"
 
 
 def scored(path: Path) -> Scored:

@@ -28,7 +28,7 @@ from leukmodels.space import Choice
 from search.aims import Aims
 from search.folder import StudyFolder
 from search.front import hypervolume
-from search.page.models import scored, validation_scores
+from search.page.models import scored
 from search.records import StudyRecord, TrialRecord
 from search.standing import complete, stand
 
@@ -130,7 +130,7 @@ def found(folder: StudyFolder, record: StudyRecord, epochs: int) -> Found:
         ended[trial.number] = trial
     standing = stand(StudyRecord(trials=ended), AIMS)
     points = {trial.number: (trial.metrics["recall"], trial.metrics["accuracy"]) for trial in complete(standing)}
-    curves = {number: curve_of(scored(validation_scores(folder, number))) for number in points}
+    curves = {number: curve_of(scored(folder.scores(number))) for number in points}
     front = operating_front(curves, min_specificity=AIMS.min_specificity)
     members, first = (points[trial.number] for trial in standing.front), points[0]
     return Found(
