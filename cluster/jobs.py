@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from leukmodels.collections.place import is_uri
 from leukmodels.errors import SessionError
-from leukmodels.readers.place import is_uri
 
 
 def inside_job() -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leukmodels import machine
+from leukmodels.process import machine
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from leukmodels import evaluation, runtime
-from leukmodels.command import run_verb
+from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import BadImageError, ConfigError
-from leukmodels.images import decode
-from leukmodels.machine import cores
-from leukmodels.pixels import Blocks
+from leukmodels.images.decoding import decode
+from leukmodels.process import tensorflow_runtime
+from leukmodels.process.command import run_verb
+from leukmodels.process.machine import cores
+from leukmodels.training import scoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +72,7 @@ class Predictor:
         loads in safe mode, YAML as plain values.
         """
         config = _read_config(folder)
-        from leukmodels import model as models
+        from leukmodels.model import build as models
 
         try:
             model = models.load(folder / "model.keras")
@@ -95,11 +96,11 @@ class Predictor:
 
     def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the probability of the disease of prepared images (n, image_px, image_px, 3), shape (n,)."""
-        return evaluation.predict(self._scoring, Blocks.of(images))
+        return scoring.predict(self._scoring, Blocks.of(images))
 
     @cached_property
-    def _scoring(self) -> evaluation.Scoring:
-        return evaluation.scoring(self.model)
+    def _scoring(self) -> scoring.Scoring:
+        return scoring.scoring(self.model)
 
     def classify(self, paths: Sequence[Path]) -> list[Answer]:
         """Return an answer for each image file, in order; a file that cannot be used gets an error, never a class."""
@@ -152,7 +153,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("images", type=Path, nargs="+", help="image files of one white blood cell each")
     arguments = parser.parse_args(argv)
     _read_config(arguments.folder)  # before TensorFlow's seconds of loading
-    runtime.start(threads=cores())
+    tensorflow_runtime.start(threads=cores())
     predictor = Predictor.load(arguments.folder)
     answers = predictor.classify(arguments.images)
     print(table(predictor, answers))

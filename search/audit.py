@@ -15,18 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from leukmodels.command import run_verb
-from leukmodels.space import Space
-from search import cli, journal
-from search.aims import Aims
-from search.display.wording import plural
-from search.folder import StudyFolder
-from search.records import StudyRecord, TrialState, fold
-from search.told import told
+from leukmodels.process.command import run_verb
+from leukmodels.space.dimensions import Space
+from search.display.text import plural
+from search.study import arguments as cli
+from search.study import journal
+from search.study.folder import StudyFolder
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialState, fold
 from search.tracking.ledger import LedgerEntry, ledger
 from search.tracking.runs import TRIAL_STATUS, as_param
 from search.tracking.store import redacted
 from search.tracking.tracker import study_uri
+from search.tuning.optuna_study import told
 
 
 @dataclass(frozen=True, kw_only=True)

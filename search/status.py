@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leukmodels.command import run_verb
 from leukmodels.errors import StudyError
-from leukmodels.progress import duration
-from search import comparison
-from search.aims import OBJECTIVES, Aims
-from search.cli import add_storage, find_study
+from leukmodels.process.command import run_verb
+from leukmodels.process.progress import duration
 from search.display.tables import front_table, studies_table, terminal
-from search.display.wording import no_front, number, plural
-from search.folder import StudyFolder
-from search.journal import read
-from search.manifest import config_of
-from search.preference import Preference, ways
-from search.records import StudyRecord, TrialRecord, TrialState, fold
-from search.standing import Standing, effort, stand
+from search.display.text import no_front, number, plural
+from search.selection import head_start
+from search.selection.front import Standing, effort, stand
+from search.selection.preference import Preference, ways
+from search.study.arguments import add_storage, find_study
+from search.study.folder import StudyFolder
+from search.study.journal import read
+from search.study.manifest import config_of
+from search.study.objectives import OBJECTIVES, Aims
+from search.study.records import StudyRecord, TrialRecord, TrialState, fold
 
 _EXAMPLES = """examples:
   python -m search.status                   the studies of the storage folder
@@ -126,9 +126,9 @@ def show(status: Status) -> None:
         out.print(front_table(standing.front, cost=manifest["aims"]["cost"]))
     else:
         out.print(no_front(standing, len(record.trials)))
-    if head := comparison.head_start(manifest):
+    if head := head_start.head_start(manifest):
         reached = effort(record, Aims(**manifest["aims"]))
-        out.print(f"\n{comparison.words(head, reached, comparison.cold_start(status.folder))}", soft_wrap=True)
+        out.print(f"\n{head_start.words(head, reached, head_start.cold_start(status.folder))}", soft_wrap=True)
 
 
 def show_all(storage: Path) -> None:

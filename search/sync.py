@@ -6,8 +6,8 @@ python -m search.sync STUDY [--tracking-uri URI]
 import argparse
 from collections.abc import Sequence
 
-from leukmodels.command import run_verb
-from search import cli
+from leukmodels.process.command import run_verb
+from search.study import arguments as cli
 from search.tracking.follower import catch_up
 from search.tracking.store import redacted
 from search.tracking.tracker import study_uri

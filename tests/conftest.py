@@ -8,14 +8,14 @@ import pytest
 import ray
 
 from cluster.session import Session, open_session
-from leukmodels.readers.source import open_source
-from leukmodels.tasks import find_task
+from leukmodels.collections.source import open_source
+from leukmodels.collections.tasks import find_task
 from object_store import CREDENTIALS, ObjectStore, serving
-from search.asked import configure
-from search.data.account import take_account
-from search.data.cache import PixelCache
+from search.cache.store import PixelCache
+from search.data.dataset import take_account
 from search.data.prepare import Prepared
-from search.folder import StudyFolder
+from search.study.folder import StudyFolder
+from search.study.presets import configure
 from search.tracking.store import connect
 from search.tracking.tracker import default_uri
 from studies import begin
@@ -32,7 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needs_ray = "session" in getattr(item, "fixturenames", ())
         if needs_ray:
             item.add_marker(pytest.mark.ray)
-        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray else item.path.stem))
+        module = item.path.relative_to(item.config.rootpath).as_posix()
+        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray else module))
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from leukmodels.spaces import markdown_table
-from leukmodels.tasks import TASKS
-from search.asked import PRESETS
+from leukmodels.collections.tasks import TASKS
+from leukmodels.space.presets import markdown_table
+from search.study.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,6 +25,9 @@ VERBS = {
     "leukmodels.predictor",
     "leukmodels.curate",
 }
+
+# A verb that is a folder is started by its __main__.
+ENTRY = {verb: f"{verb}.__main__" for verb in VERBS if (ROOT / verb.replace(".", "/")).is_dir()}
 
 
 def tree():
@@ -81,7 +84,7 @@ def test_every_command_that_it_shows_is_accepted(monkeypatch):
     assert {module for module, _ in commands} >= VERBS
     for module, arguments in commands:
         with pytest.raises(SystemExit, match=r"^0$"):
-            importlib.import_module(module).main(shlex.split(arguments))
+            importlib.import_module(ENTRY.get(module, module)).main(shlex.split(arguments))
 
 
 def test_no_placeholder_is_left_in_it():

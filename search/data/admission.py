@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cluster.nodes import NodeState, in_words
 from leukmodels.errors import ProblemsError
-from search.data.demand import TENSORFLOW_BYTES, Demand
+from search.data.requirements import TENSORFLOW_BYTES, Demand
 
 # Ray ends workers when more of a node's memory is in use (RAY_memory_usage_threshold).
 MEMORY_SHARE = 0.95

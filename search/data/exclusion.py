@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leukmodels.curation.listing import Listed, read_list
+from leukmodels.collections.listing import counted
+from leukmodels.curate.issues import Listed, read_list
 from leukmodels.errors import DataError
-from leukmodels.readers.listing import counted
 
 _PLACES = {"validation": "are of validation patients", "test": "are of test patients"}
 

@@ -22,11 +22,11 @@ from ray.data._internal.execution.backpressure_policy import (  # the pinned Ray
     ConcurrencyCapBackpressurePolicy,
 )
 
-from leukmodels import images
+from leukmodels.collections.source import Source
+from leukmodels.dataset.shards import Shard
 from leukmodels.errors import BadImageError, DataError, UserError
-from leukmodels.readers.source import Source
-from leukmodels.shards import Shard
-from search.data.cache import PixelCache, Policy
+from leukmodels.images import decoding
+from search.cache.store import PixelCache, Policy
 
 Progress = Callable[[int, int], None]
 
@@ -144,7 +144,7 @@ def read_shard(table: pa.Table, *, source: Source, cache: PixelCache, policy: Po
             sha256 = hashes[row] = hashlib.sha256(data).hexdigest()
             if sha256 not in pixels and sha256 not in unusable:
                 try:
-                    pixels[sha256] = images.decode(
+                    pixels[sha256] = decoding.decode(
                         data, image_px=policy.image_px, crop_px=policy.crop_px, max_pixels=policy.max_pixels
                     )
                 except BadImageError as error:

@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leukmodels.shards import image_bytes
-from leukmodels.split import Split
-from search.data.account import Account
-from search.data.cache import Policy
-from search.manifest import DataReport
+from leukmodels.dataset.shards import image_bytes
+from leukmodels.dataset.split import Split
+from search.cache.store import Policy
+from search.data.dataset import Account
+from search.study.manifest import DataReport
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
-    """The cells of one part of the split: see ``leukmodels.cells.Cells``, with contents for pixels.
+    """The cells of one part of the split: see ``leukmodels.dataset.cells.Cells``, with contents for pixels.
 
     class_names    str (n,), the class that the collection gives each cell
     """

@@ -20,14 +20,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from leukmodels.progress import Step, duration
-from search.aims import Aims
-from search.display.pace import Pace
+from leukmodels.process.progress import Step, duration
 from search.display.tables import front_table, running_table, terminal
-from search.display.wording import metric_words, no_front, plural, trial_words
-from search.journal import Event
-from search.records import StudyRecord, TrialRecord, TrialState
-from search.standing import Standing, advance, stand
+from search.display.text import metric_words, no_front, plural, trial_words
+from search.display.time_left import Pace
+from search.selection.front import Standing, advance, stand
+from search.study.journal import Event
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialRecord, TrialState
 
 SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
 

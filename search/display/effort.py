@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from search.aims import Aims
-from search.comparison import ColdStart
-from search.display.figures import FAINT, GREY, INK, LEGEND, layout, save, style, title_of
-from search.display.wording import metric_name
-from search.records import StudyRecord, TrialState
-from search.standing import Effort, effort
+from search.display.plots import FAINT, GREY, INK, LEGEND, layout, save, style, title_of
+from search.display.text import metric_name
+from search.selection.front import Effort, effort
+from search.selection.head_start import ColdStart
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialState
 
 _SHOWN = 8  # hyperparameters
 _HATCHES = ("", "////", "....")

@@ -7,8 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from search.display.wording import SHOWN_METRICS, differences, measured, metric_name, number
-from search.records import TrialRecord
+from search.display.text import SHOWN_METRICS, differences, measured, metric_name, number
+from search.study.records import TrialRecord
 
 _LOG_WIDTH = 120  # where the stream is no terminal and says no width
 _DIFFERENCES = "differs from the default in"

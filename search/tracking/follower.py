@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from leukmodels.errors import StudyError
-from search import journal
-from search.folder import StudyFolder, write_whole
+from search.study import journal
+from search.study.folder import StudyFolder, write_whole
 from search.tracking.models import log_models
 from search.tracking.runs import StudyRuns
 from search.tracking.store import connect, is_remote, outages, redacted

@@ -4,7 +4,7 @@
 lines on the user's terminal, to write again what the trial wrote already. Here the trial's own file goes into the same
 layout (Keras flavor of MLflow 3: ``data/model.keras`` beside ``MLmodel``), its signature read from the archive's
 config.json, with the source of this project's layers: ``mlflow.pyfunc.load_model`` and ``mlflow models serve`` open it
-where leukmodels is not installed, ``mlflow.keras.load_model`` once ``leukmodels.layers`` is imported. No pickle.
+where leukmodels is not installed, ``mlflow.keras.load_model`` once ``leukmodels.model.layers`` is imported. No pickle.
 """
 
 import json
@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import leukmodels
-from search.folder import StudyFolder
-from search.records import TrialRecord
+from search.study.folder import StudyFolder
+from search.study.records import TrialRecord
 from search.tracking.ledger import pages
 from search.tracking.runs import StudyRuns
 
 _LOADER = '''"""Opens the model for MLflow, its own layers registered."""
 
 try:
-    import leukmodels.layers
+    import leukmodels.model.layers
 except ImportError:
     import leukemia_layers
 from mlflow.keras import _load_pyfunc
@@ -85,7 +85,7 @@ def _write(folder: Path, model_file: Path, *, model_id: str, run_id: str, versio
     code = folder / "code"
     code.mkdir()
     (code / "leukemia_model.py").write_text(_LOADER, encoding="utf-8")
-    layers = Path(leukmodels.__path__[0]) / "layers"
+    layers = Path(leukmodels.__path__[0]) / "model" / "layers"
     shutil.copytree(layers, code / "leukemia_layers", ignore=shutil.ignore_patterns("__pycache__"))
     requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy") if name in versions]
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")

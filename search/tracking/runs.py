@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from search import standing
-from search.aims import Aims
-from search.journal import Event
-from search.records import StudyRecord, TrialRecord, TrialState
+from search.selection import front as standing
+from search.study.journal import Event
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialRecord, TrialState
 from search.tracking.ledger import find_runs
 
 METRICS_A_BATCH = 800  # a batch may hold 1000 metrics, params and tags altogether

@@ -14,10 +14,10 @@ import sys
 import threading
 from pathlib import Path
 
-from search import journal
-from search.folder import StudyFolder
-from search.manifest import config_of
-from search.records import fold
+from search.study import journal
+from search.study.folder import StudyFolder
+from search.study.manifest import config_of
+from search.study.records import fold
 from search.tracking.store import is_remote, redacted
 
 

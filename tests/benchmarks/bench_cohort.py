@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from publishing import publish
 
-from leukmodels.cohort import draw_cohort
-from leukmodels.cohort.celltypes import TYPES
-from leukmodels.cohort.image import draw_image
-from leukmodels.cohort.slide import draw_slide
+from leukmodels.synthetic import draw_cohort
+from leukmodels.synthetic.celltypes import TYPES
+from leukmodels.synthetic.image import draw_image
+from leukmodels.synthetic.slide import draw_slide
+from publishing import publish
 
 IMAGES = 600
 

@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from publishing import publish
 
-from leukmodels import readers, runtime
-from leukmodels.cells import Cells, TrainingData
-from leukmodels.cohort import draw_cohort
-from leukmodels.images import decode
-from leukmodels.pixels import Blocks
-from leukmodels.split import split_patients
-from leukmodels.tasks import Task, find_task
+from leukmodels import collections
+from leukmodels.collections.tasks import Task, find_task
+from leukmodels.dataset.cells import Cells, TrainingData
+from leukmodels.dataset.pixels import Blocks
+from leukmodels.dataset.split import split_patients
+from leukmodels.images.decoding import decode
+from leukmodels.process import tensorflow_runtime
+from leukmodels.synthetic import draw_cohort
+from publishing import publish
 
 IMAGE_PX, EPOCHS = 48, 6
 
@@ -42,13 +43,13 @@ def read_cells(table: pa.Table, image_px: int = IMAGE_PX) -> Cells:
 
 def measure(task: Task, root: Path, seed: int, folder: Path) -> list[str]:
     """Train the default CNN and return a row of the table for the validation and one for the test patients."""
-    from leukmodels.evaluation import predict, scoring
-    from leukmodels.hparams import HyperParams
-    from leukmodels.metrics import score
-    from leukmodels.model import build
-    from leukmodels.training import Budget, fit
+    from leukmodels.evaluation.metrics import score
+    from leukmodels.model.build import build
+    from leukmodels.space.hyperparameters import HyperParams
+    from leukmodels.training.scoring import predict, scoring
+    from leukmodels.training.training_loop import Budget, fit
 
-    listing = readers.read(task.reader, root)
+    listing = collections.read(task.reader, root)
     split = split_patients(listing.cells, seed=seed)
     table = task.select(split.assign(listing.cells))
     part = {name: read_cells(table.filter(pc.equal(table["part"], name))) for name in ("train", "validation", "test")}
@@ -58,7 +59,7 @@ def measure(task: Task, root: Path, seed: int, folder: Path) -> list[str]:
         black_background=listing.black_background,
         split_fingerprint=split.fingerprint,
     )
-    runtime.seed_everything(seed)
+    tensorflow_runtime.seed_everything(seed)
     model = build(HyperParams(), image_px=IMAGE_PX, black_background=listing.black_background)
     budget = Budget(epochs=EPOCHS, patience=EPOCHS)
     fitted = fit(
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=["runx1", "npm1"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     options = parser.parse_args()
-    runtime.start(threads=1)
+    tensorflow_runtime.start(threads=1)
     rows = []
     with tempfile.TemporaryDirectory() as place:
         for seed in options.seeds:

@@ -1,6 +1,6 @@
 """How often intervals hold, and promises: on drawn patients whose truth is known.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_coverage.py [--cohorts 1000] [--choices 100]
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_coverage.py [--cohorts 1000] [--choices 100]
 
 Many cohorts are drawn and every way to make a two-sided 95 % interval from the same 2,000 draws of patients is tried on
 each, of Brier score and calibration error too; then models and thresholds are chosen on some patients for a recall that
@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from math import floor
 
 import numpy as np
-from publishing import publish
 from scipy.special import expit, logit, ndtr, ndtri, stdtrit
 
 from leukmodels.errors import StudyError
-from leukmodels.evidence.calibration import probabilities
-from leukmodels.evidence.interval import Spread, limits
-from leukmodels.evidence.operating import RISK, choose, most_promised
-from leukmodels.evidence.resampling import Measure, draws, intervals, spread
+from leukmodels.evaluation.calibration import probabilities
+from leukmodels.evaluation.interval import Spread, limits
+from leukmodels.evaluation.operating import RISK, choose, most_promised
+from leukmodels.evaluation.resampling import Measure, draws, intervals, spread
+from publishing import publish
 from toy_scores import Cohort
 
 TAIL = 0.025
@@ -119,7 +119,7 @@ def wilson(each: Resampled) -> Limits:
 
 
 def ours(each: Resampled) -> Limits:
-    """Return what leukmodels.evidence does; proportions of patients are exact."""
+    """Return what leukmodels.evaluation does; proportions of patients are exact."""
     error = np.where(each.measure.proportions_of_patients, 0.0, each.spread.error)
     sizes = {"patients": each.measure.patients, "trials": each.measure.trials}
     return limits(each.estimate, replace(each.spread, error=error), **sizes, tail=TAIL)
@@ -181,7 +181,7 @@ def basic(each: Resampled) -> Limits:
 
 
 def whole(each: Resampled) -> Limits:
-    """Return what leukmodels.evidence does, the low end of a sum of sizes included."""
+    """Return what leukmodels.evaluation does, the low end of a sum of sizes included."""
     found = intervals(each.measure).values()
     return np.array([one.low for one in found]), np.array([one.high for one in found])
 

@@ -21,16 +21,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
-from bench_cohort_difficulty import EPOCHS, IMAGE_PX, read_cells
-from publishing import publish
 
-from leukmodels import readers, runtime
-from leukmodels.cells import Cells
-from leukmodels.cohort import draw_cohort
-from leukmodels.curation.gathering import Gathered, gather
-from leukmodels.curation.ranking import Ranking, rank
-from leukmodels.readers.source import open_source
-from leukmodels.tasks import Task, find_task
+from bench_cohort_difficulty import EPOCHS, IMAGE_PX, read_cells
+from leukmodels import collections
+from leukmodels.collections.source import open_source
+from leukmodels.collections.tasks import Task, find_task
+from leukmodels.curate.ranking import Ranking, rank
+from leukmodels.curate.training_cells import Gathered, gather
+from leukmodels.dataset.cells import Cells
+from leukmodels.process import tensorflow_runtime
+from leukmodels.synthetic import draw_cohort
+from publishing import publish
 
 TOPS = (0.05, 0.1, 0.2)
 SPECIFICITY = 0.9
@@ -58,9 +59,9 @@ class Found:
 
 def measure(seed: int, *, options: argparse.Namespace) -> Found:
     """Draw, rank, train and evaluate."""
-    runtime.start(threads=1)
-    from leukmodels.curation.asking import Inquiry, ask
-    from leukmodels.hparams import HyperParams
+    tensorflow_runtime.start(threads=1)
+    from leukmodels.curate.out_of_fold import Inquiry, ask
+    from leukmodels.space.hyperparameters import HyperParams
 
     task = find_task(options.task)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +106,7 @@ def blasts(root: Path) -> dict[str, bool]:
 
 def evaluated(root: Path, task: Task, gathered: Gathered, truth: Mapping[str, bool]) -> dict[str, tuple[Cells, Truth]]:
     """Return the cells of the other parts, and which of them are blasts."""
-    listing = readers.read(task.reader, root)
+    listing = collections.read(task.reader, root)
     table = task.select(gathered.split.assign(listing.cells))
     parts = {}
     for part in PARTS:
@@ -162,11 +163,11 @@ def train(
     """Train the default CNN on some rows, the epoch chosen on the validation cells; return the scores of the parts."""
     import keras
 
-    from leukmodels.cells import TrainingData
-    from leukmodels.evaluation import predict, scoring
-    from leukmodels.hparams import HyperParams
-    from leukmodels.model import build
-    from leukmodels.training import Budget, fit
+    from leukmodels.dataset.cells import TrainingData
+    from leukmodels.model.build import build
+    from leukmodels.space.hyperparameters import HyperParams
+    from leukmodels.training.scoring import predict, scoring
+    from leukmodels.training.training_loop import Budget, fit
 
     data = TrainingData(
         train=gathered.cells.take(rows),
@@ -174,7 +175,7 @@ def train(
         black_background=gathered.black_background,
         split_fingerprint=gathered.split.fingerprint,
     )
-    runtime.seed_everything(seed)
+    tensorflow_runtime.seed_everything(seed)
     try:
         model = build(HyperParams(), image_px=IMAGE_PX, black_background=gathered.black_background)
         budget = Budget(epochs=epochs, patience=epochs, checkpoint_every_s=math.inf)

@@ -1,6 +1,6 @@
 """Which defaults the search should have: rungs, sampler and patience, swept on one half of the curves.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_defaults.py [--seeds 30] [--epochs 810] [--workers 4]
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_defaults.py [--seeds 30] [--epochs 810] [--workers 4]
 
 On the half that bench_replay.py does not use. Prints the table and writes results/benchmarks/defaults.md.
 """
@@ -12,12 +12,12 @@ import multiprocessing
 from dataclasses import dataclass
 
 import numpy as np
+
 from publishing import publish
 from record_curves import CURVES
 from replay_report import interval
-
-from search.aims import Aims
-from search.rungs import Ladder
+from search.study.objectives import Aims
+from search.tuning.successive_halving import Ladder
 from simulation import Curves, Ours, replay
 
 AIMS = Aims(min_specificity=0.5)

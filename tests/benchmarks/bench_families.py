@@ -1,6 +1,6 @@
 """What each family of hyperparameters adds to the published CNN, at equal epochs: searched alone, beside luck.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_families.py [--seeds 1 3] [--trials 12] [--epochs 8]
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_families.py [--seeds 1 3] [--trials 12] [--epochs 8]
 
 Every search is `python -m search.run` with a space of its own (--space FILE), nobody stopped, so that all train the
 same number of epochs; the first trial is the published CNN. "Luck" trains that CNN again and again with other seeds: a
@@ -17,20 +17,20 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from publishing import publish
-from searching import search
 
-from leukmodels.cohort import draw_cohort
-from leukmodels.evidence.curves import curve_of
-from leukmodels.evidence.operating import operating_front
-from leukmodels.hparams import allowed
-from leukmodels.space import Choice
-from search.aims import Aims
-from search.folder import StudyFolder
-from search.front import hypervolume
-from search.page.models import scored
-from search.records import StudyRecord, TrialRecord
-from search.standing import complete, stand
+from leukmodels.evaluation.curves import curve_of
+from leukmodels.evaluation.operating import operating_front
+from leukmodels.space.dimensions import Choice
+from leukmodels.space.hyperparameters import allowed
+from leukmodels.synthetic import draw_cohort
+from publishing import publish
+from search.report.models import scored
+from search.selection.dominance import hypervolume
+from search.selection.front import complete, stand
+from search.study.folder import StudyFolder
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialRecord
+from searching import search
 
 AIMS = Aims(min_specificity=0.5)
 CELLS = 32

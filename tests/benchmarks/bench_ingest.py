@@ -28,19 +28,19 @@ import PIL
 import pyarrow as pa
 import ray
 from PIL import Image
-from publishing import publish
 
 from cluster.session import open_session
-from leukmodels.cohort import draw_cohort
-from leukmodels.readers.source import open_source
-from leukmodels.shards import image_bytes
-from leukmodels.tasks import find_task
-from search.asked import configure
-from search.data.account import take_account
-from search.data.cache import PixelCache, Policy
+from leukmodels.collections.source import open_source
+from leukmodels.collections.tasks import find_task
+from leukmodels.dataset.shards import image_bytes
+from leukmodels.synthetic import draw_cohort
+from publishing import publish
+from search.cache.store import PixelCache, Policy
+from search.data.dataset import take_account
 from search.data.ingest import Files, ingest
-from search.data.placing import share
 from search.data.prepare import Prepared
+from search.data.sharing import share
+from search.study.presets import configure
 
 CORES = len(os.sched_getaffinity(0))
 BMP_PX, BMP_SHARE = 450, 2  # as C-NMC has them; one for so many TIFFs

@@ -24,13 +24,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import ray
-from footprint import Footprint, settled
 from matplotlib.figure import Figure
+
+from footprint import Footprint, settled
+from leukmodels.dataset.shards import image_bytes
+from leukmodels.synthetic import draw_cohort
 from memory_study import COPIED, CPUS, NOTHING, SHARED, STREAMED
 from publishing import publish
-
-from leukmodels.cohort import draw_cohort
-from leukmodels.shards import image_bytes
 
 AT_ONCE = (1, 2, 4)
 

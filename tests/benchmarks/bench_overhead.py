@@ -1,6 +1,6 @@
 """What a trial costs that does nothing: this project beside bare Ray Tune with its OptunaSearch.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_overhead.py [--runs 3] [--trials 100 300 1000]
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_overhead.py [--runs 3] [--trials 100 300 1000]
 
 Each study in a fresh process (overhead_study.py), the sides in turn, two trials at a time, three reports each, as many
 hyperparameters as the real space has. Prints the table and writes it to results/benchmarks/overhead.md.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import optuna
 import ray
+
 from publishing import publish
 
 HERE = Path(__file__).resolve().parent

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+
 from parallel_load import write_arrays
 from parallel_report import Timed, report
 from parallel_systems import SYSTEMS
@@ -38,7 +39,7 @@ LEFT_OUT = frozenset({"ours-mlflow"})  # unless asked for
 def run_system(name: str, place: Path, arrays: Path, *, trials: int, epochs: int, limit_s: float) -> tuple[Path, Timed]:
     """Run a system in a process of its own and return the folder of its files and its times."""
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=place))
-    modules = [HERE.parents[1], HERE.parent, HERE, *filter(None, [os.environ.get("PYTHONPATH")])]
+    modules = [HERE.parents[1], HERE.parent / "support", HERE, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))} | {
         "PYTHONPATH": os.pathsep.join(map(str, modules)),
         "SYNETUNE_FOLDER": str(folder / "syne_tune"),

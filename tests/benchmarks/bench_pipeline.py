@@ -19,15 +19,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from publishing import publish
 
-from leukmodels import graphs, normalisation, runtime, training
-from leukmodels.cells import Cells, TrainingData
-from leukmodels.hparams import HyperParams
-from leukmodels.metrics import score
-from leukmodels.model import build
-from leukmodels.pixels import Blocks, Images, Pixels, Streamed
-from leukmodels.shards import Shard, write_shard
+from leukmodels.dataset.cells import Cells, TrainingData
+from leukmodels.dataset.pixels import Blocks, Images, Pixels, Streamed
+from leukmodels.dataset.shards import Shard, write_shard
+from leukmodels.evaluation.metrics import score
+from leukmodels.model.build import build
+from leukmodels.process import tensorflow_runtime
+from leukmodels.space.hyperparameters import HyperParams
+from leukmodels.training import batch_norm, compiled, training_loop
+from publishing import publish
 
 BLOCKS, SHARDS, WINDOW_SHARDS = 7, 24, 4
 VALIDATION_SHARE = 0.2
@@ -45,14 +46,14 @@ class Model:
 
     keras: keras.Model
     hparams: HyperParams
-    graphs: graphs.Graphs
+    graphs: compiled.Graphs
 
     @classmethod
     def of(cls, hparams: HyperParams, image_px: int) -> "Model":
         """Return the model of one configuration, traced."""
         model = build(hparams, image_px=image_px, black_background=False)
-        graphs.compile_model(model, hparams, steps=1)
-        made = cls(keras=model, hparams=hparams, graphs=graphs.Graphs.of(model))
+        compiled.compile_model(model, hparams, steps=1)
+        made = cls(keras=model, hparams=hparams, graphs=compiled.Graphs.of(model))
         images = np.zeros((2 * hparams.batch_size, image_px, image_px, 3), np.uint8)
         through_pipeline(made, as_data(Blocks.of(images), Blocks.of(images)), 0)
         return made
@@ -105,7 +106,7 @@ def in_shards(images: Images, folder: Path, rng: np.random.Generator) -> Streame
 
 def through_pipeline(model: Model, data: TrainingData, epoch: int) -> None:
     """Train an epoch as a trial does."""
-    training.train_epoch(model.keras, model.graphs, data, model.hparams, seed=0, epoch=epoch)
+    training_loop.train_epoch(model.keras, model.graphs, data, model.hparams, seed=0, epoch=epoch)
 
 
 def on_an_array(model: Model, train: Images, validation: Images, data: TrainingData, epoch: int) -> None:
@@ -119,7 +120,7 @@ def on_an_array(model: Model, train: Images, validation: Images, data: TrainingD
         labels = data.train.labels[batch]
         logs = model.graphs.step(train[batch], labels.astype(np.float32)[:, None], np.ones(len(batch), np.float32))
     float(logs["loss"])
-    settled = order[: normalisation.SETTLING_IMAGES]
+    settled = order[: batch_norm.SETTLING_IMAGES]
     for count, first in enumerate(range(0, len(settled), size)):
         model.graphs.settling(train[settled[first : first + size]], np.float32(count / (count + 1)))
     scores = [
@@ -190,8 +191,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--dry", action="store_true", help="write no file")
     options = parser.parse_args()
-    runtime.start(threads=1)
-    runtime.seed_everything(0)
+    tensorflow_runtime.start(threads=1)
+    tensorflow_runtime.seed_everything(0)
     with tempfile.TemporaryDirectory() as place:
         rows = [
             line

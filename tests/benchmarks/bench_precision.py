@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from optuna.samplers import RandomSampler
 from optuna.study import create_study
-from publishing import publish
 
-from leukmodels import graphs, runtime, spaces
-from leukmodels.hparams import HyperParams
-from leukmodels.model import build
-from search.searcher import _draw
+from leukmodels.model.build import build
+from leukmodels.process import tensorflow_runtime
+from leukmodels.space import presets
+from leukmodels.space.hyperparameters import HyperParams
+from leukmodels.training import compiled
+from publishing import publish
+from search.tuning.searcher import _draw
 
 IMAGE_PX, BATCH, ROUNDS = 48, 32, 5
 ONE_BY_ONE: Sequence[Mapping[str, Any]] = (
@@ -46,7 +48,7 @@ def drawn(count: int) -> list[dict[str, Any]]:
     study = create_study(sampler=RandomSampler(seed=0))
     trials = [study.ask() for _ in range(count)]
     return [
-        {name: _draw(trial, name, dimension) for name, dimension in spaces.space("small").dimensions.items()}
+        {name: _draw(trial, name, dimension) for name, dimension in presets.space("small").dimensions.items()}
         for trial in trials
     ]
 
@@ -61,8 +63,8 @@ def seconds(params: Mapping[str, Any]) -> tuple[float, float]:
     steps = []
     for precision in ("float32", "bfloat16"):
         model = build(hparams, image_px=IMAGE_PX, black_background=False)
-        graphs.compile_model(model, hparams, steps=1)
-        steps.append(graphs.Graphs.of(model, precision).step)  # type: ignore[arg-type]
+        compiled.compile_model(model, hparams, steps=1)
+        steps.append(compiled.Graphs.of(model, precision).step)  # type: ignore[arg-type]
     times: list[list[float]] = [[], []]
     for _ in range(ROUNDS + 2):
         for step, taken in zip(steps, times, strict=True):
@@ -87,8 +89,8 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=14)
     parser.add_argument("--dry", action="store_true", help="write no file")
     options = parser.parse_args()
-    runtime.start(threads=1)
-    runtime.seed_everything(0)
+    tensorflow_runtime.start(threads=1)
+    tensorflow_runtime.seed_everything(0)
     single = [
         row(", ".join(f"{name} {value}" for name, value in params.items()) or "the default", *seconds(params))
         for params in ONE_BY_ONE

@@ -18,24 +18,25 @@ from pathlib import Path
 import keras
 import numpy as np
 import pyarrow.compute as pc
-from bench_cohort_difficulty import read_cells
-from publishing import publish
 
-from leukmodels import readers, runtime
-from leukmodels.cells import Cells, TrainingData
-from leukmodels.cohort import draw_cohort
-from leukmodels.colours import read_colours
-from leukmodels.evaluation import predict, scoring
-from leukmodels.explain import grad_cam, heat_inside
-from leukmodels.foreground import cell_masks
-from leukmodels.hparams import HyperParams
-from leukmodels.metrics import score
-from leukmodels.model import build
-from leukmodels.pixels import Blocks
-from leukmodels.probes import ALARMING_P, Shortcuts, probe_shortcuts
-from leukmodels.split import split_patients
-from leukmodels.tasks import find_task
-from leukmodels.training import Budget, fit
+from bench_cohort_difficulty import read_cells
+from leukmodels import collections
+from leukmodels.collections.tasks import find_task
+from leukmodels.dataset.cells import Cells, TrainingData
+from leukmodels.dataset.pixels import Blocks
+from leukmodels.dataset.split import split_patients
+from leukmodels.evaluation.metrics import score
+from leukmodels.images.segmentation import cell_masks
+from leukmodels.model.build import build
+from leukmodels.model.grad_cam import grad_cam, heat_inside
+from leukmodels.process import tensorflow_runtime
+from leukmodels.shortcuts.colours import read_colours
+from leukmodels.shortcuts.probes import ALARMING_P, Shortcuts, probe_shortcuts
+from leukmodels.space.hyperparameters import HyperParams
+from leukmodels.synthetic import draw_cohort
+from leukmodels.training.scoring import predict, scoring
+from leukmodels.training.training_loop import Budget, fit
+from publishing import publish
 
 IMAGE_PX, EPOCHS = 48, 6
 CLASSES = ("control", "RUNX1_RUNX1T1")
@@ -65,7 +66,7 @@ def cases(place: Path, seed: int, strengths: Sequence[float], models: tuple[int,
     task = find_task("runx1")
     for strength in strengths:
         root = draw_cohort(place / f"{seed}-{strength}", seed=seed, slide_shortcut=strength, classes=CLASSES)
-        listing = readers.read(task.reader, root)
+        listing = collections.read(task.reader, root)
         table = task.select(split_patients(listing.cells, seed=seed).assign(listing.cells))
         table = table.filter(pc.not_equal(table["part"], "test"))
         cells = read_cells(table, IMAGE_PX)
@@ -83,7 +84,7 @@ def train(cells: Cells, trains: np.ndarray, seed: int, folder: Path) -> tuple[Mo
     data = TrainingData(
         train=cells.take(np.flatnonzero(trains)), validation=validation, black_background=False, split_fingerprint=""
     )
-    runtime.seed_everything(seed)
+    tensorflow_runtime.seed_everything(seed)
     model = build(HyperParams(), image_px=IMAGE_PX, black_background=False)
     budget = Budget(epochs=EPOCHS, patience=EPOCHS)
     fit(model, data, HyperParams(), budget=budget, seed=seed, folder=folder, report=lambda *epoch: None)
@@ -143,7 +144,7 @@ def seconds_of_features() -> float:
     """Return the processor time for the colours of TIMED_IMAGES drawn images of TIMED_PX."""
     with tempfile.TemporaryDirectory() as place:
         root = draw_cohort(Path(place) / "cohort", cells_per_patient=4, classes=CLASSES)
-        listing = readers.read("mll", root)
+        listing = collections.read("mll", root)
         some = read_cells(find_task("runx1").select(listing.cells), TIMED_PX)
     rows = np.arange(TIMED_IMAGES) % len(some)
     images = next(some.pixels.batches(rows, len(rows)))
@@ -166,7 +167,7 @@ def main() -> None:
     parser.add_argument("--models", nargs=2, type=int, default=[20, 4], help="models without and with a shortcut")
     parser.add_argument("--strengths", nargs="+", type=float, default=[0, 0.1, 0.2, 0.3, 0.5, 1])
     options = parser.parse_args()
-    runtime.start(threads=1)
+    tensorflow_runtime.start(threads=1)
     done: list[Case] = []
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as place:

@@ -19,16 +19,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-from bench_cohort_difficulty import read_cells
-from publishing import publish
 
-from leukmodels import readers, runtime
-from leukmodels.cells import Cells
-from leukmodels.cohort import draw_cohort
+from bench_cohort_difficulty import read_cells
+from leukmodels import collections
+from leukmodels.collections.tasks import find_task
+from leukmodels.dataset.cells import Cells
+from leukmodels.dataset.split import PARTS, split_patients
 from leukmodels.errors import StudyError
-from leukmodels.evidence.operating import choose
-from leukmodels.split import PARTS, split_patients
-from leukmodels.tasks import find_task
+from leukmodels.evaluation.operating import choose
+from leukmodels.process import tensorflow_runtime
+from leukmodels.synthetic import draw_cohort
+from publishing import publish
 
 MIN_RECALLS = (0.5, 0.6, 0.7, 0.8)
 MIN_SPECIFICITY = 0.5
@@ -55,7 +56,7 @@ Found = dict[tuple[float, bool], Kept | None]
 
 def measure(seed: int, *, options: argparse.Namespace) -> tuple[Found, int]:
     """Draw, train, choose and open the test; None where nothing could be promised; leukemic patients of the test."""
-    runtime.start(threads=1)
+    tensorflow_runtime.start(threads=1)
     task = find_task(options.task)
     with tempfile.TemporaryDirectory() as folder:
         root = draw_cohort(
@@ -65,7 +66,7 @@ def measure(seed: int, *, options: argparse.Namespace) -> tuple[Found, int]:
             classes=(*task.disease, *task.control),
             workers=1,
         )
-        cells = task.select(readers.read(task.reader, root).cells)
+        cells = task.select(collections.read(task.reader, root).cells)
         split = split_patients(cells, seed=seed)
         table = split.assign(cells)
         parts = {part: read_cells(table.filter(pc.equal(table["part"], part)), IMAGE_PX) for part in PARTS}
@@ -96,17 +97,17 @@ def train(
     """Return a model's scores of validation and test."""
     import keras
 
-    from leukmodels.cells import TrainingData
-    from leukmodels.evaluation import predict, scoring
-    from leukmodels.hparams import HyperParams
-    from leukmodels.model import build
-    from leukmodels.training import Budget, fit
+    from leukmodels.dataset.cells import TrainingData
+    from leukmodels.model.build import build
+    from leukmodels.space.hyperparameters import HyperParams
+    from leukmodels.training.scoring import predict, scoring
+    from leukmodels.training.training_loop import Budget, fit
 
     hparams = HyperParams.from_dict(hyperparameters)
     data = TrainingData(
         train=parts["train"], validation=parts["validation"], black_background=False, split_fingerprint=""
     )
-    runtime.seed_everything(seed)
+    tensorflow_runtime.seed_everything(seed)
     try:
         model = build(hparams, image_px=data.train.image_px, black_background=False)
         budget = Budget(epochs=epochs, patience=epochs, checkpoint_every_s=math.inf)

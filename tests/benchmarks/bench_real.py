@@ -1,6 +1,6 @@
 """Hypervolume over wall time, trained and not replayed: this project beside plain Optuna and plain Ray Tune.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_real.py [--minutes 10] [--runs 1] [--epochs 27] [--image-px 16]
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_real.py [--minutes 10] [--runs 1] [--epochs 27]
 
 Each search in fresh processes, one after the other, from its command's start: the same drawn cells, the same training,
 the same space (real_peers.py). The cohort is drawn, and this project's images are in its cache, before the clock runs;
@@ -20,15 +20,15 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from leukmodels.synthetic import draw_cohort
 from publishing import RESULTS, publish
 from real_peers import AIMS, PEERS
-
-from leukmodels.cohort import draw_cohort
-from search.aims import Aims
-from search.folder import StudyFolder
-from search.front import hypervolume
-from search.journal import read
-from search.records import TrialState, fold
+from search.selection.dominance import hypervolume
+from search.study.folder import StudyFolder
+from search.study.journal import read
+from search.study.objectives import Aims
+from search.study.records import TrialState, fold
 
 HERE = Path(__file__).resolve().parent
 OURS = "this project"
@@ -92,7 +92,7 @@ class Race:
         first = [] if command[0] == "-m" else [HERE]
         words = [sys.executable, *(HERE / str(c) if str(c).endswith(".py") else str(c) for c in command)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "TUNE_"))} | {
-            "PYTHONPATH": os.pathsep.join(map(str, [HERE.parents[1], HERE.parent, *first])),
+            "PYTHONPATH": os.pathsep.join(map(str, [HERE.parents[1], HERE.parent / "support", *first])),
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "CUDA_VISIBLE_DEVICES": "",
         }

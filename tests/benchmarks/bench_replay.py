@@ -1,8 +1,8 @@
 """Hypervolume over the epochs spent: this project's search and its peers, replayed on recorded learning curves.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_replay.py [--seeds 30] [--epochs 1620] [--workers 4]
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_replay.py [--seeds 30] [--epochs 1620] [--workers 4]
 
-Needs the packages of requirements-bench.txt, and the curves of record_curves.py; tests/simulation.py says how a
+Needs the packages of requirements-bench.txt, and the curves of record_curves.py; tests/support/simulation.py says how a
 configuration gets its curve. Every search gets the same budget in epochs and the same workers, and is worth what its
 whole trials are: those that ran to their last epoch. Once on all recorded configurations, and once, with half the
 budget, on the half of them that this project's defaults were not chosen on (bench_defaults.py). Takes a quarter of an
@@ -16,14 +16,14 @@ from collections.abc import Callable
 
 import numpy as np
 import optuna
+
 from publishing import RESULTS, publish
 from record_curves import CURVES
 from replay_peers import AshaOnRecall, KerasTuner, OptunaAlone, SyneTune
 from replay_report import OURS, POINTS, draw, table
-
-from search.aims import Aims
-from search.config import SearchConfig
-from search.rungs import Ladder
+from search.study.config import SearchConfig
+from search.study.objectives import Aims
+from search.tuning.successive_halving import Ladder
 from simulation import Curves, Ours, Search, replay
 
 AIMS = Aims(min_specificity=0.5)
@@ -130,9 +130,10 @@ def main() -> None:
         "# Search quality, replayed",
         "",
         f"{options.seeds} seeds ({SLOW}, whose sort is slow, a sixth of them), {options.workers} workers, on "
-        "recorded learning curves (drawn cells). A configuration gets the curve of one like it (tests/simulation.py). "
-        "Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5; a trial is worth its best epoch by "
-        "log loss. Only whole trials count, of every search; the last column counts those that were stopped as well, "
+        "recorded learning curves (drawn cells). A configuration gets the curve of one like it "
+        "(tests/support/simulation.py). Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5; a "
+        "trial is worth its best epoch by log loss. Only whole trials count, of every search; the last column counts "
+        "those that were stopped as well, "
         f"which nobody could export. This project: {usual.sampler}, eta {usual.eta}, grace {usual.grace}, spacing "
         f"{usual.spacing}; here, and where it says so, a patience of {PATIENCE} epochs ends trials as whole. The "
         "default configuration comes first where a search can be told one (not in KerasTuner and Syne Tune); Optuna "

@@ -1,6 +1,6 @@
 """What an early epoch says about the end: by what, and how early, trials can be compared.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_rungs.py
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_rungs.py
 
 On the recorded curves (record_curves.py). Spearman's rank correlation of recall and accuracy at a rung with those that
 the trial ends with, over all configurations, computed in four ways; and what a rung keeps: of 27 configurations drawn
@@ -11,13 +11,13 @@ the tables and writes them to results/benchmarks/rungs.md.
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from publishing import publish
-from record_curves import CURVES
 from scipy.stats import spearmanr
 
-from search.aims import OBJECTIVES, Aims
-from search.front import hypervolume
-from search.ranking import best_first
+from publishing import publish
+from record_curves import CURVES
+from search.selection.dominance import hypervolume
+from search.selection.nondominated import best_first
+from search.study.objectives import OBJECTIVES, Aims
 from simulation import Curves
 
 AIMS = Aims(min_specificity=0.5)

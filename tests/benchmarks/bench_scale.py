@@ -25,19 +25,19 @@ import numpy as np
 import PIL
 import pyarrow as pa
 import ray
-from footprint import Footprint, peak
-from publishing import publish
 
 from cluster.session import open_session
-from leukmodels.cohort import draw_cohort
-from leukmodels.readers.source import open_source
-from leukmodels.shards import image_bytes
-from leukmodels.tasks import find_task
-from search.asked import configure
-from search.data.account import take_account
-from search.data.cache import PixelCache
-from search.data.placing import Placed, share, stream
+from footprint import Footprint, peak
+from leukmodels.collections.source import open_source
+from leukmodels.collections.tasks import find_task
+from leukmodels.dataset.shards import image_bytes
+from leukmodels.synthetic import draw_cohort
+from publishing import publish
+from search.cache.store import PixelCache
+from search.data.dataset import take_account
 from search.data.prepare import Prepared
+from search.data.sharing import Placed, share, stream
+from search.study.presets import configure
 
 CORES = len(os.sched_getaffinity(0))
 COLD, WARM, STREAMED = "cold", "warm", "streamed"

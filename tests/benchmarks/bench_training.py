@@ -1,6 +1,6 @@
 """How fast the default CNN trains on one core: Keras' fit as it is, the project's step, and all that was tried for it.
 
-    PYTHONPATH=.:tests taskset -c 1 python tests/benchmarks/bench_training.py [--rounds 5] [--seeds 5]
+    PYTHONPATH=.:tests/support taskset -c 1 python tests/benchmarks/bench_training.py [--rounds 5] [--seeds 5]
 
 Each side is a process of its own (threads and variables are a process'), started together with what it is compared
 with; they train in turn, a few batches at a time. Then both arithmetics learn drawn cells, seed by seed. Takes about

@@ -1,6 +1,6 @@
 """Transfer beside a cold start: how many epochs until a search has what one from nothing ends with.
 
-    PYTHONPATH=.:tests python tests/benchmarks/bench_transfer.py [--seeds 3] [--trials 24] [--epochs 12] [--image-px 24]
+    PYTHONPATH=.:tests/support python tests/benchmarks/bench_transfer.py [--seeds 3] [--trials 24] [--epochs 12]
 
 Everything is `python -m search.run` on one drawn cohort: a study of each base task, and then, seed by seed, one of
 runx1 from nothing and one with each base model. Trials that start from a trained model end sooner, by patience, so
@@ -16,13 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, median
 
+from leukmodels.synthetic import draw_cohort
 from publishing import publish
+from search.selection.front import Effort, effort, stand
+from search.study.objectives import Aims
+from search.study.records import LOADED, StudyRecord
 from searching import search
-
-from leukmodels.cohort import draw_cohort
-from search.aims import Aims
-from search.records import LOADED, StudyRecord
-from search.standing import Effort, effort, stand
 
 AIMS = Aims(min_specificity=0.5)
 BASES = ("aml", "pml_rara")

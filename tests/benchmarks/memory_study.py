@@ -18,21 +18,21 @@ from typing import Any
 import numpy as np
 
 from cluster.session import open_session
-from leukmodels import spaces
-from leukmodels.metrics import Metrics
-from leukmodels.pixels import Images, Pixels
-from leukmodels.readers.source import open_source
-from leukmodels.tasks import find_task
-from search.asked import configure
-from search.data import placing
-from search.data.account import take_account
-from search.data.cache import PixelCache
+from leukmodels.collections.source import open_source
+from leukmodels.collections.tasks import find_task
+from leukmodels.dataset.pixels import Images, Pixels
+from leukmodels.evaluation.metrics import Metrics
+from leukmodels.space import presets
+from search.cache.store import PixelCache
+from search.data import sharing
+from search.data.dataset import take_account
 from search.data.prepare import Prepared
-from search.folder import StudyFolder
-from search.manifest import begin
-from search.starts import Starts
-from search.study import Resources, drive
-from search.trial import Report, TrialPlan
+from search.study.folder import StudyFolder
+from search.study.manifest import begin
+from search.study.presets import configure
+from search.tuning.initial_weights import Starts
+from search.tuning.study_loop import Resources, drive
+from search.tuning.trial import Report, TrialPlan
 
 NOTHING, SHARED, STREAMED, COPIED = "nothing", "one copy a node", "two windows each", "a copy each"
 CPUS = 4  # that Ray is told of: the trials wait together, so it does not matter that they share fewer
@@ -51,7 +51,7 @@ class Holding:
     def train(
         self,
         params: dict[str, Any],
-        data: placing.Placed | None,
+        data: sharing.Placed | None,
         *,
         plan: TrialPlan,
         seed: int,
@@ -71,7 +71,7 @@ class Holding:
         del kept
         return {"metrics": {field.name: 0.5 for field in fields(Metrics)}, "best_epoch": 1, "epochs": 1}
 
-    def _read(self, data: placing.Placed) -> object:
+    def _read(self, data: sharing.Placed) -> object:
         """Read all images once; return what a trial has in the middle of its next epoch."""
         cells = data.open()
         batches = [batch for part in (cells.train, cells.validation) for batch in self._through(part.pixels)]
@@ -108,21 +108,21 @@ def main(held: str, trials: int, place: Path, shared: Path, image_px: int, windo
         prepared = Prepared.of(account)
         if not trials:
             (shared / "images").write_text(str(prepared.image_count))
-            placing.stream(prepared, cache, window=window)
+            sharing.stream(prepared, cache, window=window)
             return
 
-        def ready() -> placing.Placed | None:
+        def ready() -> sharing.Placed | None:
             written = {"config": config, "task": task, "data": prepared.report, "split": prepared.split}
-            begin(folder, **written, space=spaces.space("small"), starts=Starts().to_dict(), command="bench_memory")
+            begin(folder, **written, space=presets.space("small"), starts=Starts().to_dict(), command="bench_memory")
             if held == NOTHING:
                 return None
-            return placing.share(prepared, cache) if held == SHARED else placing.stream(prepared, cache, window=window)
+            return sharing.share(prepared, cache) if held == SHARED else sharing.stream(prepared, cache, window=window)
 
         record = drive(
             folder,
             ready,
             config=config,
-            space=spaces.space("small"),
+            space=presets.space("small"),
             resources=Resources(concurrency=trials, cpus=1, gpus=0, memory=2**20),
             experiment=Holding(held, place),
         )

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from leukmodels import spaces
-from search.told import distribution
+from leukmodels.space import presets
+from search.tuning.optuna_study import distribution
 from studies import TOLD, begin, config, metrics, outcome
 
 REPORTS, CPUS = 3, 2
@@ -33,14 +33,14 @@ class Idle:
 def ours(trials: int, folder: Path) -> float:
     """Return the time of this project's study, with journal, front, gauges, a log's display and MLflow following."""
     from cluster.session import open_session
-    from search.aims import Aims
     from search.display.console import Console
-    from search.gauges import Gauges
-    from search.journal import read
-    from search.records import fold
-    from search.study import drive
+    from search.study.journal import read
+    from search.study.objectives import Aims
+    from search.study.records import fold
+    from search.tracking.prometheus import Gauges
     from search.tracking.tracker import Tracker, default_uri
-    from search.tuning import Resources
+    from search.tuning.study_loop import drive
+    from search.tuning.tuner import Resources
 
     options = {"trials": trials, "epochs": REPORTS, "scheduler": "asha", "grace": 1, "plateau": 0}
     study = begin(folder / "study", **options)
@@ -58,7 +58,7 @@ def ours(trials: int, folder: Path) -> float:
                 study,
                 ready,
                 config=config(**options),
-                space=spaces.space("small"),
+                space=presets.space("small"),
                 resources=Resources(concurrency=len(session.nodes) * CPUS, cpus=1, gpus=0, memory=2**20),
                 listeners=(console.show, Gauges("overhead", Aims())),
                 experiment=Idle(),
@@ -90,7 +90,7 @@ def bare(trials: int, folder: Path) -> float:
     timed = Timed()
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     ray.init(address="local", num_cpus=CPUS, log_to_driver=False)
-    distributions = {name: distribution(dimension) for name, dimension in spaces.space("small").dimensions.items()}
+    distributions = {name: distribution(dimension) for name, dimension in presets.space("small").dimensions.items()}
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1}),
         tune_config=tune.TuneConfig(

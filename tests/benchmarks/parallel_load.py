@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from leukmodels import spaces
-from leukmodels.cells import Cells, TrainingData
-from leukmodels.hparams import HyperParams
-from leukmodels.pixels import Blocks
-from leukmodels.space import Choice, Dimension, Float, Int, Value
-from search.front import pareto_mask
+from leukmodels.dataset.cells import Cells, TrainingData
+from leukmodels.dataset.pixels import Blocks
+from leukmodels.space import presets
+from leukmodels.space.dimensions import Choice, Dimension, Float, Int, Value
+from leukmodels.space.hyperparameters import HyperParams
+from search.selection.dominance import pareto_mask
 
 IMAGE_PX = 48
 OBJECTIVES = ("recall", "accuracy")
@@ -51,7 +51,7 @@ class Load:
     def hparams(self) -> list[HyperParams]:
         """The configurations, the same every time."""
         rng = np.random.default_rng(SEEDS.get(self.trials, 0))
-        dimensions = {**spaces.space("small").dimensions, **SMALLER}
+        dimensions = {**presets.space("small").dimensions, **SMALLER}
         return [
             HyperParams(**{name: _drawn(dimension, rng) for name, dimension in dimensions.items()})
             for _ in range(self.trials)
@@ -105,19 +105,21 @@ def train(load: Load, number: int, data: TrainingData, report: Report | None = N
     """
     import keras
 
-    from leukmodels import graphs, runtime, training
-    from leukmodels.model import build
+    from leukmodels.model.build import build
+    from leukmodels.process import tensorflow_runtime
+    from leukmodels.training import compiled as graphs
+    from leukmodels.training import training_loop
 
     hparams = load.hparams[number]
     with load.timed(number):
-        runtime.seed_everything(number)
+        tensorflow_runtime.seed_everything(number)
         model = build(hparams, image_px=IMAGE_PX, black_background=False)
         graphs.compile_model(model, hparams, steps=1)
         # The steps of training.fit, which would also write checkpoints.
         compiled = graphs.Graphs.of(model)
         numbers: dict[str, float] = {}
         for epoch in range(1, load.epochs + 1):
-            numbers, _ = training.train_epoch(model, compiled, data, hparams, seed=number, epoch=epoch)
+            numbers, _ = training_loop.train_epoch(model, compiled, data, hparams, seed=number, epoch=epoch)
             if report:
                 report(epoch, numbers)
         keras.utils.clear_session()
@@ -126,11 +128,11 @@ def train(load: Load, number: int, data: TrainingData, report: Report | None = N
 
 def one_thread_and_warm(load: Load, data: TrainingData) -> None:
     """Give TensorFlow one thread, and train and validate on a few images, so that what it does only once is done."""
-    from leukmodels import runtime
+    from leukmodels.process import tensorflow_runtime
 
-    assert runtime.start(threads=1), "TensorFlow was started already"
-    from leukmodels import graphs
-    from leukmodels.model import build
+    assert tensorflow_runtime.start(threads=1), "TensorFlow was started already"
+    from leukmodels.model.build import build
+    from leukmodels.training import compiled as graphs
 
     hparams = HyperParams(filters=8, blocks=2)
     model = build(hparams, image_px=IMAGE_PX, black_background=False)

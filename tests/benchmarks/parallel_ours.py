@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import ray
-from parallel_load import Load
 
-from leukmodels.cells import Cells, TrainingData
-from search.data.placing import InStore, Placed, PlacedPart
+from leukmodels.dataset.cells import Cells, TrainingData
+from parallel_load import Load
 from search.data.prepare import Part
-from search.trial import KerasExperiment, Report, TrialPlan
+from search.data.sharing import InStore, Placed, PlacedPart
+from search.tuning.trial import KerasExperiment, Report, TrialPlan
 
 
 class FixedTrials(KerasExperiment):

@@ -64,17 +64,16 @@ def _bare_worker(load: Load, barrier: Barrier, numbers: Any, results: Any) -> No
 
 def ours(load: Load, *, mlflow: bool = False) -> None:
     """This project: a study with journal, checkpoints, models and scores of every trial, and its report."""
-    from parallel_load import IMAGE_PX
-    from parallel_ours import FixedTrials, placed
-
     import studies
     from cluster.session import open_session
-    from leukmodels import spaces
-    from search.gallery import write_gallery
-    from search.records import TrialState
-    from search.study import drive
+    from leukmodels.space import presets
+    from parallel_load import IMAGE_PX
+    from parallel_ours import FixedTrials, placed
+    from search.report.gallery import write_gallery
+    from search.study.records import TrialState
     from search.tracking.tracker import Tracker, default_uri
-    from search.tuning import Resources
+    from search.tuning.study_loop import drive
+    from search.tuning.tuner import Resources
 
     options = {"trials": load.trials, "epochs": load.epochs, "patience": load.epochs, "image_px": IMAGE_PX}
     folder = studies.begin(load.folder / "study", **options)
@@ -87,7 +86,7 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
             folder,
             lambda: placed(load.data(folder.read_manifest()["split"]["fingerprint"])),
             config=studies.config(**options),
-            space=spaces.space("small"),
+            space=presets.space("small"),
             resources=Resources(
                 concurrency=sum(node.holds(cpus=1, gpus=0) for node in session.nodes), cpus=1, gpus=0, memory=2**29
             ),
@@ -176,7 +175,7 @@ def optuna_alone(load: Load) -> None:
     """Optuna's ``optimize``, one trial after the other in this process."""
     import optuna
 
-    import leukmodels.training  # noqa: F401  TensorFlow, which a script imports before it searches
+    import leukmodels.training.training_loop  # noqa: F401  TensorFlow, which a script imports before it searches
 
     data = load.data()
 
@@ -195,12 +194,13 @@ def optuna_alone(load: Load) -> None:
 
 def syne_tune(load: Load) -> None:
     """Syne Tune: random search on a local backend, a worker a core."""
-    import syne_tune_trial
     from syne_tune import StoppingCriterion, Tuner
     from syne_tune.backend import LocalBackend
     from syne_tune.config_space import choice, loguniform, randint, uniform
     from syne_tune.experiments import load_experiment
     from syne_tune.optimizer.schedulers.single_fidelity_scheduler import SingleFidelityScheduler
+
+    import syne_tune_trial
 
     class Numbered(SingleFidelityScheduler):
         suggested = 0

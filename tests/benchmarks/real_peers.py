@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import optuna
 
-from leukmodels import spaces
-from leukmodels.cells import Cells, TrainingData
-from leukmodels.hparams import HyperParams
-from leukmodels.pixels import Blocks
-from search.aims import OBJECTIVES, Aims
-from search.told import distribution
+from leukmodels.dataset.cells import Cells, TrainingData
+from leukmodels.dataset.pixels import Blocks
+from leukmodels.space import presets
+from leukmodels.space.hyperparameters import HyperParams
+from search.study.objectives import OBJECTIVES, Aims
+from search.tuning.optuna_study import distribution
 
 AIMS = Aims(min_specificity=0.5)
-SPACE = spaces.space("small")
+SPACE = presets.space("small")
 CORES = len(os.sched_getaffinity(0))
 _PARTS = ("train", "validation")
 
@@ -35,13 +35,13 @@ _PARTS = ("train", "validation")
 def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
     """Prepare the cohort as a study would, and write what its trials get as plain arrays."""
     from cluster.session import open_session
-    from leukmodels.readers.source import open_source
-    from leukmodels.tasks import find_task
-    from search.asked import configure
-    from search.data import placing
-    from search.data.account import take_account
-    from search.data.cache import PixelCache
+    from leukmodels.collections.source import open_source
+    from leukmodels.collections.tasks import find_task
+    from search.cache.store import PixelCache
+    from search.data import sharing
+    from search.data.dataset import take_account
     from search.data.prepare import Prepared
+    from search.study.presets import configure
 
     arrays.mkdir(parents=True, exist_ok=True)
     cache = PixelCache(arrays / "cache")
@@ -49,7 +49,7 @@ def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
         config = configure("quick", {"task": "runx1", "image_px": image_px})
         source, task = open_source(str(cohort)), find_task("runx1")
         prepared = Prepared.of(take_account(source, task, config, cache, synthetic=True, cores=CORES))
-        data = placing.share(prepared, cache).open()
+        data = sharing.share(prepared, cache).open()
         for part in _PARTS:
             cells: Cells = getattr(data, part)
             images = next(cells.pixels.batches(np.arange(len(cells)), len(cells)))
@@ -82,9 +82,9 @@ def train(params: Mapping[str, Any], data: TrainingData, *, epochs: int, seed: i
     """Train a configuration to its last epoch; keep and return what was measured of its best one."""
     import keras
 
-    from leukmodels.model import build
-    from leukmodels.runtime import seed_everything
-    from leukmodels.training import Budget, fit
+    from leukmodels.model.build import build
+    from leukmodels.process.tensorflow_runtime import seed_everything
+    from leukmodels.training.training_loop import Budget, fit
 
     hparams = HyperParams.from_dict(params)
     seed_everything(seed)
@@ -133,9 +133,9 @@ def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int)
     from ray.tune.search.optuna import OptunaSearch
 
     def trainable(config: dict[str, Any], data: TrainingData) -> None:
-        from leukmodels import runtime
+        from leukmodels.process import tensorflow_runtime
 
-        runtime.start(threads=1)
+        tensorflow_runtime.start(threads=1)
         drawn = int(tune.get_context().get_trial_id().rpartition("_")[2], 16) % 2**31  # Tune names trials at random
         told = train(config, data, epochs=epochs, seed=drawn, folder=folder)
         tune.report({name: told[name] for name in OBJECTIVES})

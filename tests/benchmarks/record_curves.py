@@ -1,4 +1,4 @@
-"""Records the learning curves of random configurations, on which tests/simulation.py replays studies in seconds.
+"""Records the learning curves of random configurations, on which tests/support/simulation.py replays studies.
 
     PYTHONPATH=. python tests/benchmarks/record_curves.py STORAGE [--trials 306] [--epochs 27] [--image-px 16]
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from publishing import RESULTS
 
-from search.folder import StudyFolder
-from search.journal import read
-from search.records import StudyRecord, TrialState, fold
+from publishing import RESULTS
+from search.study.folder import StudyFolder
+from search.study.journal import read
+from search.study.records import StudyRecord, TrialState, fold
 
 CURVES = RESULTS / "curves.parquet"
 

@@ -23,10 +23,10 @@ from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import MOPriority
 
-from leukmodels.space import Choice, Float, Int
-from search.aims import OBJECTIVES, Aims
-from search.ranking import best_first
-from search.searcher import distribution
+from leukmodels.space.dimensions import Choice, Float, Int
+from search.selection.nondominated import best_first
+from search.study.objectives import OBJECTIVES, Aims
+from search.tuning.searcher import distribution
 from simulation import Curves, Suggestion
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

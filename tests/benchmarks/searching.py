@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from search.folder import StudyFolder
-from search.journal import read
-from search.records import StudyRecord, fold
+from search.study.folder import StudyFolder
+from search.study.journal import read
+from search.study.records import StudyRecord, fold
 
 
 def search(place: Path, name: str, **options: object) -> StudyRecord:

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from parallel_load import OBJECTIVES, Load, train
 from syne_tune import Reporter
+
+from parallel_load import OBJECTIVES, Load, train
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

@@ -60,8 +60,9 @@ def made(way: Way) -> Train:
     import keras
     import tensorflow as tf
 
-    from leukmodels import graphs, model, numerics
-    from leukmodels.hparams import HyperParams
+    from leukmodels.model import build
+    from leukmodels.space.hyperparameters import HyperParams
+    from leukmodels.training import compiled, mixed_precision
 
     within, at_once = way.threads
     tf.config.threading.set_intra_op_parallelism_threads(within)
@@ -70,12 +71,12 @@ def made(way: Way) -> Train:
     if way.deterministic:
         tf.config.experimental.enable_op_determinism()
     if not way.fused:
-        numerics._can_be_fused = lambda _: False  # type: ignore[assignment]
+        mixed_precision._can_be_fused = lambda _: False  # type: ignore[assignment]
     if way.bias:
-        model.layers.Conv2D = _with_bias_add(keras, tf)  # type: ignore[misc]
+        build.layers.Conv2D = _with_bias_add(keras, tf)  # type: ignore[misc]
     keras.utils.set_random_seed(0)
     hparams = HyperParams(batch_size=way.batch_size)
-    built = model.build(hparams, image_px=way.image_px, black_background=False)
+    built = build.build(hparams, image_px=way.image_px, black_background=False)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (way.images, way.image_px, way.image_px, 3), dtype=np.uint8)
     labels = rng.integers(0, 2, (way.images, 1)).astype(np.float32)
@@ -85,16 +86,16 @@ def made(way: Way) -> Train:
         array = images.astype(way.fit)
 
         def fit(batches: int) -> None:
-            with numerics.computing(built, way.precision):  # is traced in the first call
+            with mixed_precision.computing(built, way.precision):  # is traced in the first call
                 built.fit(array[: batches * size], labels[: batches * size], batch_size=size, verbose=0)
 
         return fit
-    graphs.compile_model(built, hparams, steps=1)
+    compiled.compile_model(built, hparams, steps=1)
     if way.adam:
         optimizer = _single_adam(keras, tf)(hparams.learning_rate)
         optimizer.build(built.trainable_variables)
         built.compile(optimizer, "binary_crossentropy", jit_compile=False)
-    step = graphs.Graphs.of(built, way.precision).step
+    step = compiled.Graphs.of(built, way.precision).step
     if way.static:
         shapes = [
             tf.TensorSpec((size, *built.input_shape[1:]), tf.uint8),
@@ -102,7 +103,7 @@ def made(way: Way) -> Train:
             tf.TensorSpec(size),
         ]
         step = tf.function(lambda *batch: built.train_step(batch), shapes, autograph=False)
-        with numerics.computing(built, way.precision):
+        with mixed_precision.computing(built, way.precision):
             step.get_concrete_function()
     weights = np.ones(size, np.float32)
 

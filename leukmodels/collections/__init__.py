@@ -1,0 +1,83 @@
+"""Readers: the layout of a collection, wherever it lies -> a Listing of its images. None decodes one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from leukmodels.collections import cnmc, folders, mll
+from leukmodels.collections.listing import Listing
+from leukmodels.collections.source import Source, open_source
+from leukmodels.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """One layout: how to read it, how to recognise it, and its classes (None: whatever the folders are called)."""
+
+    title: str
+    read: Callable[[Source], Listing]
+    looks_like: Callable[[Source], bool]
+    layout: str
+    classes: tuple[str, ...] | None
+
+
+READERS = {
+    "mll": Reader(title=mll.TITLE, read=mll.read, looks_like=mll.looks_like, layout=mll.LAYOUT, classes=mll.CLASSES),
+    "cnmc": Reader(
+        title=cnmc.TITLE, read=cnmc.read, looks_like=cnmc.looks_like, layout=cnmc.LAYOUT, classes=cnmc.CLASSES
+    ),
+    "folders": Reader(
+        title=folders.TITLE, read=folders.read, looks_like=folders.looks_like, layout=folders.LAYOUT, classes=None
+    ),
+}
+
+
+def read(reader: str, place: str | Path | Source) -> Listing:
+    """Return the images that a collection holds, as its reader sees them.
+
+    `place` is a folder, an address (s3://bucket/key) or an open source; paths start with the source's root. Raises
+    DataError with all problems of the place, ConfigError when there is no such reader.
+    """
+    if reader not in READERS:
+        raise ConfigError("There is no such reader.", [f"{reader!r} is none of {', '.join(READERS)}."])
+    source = open_source(place) if isinstance(place, (str, Path)) else place
+    _refuse_missing(source, READERS[reader].layout)
+    try:
+        return READERS[reader].read(source)
+    except OSError as error:
+        raise DataError(f"{source.root} cannot be read.", [str(error)]) from error
+    except DataError as error:
+        raise DataError(error.heading, [*error.problems, *_other_layouts(reader, source)]) from None
+
+
+def _refuse_missing(source: Source, layout: str) -> None:
+    try:
+        source.scan(source.root)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        state = "is a file" if isinstance(error, NotADirectoryError) else "does not exist"
+        raise DataError(f"{source.root} {state}.", [f"Expected: a folder with {layout}."]) from None
+    except OSError as error:
+        raise DataError(f"{source.root} cannot be read.", [str(error)]) from error
+
+
+def _other_layouts(reader: str, source: Source) -> list[str]:
+    """Return the advice to take another reader, where the folder has its layout and not that of the one taken.
+
+    The layout `folders` fits so much that only the others are asked about it, and that it is advised last.
+    """
+    if reader != "folders" and _looks_like(READERS[reader], source):
+        return []
+    for name, other in READERS.items():
+        if name != reader and _looks_like(other, source):
+            return [f"This looks like {other.title} (reader {name}): {other.layout}. Take a task of that reader."]
+    return []
+
+
+def _looks_like(reader: Reader, source: Source) -> bool:
+    try:
+        return reader.looks_like(source)
+    except OSError:  # a folder that no reader can look into is no layout's
+        return False
+
+
+__all__ = ["READERS", "Listing", "Reader", "read"]

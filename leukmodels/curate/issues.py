@@ -1,0 +1,91 @@
+"""The list of disputed cells: a table that a person can look through and shorten, and a search can leave out."""
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from leukmodels.collections.listing import read_csv, shorten
+from leukmodels.collections.source import LocalFolder
+from leukmodels.curate.ranking import Ranking
+from leukmodels.curate.training_cells import Gathered
+from leukmodels.errors import ConfigError
+from leukmodels.process.files import written_aside
+
+COLUMNS = ("rank", "image", "patient", "class_name", "label", "probability", "dispute", "sha256")
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_EXPECTED = (
+    "Expected: a CSV file with a column sha256 (of each image file) or image (its path below the data folder), such as "
+    "disputed.csv of python -m leukmodels.curate."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """The images that a list names, each once: by the hashes of their files, or by their paths below the data folder.
+
+    ``column`` is "sha256" or "image".
+    """
+
+    path: Path
+    column: str
+    keys: tuple[str, ...]
+
+
+def write_list(
+    path: Path,
+    gathered: Gathered,
+    ranking: Ranking,
+    probabilities: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.int64],
+) -> None:
+    """Write the given rows of the cells as CSV with COLUMNS.
+
+    rank is the cell's place among all training cells, probability that of leukemia by models that never saw the
+    patient, dispute the ranking's.
+    """
+    cells, place = gathered.cells, ranking.place
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows.tolist():
+        writer.writerow(
+            [
+                place[row],
+                cells.image_ids[row],
+                cells.patient_names[cells.patients[row]],
+                gathered.class_names[row],
+                int(cells.labels[row]),
+                f"{probabilities[row]:.4f}",
+                f"{ranking.dispute[row]:.4f}",
+                gathered.sha256[row],
+            ]
+        )
+    with written_aside(path) as aside:
+        aside.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
+def read_list(path: Path) -> Listed:
+    """Return what a list names; ConfigError with everything that is wrong with it.
+
+    Any CSV with a column sha256 or image will do, as a spreadsheet may have written it; sha256 is taken where both are.
+    """
+    try:
+        rows = read_csv(LocalFolder(root=str(path.parent)), str(path))
+    except OSError as error:
+        raise ConfigError(f"The list {path} cannot be read.", [f"{error.strerror or error}.", _EXPECTED]) from error
+    column = next((name for name in ("sha256", "image") if rows and name in rows[0]), None)
+    if column is None:
+        problem = "It lists no image." if not rows else f"Its columns are {', '.join(rows[0]) or 'none'}."
+        raise ConfigError(f"{path} is no list of images.", [problem, _EXPECTED])
+    keys = [row.get(column, "") for row in rows]
+    keys = [key.lower() if column == "sha256" else key.replace("\\", "/") for key in keys]  # as Windows writes paths
+    fits = _SHA256.fullmatch if column == "sha256" else re.compile(".+", re.DOTALL).fullmatch
+    if problems := [f"Row {n} has the {column} {key!r}." for n, key in enumerate(keys, start=1) if not fits(key)]:
+        raise ConfigError(f"{path} is no list of images.", [*shorten(problems), _EXPECTED])
+    return Listed(path=path, column=column, keys=tuple(dict.fromkeys(keys)))

@@ -1,0 +1,96 @@
+"""Out-of-fold probabilities: every cell is judged by models that never saw its patient, not even to choose an epoch."""
+
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from leukmodels.curate.training_cells import Gathered
+from leukmodels.dataset.folds import deal, rounds
+from leukmodels.errors import DataError, TrainingDivergedError
+from leukmodels.space.hyperparameters import HyperParams
+from leukmodels.training.cross_validation import Development, train_and_ask
+from leukmodels.training.precision import Precision
+from leukmodels.training.training_loop import Budget
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inquiry:
+    """How the cells are asked about: the patients are dealt ``repeats`` times into ``folds``, a model for each fold."""
+
+    hparams: HyperParams
+    folds: int
+    repeats: int
+    epochs: int
+    seed: int
+    precision: Precision
+
+    @property
+    def models(self) -> int:
+        """How many models are trained."""
+        return self.folds * self.repeats
+
+    def budget(self) -> Budget:
+        """Return how long a model trains, with the patience of a search; none is long enough for checkpoints."""
+        return Budget(epochs=self.epochs, patience=max(3, self.epochs // 3), checkpoint_every_s=math.inf)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What the models said of n cells.
+
+    probabilities   float64 (repeats, n) of leukemia
+    best_epochs     of each model
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    best_epochs: tuple[int, ...]
+
+
+def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
+    """Return the answers; ``progress`` is told (epochs trained or spared, epochs at the most), at the end that all are.
+
+    DataError where a fold cannot be trained on.
+    """
+    cells = gathered.cells
+    development = Development(
+        cells=cells, black_background=gathered.black_background, split_fingerprint=gathered.split.fingerprint
+    )
+    probabilities = np.full((inquiry.repeats, len(cells)), np.nan)
+    best_epochs: list[int] = []
+    total = inquiry.models * inquiry.epochs
+    seeds = np.random.SeedSequence(inquiry.seed).generate_state(inquiry.models + inquiry.repeats).tolist()
+    for repeat in range(inquiry.repeats):
+        fold_of = deal(cells, gathered.class_names, folds=inquiry.folds, seed=seeds.pop())
+        for each in rounds(fold_of, inquiry.folds):
+            past = len(best_epochs) * inquiry.epochs
+
+            def report(epoch: int, _: dict[str, float], past: int = past) -> None:
+                if past + epoch < total:
+                    progress(past + epoch, total)
+
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    asked = train_and_ask(
+                        development,
+                        each,
+                        inquiry.hparams,
+                        budget=inquiry.budget(),
+                        seed=seeds.pop(),
+                        folder=Path(folder),
+                        report=report,
+                        precision=inquiry.precision,
+                    )
+                except TrainingDivergedError as error:
+                    raise DataError("A fold could not be trained; give another --model:", [str(error)]) from error
+            probabilities[repeat, each.asked] = asked.scores
+            best_epochs.append(asked.best_epoch)
+    progress(total, total)
+    assert np.isfinite(probabilities).all()
+    return Answers(probabilities=probabilities, best_epochs=tuple(best_epochs))

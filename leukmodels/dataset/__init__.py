@@ -1,0 +1,1 @@
+"""Patients dealt into parts and folds; pixels stored and read."""

@@ -1,0 +1,176 @@
+"""The split: every patient in exactly one of train, validation and test, the same for every task on a collection."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leukmodels.collections.listing import counted, shorten
+from leukmodels.errors import ConfigError, DataError
+from leukmodels.process.files import written_aside
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The part of every patient. A patient is a key, so none can be in two parts."""
+
+    part_of: Mapping[str, str]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the sha256 of the sorted lines `patient<TAB>part`: equal for two splits that are the same."""
+        lines = "".join(f"{patient}\t{part}\n" for patient, part in sorted(self.part_of.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def patients(self, part: str) -> tuple[str, ...]:
+        """Return the patients of one part, sorted."""
+        return tuple(sorted(patient for patient, its_part in self.part_of.items() if its_part == part))
+
+    def assign(self, cells: pa.Table) -> pa.Table:
+        """Return the cells with the column `part` set to their patient's.
+
+        Raises DataError when a patient is not in the split, when the collection's own test would leave the test part,
+        or when the same content (column sha256, if there) would stand in two parts.
+        """
+        names = pc.unique(cells["patient"])
+        problems = [f"Patient {name!r} is not in the split." for name in names.to_pylist() if name not in self.part_of]
+        if problems:
+            raise DataError("The images do not belong to this split; split them anew.", shorten(problems))
+        parts = pa.array([self.part_of[name] for name in names.to_pylist()], pa.string())
+        part = parts.take(pc.index_in(cells["patient"], names))
+        if "part" in cells.column_names:
+            locked = cells.filter(pc.and_(pc.equal(cells["part"], "test"), pc.not_equal(part, "test")))
+            problems += [
+                f"Patient {name!r} is of the collection's own test."
+                for name in pc.unique(locked["patient"]).to_pylist()
+            ]
+            cells = cells.drop_columns("part")
+        cells = cells.append_column("part", part)
+        if "sha256" in cells.column_names:
+            problems += [f"The image with sha256 {content} stands in two parts." for content in _leaks(cells)]
+        if problems:
+            raise DataError(
+                "The split puts images where they would leak; join duplicates, then split.", shorten(problems)
+            )
+        return cells
+
+    def save(self, path: Path) -> None:
+        """Write the split as JSON: the patients of each part and the fingerprint."""
+        parts = {part: self.patients(part) for part in PARTS}
+        text = json.dumps({"fingerprint": self.fingerprint, **parts}, indent=1, ensure_ascii=False)
+        with written_aside(path) as aside:
+            aside.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Split":
+        """Return a saved split; raise DataError when it is not one or was changed since."""
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            pairs = [(str(patient), part) for part in PARTS for patient in stored[part]]
+            fingerprint = stored["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} cannot be read as a split.", [f"{type(error).__name__}: {error}"]) from error
+        split = cls(part_of=dict(pairs))
+        problems = [f"Patient {name!r} stands {n} times." for name, n in Counter(p for p, _ in pairs).items() if n > 1]
+        if split.fingerprint != fingerprint:
+            problems.append(f"Its fingerprint is {split.fingerprint}, but {fingerprint} was written with it.")
+        if problems:
+            raise DataError(f"{path} was changed by hand; restore it or start a new study.", problems)
+        return split
+
+
+def split_patients(
+    cells: pa.Table,
+    *,
+    seed: int = 0,
+    validation: float = 0.2,
+    test: float = 0.2,
+    required: Collection[str] | None = None,
+) -> Split:
+    """Return a split of the patients, each class by itself in the given proportions of its patients.
+
+    `cells` needs the columns class_name, patient and part. Split the whole collection, not one task's classes: then the
+    controls lie in the same parts for every task. A patient with a cell of the collection's own test (part "test") is a
+    test patient with all its cells; `validation` is then the proportion of the others. Patients are ordered by a hash
+    of seed and name, so a new patient moves at most a few of the others. A patient of several classes counts as one of
+    the class it has most cells of.
+
+    `required` names the classes that must have a patient in every part (None: all); raises DataError when one cannot.
+    Any other class that cannot goes to training, but for its locked test patients. What is required decides whether the
+    split succeeds, never where a patient lies.
+    """
+    if not (validation > 0 and test > 0 and validation + test < 1):
+        raise ConfigError(
+            "These parts of the patients cannot be split off.",
+            [f"validation {validation} and test {test} must be above 0 and leave some of 1 for training."],
+        )
+    every = set(pc.unique(cells["class_name"]).to_pylist())
+    wanted = every if required is None else set(required)
+    counts = cells.group_by(["patient", "class_name"]).aggregate([([], "count_all")]).to_pylist()
+    locked = set(pc.unique(cells.filter(pc.equal(cells["part"], "test"))["patient"]).to_pylist())
+    patients: dict[str, list[str]] = defaultdict(list)
+    for patient, class_name in _main_classes(counts).items():
+        patients[class_name].append(patient)
+    part_of: dict[str, str] = {}
+    problems = [_too_few(class_name, 0, PARTS) for class_name in sorted(wanted - every)]
+    for class_name, members in sorted(patients.items()):
+        free = sorted(set(members) - locked, key=lambda patient: _order(seed, patient))
+        needed = PARTS[: 2 if len(free) < len(members) else 3]
+        if len(free) < len(needed):
+            if class_name in wanted:
+                problems.append(_too_few(class_name, len(free), needed))
+            part_of |= dict.fromkeys(members, "test") | dict.fromkeys(free, "train")
+            continue
+        n_test = min(max(1, round(len(free) * test)), len(free) - 2) if "test" in needed else 0
+        n_validation = min(max(1, round(len(free) * validation)), len(free) - n_test - 1)
+        part_of |= dict.fromkeys(members, "test")
+        part_of |= dict.fromkeys(free[n_test:], "validation")
+        part_of |= dict.fromkeys(free[n_test + n_validation :], "train")
+    if not problems:
+        problems = _gaps([row for row in counts if row["class_name"] in wanted], part_of)
+    if problems:
+        raise DataError("The patients cannot be split into train, validation and test.", problems)
+    return Split(part_of=part_of)
+
+
+def _order(seed: int, patient: str) -> str:
+    return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
+
+
+def _main_classes(counts: Sequence[Mapping[str, str | int]]) -> dict[str, str]:
+    """Return the class that each patient has most cells of, the first by name among equals."""
+    ranked = sorted(counts, key=lambda row: (-int(row["count_all"]), str(row["class_name"])), reverse=True)  # best last
+    return {str(row["patient"]): str(row["class_name"]) for row in ranked}
+
+
+def _too_few(class_name: str, n: int, needed: Sequence[str]) -> str:
+    return (
+        f"Class {class_name!r} has {counted(n, 'patient')} to split, but needs at least {len(needed)}: one each for "
+        f"{', '.join(needed)}. (Patients joined by identical images count as one.)"
+    )
+
+
+def _gaps(counts: Sequence[Mapping[str, str | int]], part_of: Mapping[str, str]) -> list[str]:
+    """Return the classes that some part lacks, which only patients of several classes can cause."""
+    parts: dict[str, set[str]] = defaultdict(set)
+    for row in counts:
+        parts[str(row["class_name"])].add(part_of[str(row["patient"])])
+    return [
+        f"Class {name!r} has no patient in {', '.join(set(PARTS) - found)}; more patients of it are needed."
+        for name, found in sorted(parts.items())
+        if len(found) < len(PARTS)
+    ]
+
+
+def _leaks(cells: pa.Table) -> list[str]:
+    """Return the contents that stand in more than one part."""
+    per_content = cells.group_by("sha256").aggregate([("part", "count_distinct")])
+    return list(per_content.filter(pc.greater(per_content["part_count_distinct"], 1))["sha256"].to_pylist())

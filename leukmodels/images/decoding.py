@@ -1,0 +1,212 @@
+"""One image file -> uint8 pixels, or the reason why not.
+
+The policy: TIFF, BMP, PNG and JPEG of 8 bits a channel in grey, palette or RGB; alpha is dropped. Refused, with the
+reason: 16 bits a channel (the right scaling is not in the file), CMYK and other colour spaces, several frames (which
+one is the cell?), more pixels than the ceiling (read off the header, before anything is decoded), truncated or damaged
+files, and images of a single colour. PNG and deflated TIFF tell all damage by their checksums; in a JPEG, a BMP or
+another TIFF, bytes that changed are other pixels and nothing more. An image that is not square is cut to the square in
+its middle, never padded or stretched: the shape of a cell is diagnostic.
+
+A file's time and memory are bounded by its size and the ceiling. Pillow sees to most of that; what it lets pass, small
+files that cost minutes or gigabytes, is refused here before it is opened: see `_check_structure` and `_Pieces`.
+"""
+
+import re
+import struct
+import warnings
+from contextlib import suppress
+from io import BytesIO
+from threading import Lock
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, TiffTags, UnidentifiedImageError
+
+from leukmodels.errors import BadImageError
+from leukmodels.images import bmp, tiff
+
+FORMATS = ("TIFF", "BMP", "PNG", "JPEG")
+MAX_PIXELS = 64_000_000
+# Counts the changes of the policy above and of the scaling below: pixels that another version prepared are not used.
+POLICY_VERSION = 1
+
+# No image needs as many of these; each is made a Python object, or a pass over all pixels.
+_PIECES = 4_000_000  # reads from one file: Pillow takes a padded JPEG and a run-length coded BMP byte by byte
+_TIFF_NUMBERS = 1 << 17  # in the tags of a TIFF: 5 us and 230 bytes for each strip
+_PASSES = 64  # over as many pixels as the ceiling allows: a JPEG draws all of them again for 80 bytes
+_REPEATS = 16  # of metadata that a file has once
+
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
+_STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
+_BYTE, _TEXT, _SHORT, _LONG, _UNDEFINED, _LONG8 = 1, 2, 3, 4, 7, 16  # types of a TIFF's tags
+_MODES = frozenset({"L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"})
+_SIXTEEN_BITS = re.compile(r"I(;16.*)?|.*;16[BLN]")  # Pillow's names: "I;16B" is grey, "RGB;16L" colour
+# Hamming averages over every source pixel with weights that are never negative: no halo around a nucleus (as Lanczos
+# draws), exactly black stays exactly black, and none of Box's uneven steps when the sizes do not divide.
+_FILTER = Image.Resampling.HAMMING
+
+
+def decode(data: bytes, *, image_px: int, crop_px: int | None, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an image file as uint8 of shape (image_px, image_px, 3), RGB.
+
+    The middle square of the image is taken, of at most `crop_px` a side, and scaled. Raises BadImageError, and nothing
+    else whatever the bytes are; its message is the reason.
+    """
+    if not data:
+        raise BadImageError("the file is empty")
+    try:
+        if plain := tiff.open_plain(data) or bmp.open_plain(data):
+            _check_size(plain.width, plain.height, max_pixels)
+            pixels = _pixels(plain, image_px, crop_px)
+        else:
+            _check_structure(data, max_pixels)
+            with _QUIET, Image.open(_Pieces(data), formats=FORMATS) as image:
+                _check_header(image, max_pixels)
+                _check_passes(image, data, max_pixels)
+                if image.format == "TIFF":
+                    # Pillow would read the nested directories too, whose numbers nothing limits.
+                    for tag in TiffTags.TAGS_V2_GROUPS:
+                        image.getexif().pop(tag, None)
+                # A line that is longer than a block would be copied anew for every block.
+                image.decodermaxblock = max(image.decodermaxblock, 4 * image.width)
+                pixels = _pixels(image, image_px, crop_px)
+    except BadImageError:
+        raise
+    except UnidentifiedImageError:
+        raise BadImageError(f"it is none of {', '.join(FORMATS)}, or its header is damaged") from None
+    except Exception as error:  # decoders raise anything from SyntaxError to MemoryError on hostile bytes
+        raise BadImageError(f"it cannot be decoded: {str(error) or type(error).__name__}") from error
+    # Nearly every image is known by its corner and centre to have two colours, without a look at each pixel.
+    if (pixels[0, 0] == pixels[image_px // 2, image_px // 2]).all() and (pixels == pixels[0, 0]).all():
+        raise BadImageError("it is all black" if not pixels.any() else "all its pixels have one colour")
+    return pixels
+
+
+class _Pieces(BytesIO):
+    """A file that is not read in ever so many pieces."""
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes; BadImageError when that was asked for too often."""
+        self._reads += 1
+        if self._reads > _PIECES:
+            raise BadImageError(f"it is cut into more than {_PIECES:,} pieces")
+        return super().read(size)
+
+
+def _check_structure(data: bytes, max_pixels: int) -> None:
+    """Refuse what would cost much to open."""
+    for magic, metadata in ((b"\x89PNG", b"iCCP"), (b"\xff\xd8", b"Exif\0\0")):
+        if data.startswith(magic) and (repeats := data.count(metadata)) > _REPEATS:
+            raise BadImageError(f"it holds {repeats:,} times the metadata {metadata[:4].decode()}")
+    if data[:2] in (b"II", b"MM") and data[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+"):
+        with suppress(struct.error, OverflowError):  # a damaged header, which Pillow says
+            _check_tags(data, max_pixels)
+
+
+def _check_tags(data: bytes, max_pixels: int) -> None:
+    """Refuse a TIFF of too many numbers, and one of large tiles, which are decoded whole however small the image is.
+
+    Read here and not from Pillow: of tags that are damaged, doubled or of rare types, libtiff sees others than Pillow.
+    """
+    order, big = "<" if data.startswith(b"II") else ">", data[2:3] == b"+"
+    (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+    start += 8 if big else 2
+    entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
+    whole = min(count, max(0, len(data) - start) // entry.size)
+    numbers = 0
+    sides = {_TILE_WIDTH: 0, _TILE_LENGTH: 0}
+    for tag, kind, values, value in entry.iter_unpack(memoryview(data)[start : start + whole * entry.size]):
+        if kind not in (_BYTE, _TEXT, _UNDEFINED) or tag in (_STRIP_OFFSETS, _TILE_OFFSETS):
+            numbers += values
+        if tag in sides:
+            number = {_SHORT: "H", _LONG: "I", **({_LONG8: "Q"} if big else {})}.get(kind)
+            if number is None or values != 1:
+                raise BadImageError("the size of its tiles is no number")
+            sides[tag] = max(sides[tag], *struct.unpack_from(order + number, value))
+    if numbers > _TIFF_NUMBERS:
+        raise BadImageError(f"its tags hold {numbers:,} numbers, more than {_TIFF_NUMBERS:,}, or its header is damaged")
+    _check_size(sides[_TILE_WIDTH], sides[_TILE_LENGTH], max_pixels)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise BadImageError(f"it has {width:,} x {height:,} pixels, more than the ceiling of {max_pixels:,}")
+
+
+def _check_passes(image: Image.Image, data: bytes, max_pixels: int) -> None:
+    passes = data.count(b"\xff\xda") if data.startswith(b"\xff\xd8") else 1
+    if passes * image.width * image.height > _PASSES * max_pixels:
+        raise BadImageError(f"it is drawn in {passes:,} passes, too many for {image.width:,} x {image.height:,} pixels")
+
+
+def _check_header(image: Image.Image, max_pixels: int) -> None:
+    _check_size(image.width, image.height, max_pixels)
+    if getattr(image, "is_animated", False):
+        raise BadImageError("it holds several frames; one image a file is needed")
+    if any(_SIXTEEN_BITS.fullmatch(name) for name in (image.mode, _raw_mode(image))):
+        raise BadImageError("it has 16 bits or more a channel; convert it to 8 bits")
+    if image.mode not in _MODES:
+        raise BadImageError(f"its colours are {image.mode}; convert it to RGB")
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Return how the samples lie in the file: Pillow opens RGB of 16 bits as RGB and drops the lower 8 unasked."""
+    args = image.tile[0].args if image.tile else ""
+    first = args[0] if isinstance(args, tuple) and args else args
+    return first if isinstance(first, str) else ""
+
+
+def _pixels(image: Image.Image, image_px: int, crop_px: int | None) -> npt.NDArray[np.uint8]:
+    return np.asarray(_resize(_to_rgb(image), image_px, crop_px))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    image.load()
+    image.info.pop("transparency", None)  # else the conversion of a palette would look at it
+    return image.convert("RGB")
+
+
+def _resize(image: Image.Image, image_px: int, crop_px: int | None) -> Image.Image:
+    width, height = image.size
+    side = min(width, height, crop_px or width)
+    if (width, height) != (side, side):
+        # Cropped, as resize(box=...) would lay its reducing grid on the whole image: padding would change the pixels.
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    return image if side == image_px else image.resize((image_px, image_px), _FILTER, reducing_gap=2.0)
+
+
+class _Quiet:
+    """Silence warnings while any thread decodes: Pillow warns of every odd tag, and what matters it raises.
+
+    `warnings.catch_warnings` alone is not safe in threads: one that leaves late would restore another's filters.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._silence = warnings.catch_warnings(action="ignore")
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._silence = warnings.catch_warnings(action="ignore")
+                self._silence.__enter__()
+            self._inside += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._silence.__exit__(kind, error, trace)
+
+
+_QUIET = _Quiet()

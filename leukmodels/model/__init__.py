@@ -1,0 +1,1 @@
+"""Hyperparameters to a Keras model."""

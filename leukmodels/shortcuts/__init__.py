@@ -1,0 +1,1 @@
+"""What else than the cells could tell the classes apart: colours, background, counts, a split by image."""

@@ -1,0 +1,1 @@
+"""Hyperparameters, and the search spaces that are made of them."""

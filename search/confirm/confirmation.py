@@ -1,0 +1,241 @@
+"""A confirmation from the first retraining to the last test patient; each step that is done is in the journal.
+
+Killed at any point, it goes on there when the same command is given again: no retraining is repeated, and an opening of
+the test that was begun is finished as it was begun, not counted twice.
+"""
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import ray
+
+from cluster.session import Session
+from leukmodels.dataset.cells import join
+from leukmodels.dataset.folds import ALWAYS_TRAINS, Round, deal, deal_images, rounds
+from leukmodels.errors import StudyError
+from leukmodels.training.scoring import read_scores
+from search.cache.store import PixelCache
+from search.confirm import shortcuts
+from search.confirm.options import Asked
+from search.confirm.retraining import Answer, KerasModels, Models, Task, Test, run_tasks
+from search.confirm.shortcuts import Answers
+from search.confirm.summary import tell
+from search.confirm.test_set import open_test
+from search.data.dataset import Account
+from search.data.prepare import Prepared
+from search.data.sharing import Placed
+from search.display.console import Console
+from search.run.planning import Plan
+from search.run.resources import Provision, refuse_other_data
+from search.selection import test_candidates
+from search.selection.confirmed_ranking import Ranked, rank
+from search.selection.front import stand
+from search.study.confirmation_log import Confirmation, Opening, Retraining, as_event, confirmation_of, test_scores
+from search.study.folder import StudyFolder
+from search.study.journal import Journal, read
+from search.study.manifest import aims_of, knows_patients
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialRecord, fold
+from search.tuning.signals import interruptible
+from search.tuning.trial import TrialPlan, trial_seed
+
+
+def confirm(plan: Plan, asked: Asked, session: Session, *, models: Models | None = None) -> tuple[Ranked, ...]:
+    """Confirm the study of a plan and say what came out; return the ranking."""
+    folder, cache = plan.folder, PixelCache(plan.cache)
+    synthetic = plan.config.data is None
+    console = Console(planned_trials=0, epochs=plan.config.epochs, aims=aims_of(plan.config), synthetic=synthetic)
+    with folder.lock(), cache.in_use(), console:
+        provision = Provision(plan, session, cache, console)
+        for note in provision.notes:
+            console.say(note)
+        ranking = Conduct(folder, asked, provision, cache, console, models=models).carry_out()
+    tell(ranking, confirmation_of(read(folder.journal)).latest, synthetic=synthetic)
+    return ranking
+
+
+class Conduct:
+    """One confirmation of a study whose lock the caller holds; ``models`` stands in for the Keras models."""
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        asked: Asked,
+        provision: Provision,
+        cache: PixelCache,
+        console: Console,
+        *,
+        models: Models | None = None,
+    ) -> None:
+        self._folder, self._asked, self._provision, self._cache = folder, asked, provision, cache
+        self._console, self._models = console, models or KerasModels()
+        config, resources = provision.config, provision.resources
+        self._aims = aims_of(config)
+        self._plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
+
+    def carry_out(self) -> tuple[Ranked, ...]:
+        """Train again, rank, and open the test patients where that is due; return the ranking."""
+        folder, record = self._folder, fold(read(self._folder.journal))
+        members = candidates(record, self._aims, at_most=self._asked.members)
+        if self._asked.min_recall is not None and not self._asked.locked:  # before hours are spent on it
+            test_candidates.refuse_hopeless(folder, members, self._asked, self._aims.min_specificity)
+        with Journal(folder.journal) as journal:
+            account = self._provision.take_account()
+            refuse_other_data(folder, account)
+            data = ray.put(self._provision.place(Prepared.of(account)))
+            if knows_patients(folder.read_manifest()):
+                self._console.say(
+                    "The base model was trained on the training patients, so validation patients alone are asked about."
+                )
+            tasks = list(self._tasks(members, self._rounds(ray.get(data))))
+            self._retrain("Training the front again", tasks, data, journal)
+            ranking = rank(self._confirmation(), [member.number for member in members], self._aims)
+            if not ranking:
+                raise StudyError(f"None of the configurations of {folder.name} could be trained again.")
+            best = record.trials[ranking[0].trial]
+            if folder.read_manifest()["data"]["patient_level"]:
+                tasks = list(self._tasks([best], self._rounds(ray.get(data), by_image=True)))
+                self._retrain("Training the best on a split by image, to see what that adds", tasks, data, journal)
+            self._probe(best.number, data)
+            if opening := self._due(record, ranking, journal):
+                self._test(opening, account, journal)
+        return ranking
+
+    def _confirmation(self) -> Confirmation:
+        return confirmation_of(read(self._folder.journal))
+
+    def _retrain(self, what: str, tasks: Sequence[Task], data: "ray.ObjectRef", journal: Journal) -> None:
+        confirmation = self._confirmation()
+        known = confirmation.retrained.keys() | confirmation.by_image.keys()
+        left = [(task, data, self._plan) for task in tasks if task.which not in known]
+        if done := len(tasks) - len(left):
+            self._console.say(f"{what}: {done} of {len(tasks)} models were trained before; going on.")
+        with interruptible() as check:
+            for answer in run_tasks(self._models.retrain, left, resources=self._provision.resources, check=check):
+                self._keep(answer, journal)
+                done += 1
+                self._console.progress(what, done, len(tasks), "models")
+
+    def _tasks(self, members: Sequence[TrialRecord], dealt: Iterable[tuple[int, int, Round]]) -> Iterator[Task]:
+        """Yield a task a member for each (seed, fold, round)."""
+        for seed, fold_number, each in dealt:
+            for member in members:
+                which = Retraining(
+                    trial=member.number,
+                    folds=self._asked.folds,
+                    seed=seed,
+                    fold=fold_number,
+                    by_image=each.by_image,
+                )
+                folder = self._folder.confirmed / "retrained" / which.name
+                yield Task(which=which, params=dict(member.params), round=each, folder=folder)
+
+    def _rounds(self, placed: Placed, *, by_image: bool = False) -> Iterator[tuple[int, int, Round]]:
+        """Yield (seed, fold, who trains, chooses the epoch and is asked about) of the patients who are no test's.
+
+        A base model knows the training patients: then those of validation alone are dealt, and the others always train.
+        """
+        opened, folds = placed.open(), self._asked.folds
+        cells = join(opened.train, opened.validation)
+        class_names = np.concatenate([part.part.class_names for part in (placed.train, placed.validation)])
+        rows = np.arange(len(opened.train) if knows_patients(self._folder.read_manifest()) else 0, len(cells))
+        dealing = deal_images if by_image else deal
+        for seed in range(self._asked.seeds):
+            fold_of = np.full(len(cells), ALWAYS_TRAINS)
+            fold_of[rows] = dealing(
+                cells.take(rows), class_names[rows], folds=folds, seed=trial_seed(self._plan.seed, f"folds {seed}")
+            )
+            for fold_number, each in enumerate(rounds(fold_of, folds, by_image=by_image)):
+                yield seed, fold_number, each
+
+    def _probe(self, trial: int, data: "ray.ObjectRef") -> None:
+        """Have shortcuts probed beside the answers of the best configuration."""
+        self._console.say("Probing for shortcuts: colours, background, number of images, split by image ...")
+        confirmation, place = self._confirmation(), self._folder.confirmed / "retrained"
+        by_patient, by_image = (
+            [
+                place / which.name / "scores.parquet"
+                for which, metrics in trained.items()
+                if metrics and which.trial == trial
+            ]
+            for trained in (confirmation.retrained, confirmation.by_image)
+        )
+        answers = Answers(by_patient=by_patient, by_image=by_image)
+        task = (data, answers, self._folder.confirmed / "probes.json", self._plan.seed)
+        with interruptible() as check:
+            for _ in run_tasks(shortcuts.probe, [task], resources=self._provision.resources, check=check):
+                pass
+
+    def _keep(self, answer: Answer, journal: Journal) -> None:
+        journal.append(
+            "retrained",
+            **vars(answer.which),
+            metrics=answer.metrics,
+            best_epoch=answer.best_epoch,
+            reason=answer.reason,
+        )
+        if answer.reason:
+            self._console.say(f"trial {answer.which.trial}, fold {answer.which.fold}: {answer.reason}")
+
+    def _due(self, record: StudyRecord, ranking: Sequence[Ranked], journal: Journal) -> Opening | None:
+        """Return the opening that is to be carried out: one that was begun, or a new one, now in the journal."""
+        openings = self._confirmation().openings
+        if self._asked.locked:
+            self._console.say("The test patients stay locked (--keep-locked).")
+            return None
+        if openings and not openings[-1].complete:
+            self._console.say(f"Opening {openings[-1].number} of the test patients was begun before; finishing it.")
+            return openings[-1]
+        if openings and not self._asked.again:
+            when = datetime.datetime.fromtimestamp(openings[-1].time, datetime.UTC)
+            trials = ", ".join(str(each.trial) for each in openings[-1].chosen)
+            self._console.say(
+                f"The test patients were opened on {when:%Y-%m-%d %H:%M} UTC for the trials {trials}, and stay locked "
+                "now: each further look makes the figures less honest. --again opens them all the same, and the report "
+                "counts it."
+            )
+            return None
+        chosen = test_candidates.choose(
+            self._folder, record, ranking, self._asked, min_specificity=self._aims.min_specificity
+        )
+        journal.append("test_opened", chosen=[as_event(each) for each in chosen])
+        self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")
+        return self._confirmation().openings[-1]
+
+    def _test(self, opening: Opening, account: Account, journal: Journal) -> None:
+        part = open_test(self._folder, account, self._cache)
+        place = test_scores(self._folder, opening)
+        left = [each.trial for each in opening.chosen if each.trial not in opening.results]
+        thresholds = {each.trial: each.threshold for each in opening.chosen}
+        tasks = [
+            (
+                self._folder.trial(trial) / "model.keras",
+                part,
+                place,
+                Test(trial=trial, threshold=thresholds[trial], black_background=account.black_background),
+                self._plan,
+            )
+            for trial in left
+        ]
+        with interruptible() as check:
+            for number, trial in enumerate(
+                run_tasks(self._models.test, tasks, resources=self._provision.resources, check=check), start=1
+            ):
+                metrics = test_candidates.measured(read_scores(place / f"{trial}.parquet"), thresholds[trial])
+                journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics))
+                self._console.progress("Asking about the test patients", number, len(tasks), "models")
+
+
+def candidates(record: StudyRecord, aims: Aims, *, at_most: int) -> tuple[TrialRecord, ...]:
+    """Return members of the front, evenly from its highest recall to its highest accuracy, and the default CNN.
+
+    StudyError where there is no front.
+    """
+    front = stand(record, aims).front
+    if not front:
+        raise StudyError("No trial is on the front, so there is nothing to confirm. Resume the study with more trials.")
+    places = np.unique(np.linspace(0, len(front) - 1, min(at_most, len(front))).round().astype(int))
+    members = [front[place] for place in places]
+    reference = test_candidates.reference_of(record)
+    return tuple(members) if reference is None or reference in members else (*members, reference)

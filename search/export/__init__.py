@@ -1,0 +1,1 @@
+"""The preferred configuration as a folder that needs no study: ``python -m search.export``."""

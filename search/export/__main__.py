@@ -1,0 +1,111 @@
+"""Export the configuration of a study that suits best, checked by loading it again.
+
+python -m search.export STUDY [--prefer recall|accuracy|balanced|cost | --min-recall X | --trial N] [--out DIR]
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from leukmodels.process.command import run_verb
+from search.display.tables import front_table, terminal
+from search.display.text import differences, metric_words
+from search.export.bundle import Bundle, Choice, choose_trial, write_bundle
+from search.export.destination import check_out, default_out
+from search.selection.preference import By, Preference
+from search.study.arguments import add_bounds, add_study, find_study, number
+
+_EXAMPLES = """examples:
+  python -m search.export runx1-1                      what was confirmed, or the front's highest recall, into results/
+  python -m search.export runx1-1 --prefer balanced    the best worse one of recall and accuracy
+  python -m search.export runx1-1 --min-recall 0.95    the highest accuracy at a recall that other patients will have
+  python -m search.export runx1-1 --trial 11           trial 11, whatever its rank
+  python -m search.export runx1-1 --dry-run            only say which trial it would be
+
+The folder holds config.yaml, model.keras, scores.parquet, the front and a README. An exported model that stands
+there already is replaced; any other folder is left alone. Use it with: python -m leukmodels.predictor DIR IMAGE...
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Choose a trial of the front and write its bundle."""
+    given = _parser().parse_args(arguments)
+    folder = find_study(given.study, given.storage)
+    preference = Preference(
+        by=given.prefer, trial=given.trial, min_recall=given.min_recall, sure=given.bounds == "patients"
+    )
+    chosen = choose_trial(folder, preference)
+    data, task = (folder.read_manifest()[key] for key in ("data", "task"))
+    usual = default_out(folder, task=task["name"], synthetic=data["synthetic"])
+    out = given.out.expanduser() if given.out else usual
+    replaces = check_out(out)
+    _tell(chosen)
+    if given.dry_run:
+        print(f"It would {f'replace the exported model of {replaces} in' if replaces else 'be written to'} {out}.")
+        return 0
+    if sys.stdout.isatty():
+        print("Loading it again to check its answers ...", flush=True)
+    _tell_written(write_bundle(folder, out, preference))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.export",
+        description="Export one configuration of a study's front: settings, model, scores, and where they came from.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_study(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--prefer",
+        choices=get_args(By),
+        help="which member of the front; cost: the lowest third objective (default: the model that search.confirm "
+        "opened the test patients for first; recall, where it did not)",
+    )
+    which.add_argument(
+        "--min-recall",
+        type=number(0, 1, "number from 0 to 1"),
+        metavar="X",
+        help="instead: the member of the front, and the threshold, with the highest accuracy at this recall, 0 to 1",
+    )
+    which.add_argument("--trial", type=int, metavar="N", help="instead: this trial, on the front or not")
+    add_bounds(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to (default: results/TASK, results/synthetic/TASK for drawn data; in a Ray job the study's folder)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be exported, write nothing")
+    return parser
+
+
+def _tell(chosen: Choice) -> None:
+    out = terminal(sys.stdout)
+    out.print(front_table(chosen.standing.front))
+    operation, differing = chosen.operation, differences(chosen.trial.params)
+    who = f"trial {chosen.trial.number} at threshold {operation.threshold:.3f}"
+    measured = metric_words(operation.metrics, digits=3)
+    out.print(f"\nchosen by {operation.why}: {who}, {measured} ({differing})", soft_wrap=True)
+    if operation.promised is not None:
+        out.print(f"As many other patients have a recall above {operation.promised:.3f}, with 95 % confidence.")
+    if not chosen.record.finished:
+        out.print("The study is not finished, so the front may move still.")
+
+
+def _tell_written(bundle: Bundle) -> None:
+    checked = bundle.verification
+    print(
+        f"Exported to {bundle.path}.\n"
+        f"Checked: {checked.note} ({checked.checked} validation cells, largest difference "
+        f"{checked.largest_difference:.1g}).\n"
+        f"Next: python -m leukmodels.predictor {bundle.path} IMAGE..."
+    )
+
+
+if __name__ == "__main__":
+    run_verb(main)

@@ -1,0 +1,61 @@
+"""The model card beside an exported model: what it is, what it was measured to do, and what is open.
+
+Its checklist has the items of TRIPOD+AI (Collins et al. 2024, doi:10.1136/bmj-2023-078378, Table 2) and of the 2024
+update of CLAIM (Tejani et al. 2024, doi:10.1148/ryai.240300) that a study can answer by itself; the others are listed
+for its author.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.display.text import plural
+from search.report.build import exported
+from search.report.facts import Judged
+from search.report.render import render
+from search.study.confirmation_log import Probe
+from search.study.folder import StudyFolder
+
+
+def model_card(folder: StudyFolder, config: Mapping[str, Any]) -> str:
+    """Return README.md of a bundle, Markdown, from its config.yaml and the study that it was exported from."""
+    facts = exported(folder, config["trial"], threshold=config["threshold"], promised=config["promised_recall"])
+    return render(
+        "card.md",
+        config=config,
+        exported=facts,
+        began=_began(config),
+        robustness=_robustness(facts.probes),
+        failures=_failures(facts.model.judged),
+        figures={},
+    )
+
+
+def _began(config: Mapping[str, Any]) -> str:
+    """Return which weights the model started from, "" where from none."""
+    starts, backbone = config["starts"], config["hyperparameters"].get("backbone", "cnn")
+    if backbone == "base":
+        base = starts["base"]
+        return f"Its convolutions began as those of {base['origin']}, trained for {base['task']} on the same split."
+    if backbone in starts["files"]:
+        known = starts["files"][backbone]["sha256"]
+        return f"It began as {backbone} with {f'the weights of SHA-256 {known}' if known else 'random weights'}."
+    return ""
+
+
+def _robustness(probes: Sequence[Probe]) -> str:
+    """Return which shortcuts were probed, and what those that alarm mean."""
+    if not probes:
+        return "not examined; `python -m search.confirm` probes shortcuts"
+    names = ", ".join(probe.name for probe in probes)
+    alarms = [f"ALARM, {probe.name}: {probe.says}" for probe in probes if probe.alarm]
+    return f"shortcuts probed on training and validation cells: {names}. {' '.join(alarms) or 'No alarm'}"
+
+
+def _failures(judged: Judged) -> str:
+    """Return how many cells were called wrongly each way, and which patients where they are judged."""
+    (_, alarmed), (missed, _) = judged.cells.confusion.tolist()
+    said = f"{plural(missed, 'leukemic cell')} called healthy, {plural(alarmed, 'healthy cell')} called leukemic"
+    if not judged.patients:
+        return f"{judged.part}: {said}"
+    wrong = [each.name for each in judged.by_patient if not each.right]
+    return f"{judged.part}: {said}; patients called wrongly: {', '.join(wrong) or 'none'}"

@@ -1,0 +1,176 @@
+"""From a study's files to the facts of its page: opens no image, and asks neither Ray nor TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leukmodels.collections import READERS
+from leukmodels.evaluation.bands import bands
+from leukmodels.evaluation.curves import curve_of
+from leukmodels.evaluation.operating import Front, operating_front
+from leukmodels.space.dimensions import Space
+from search.confirm.options import Asked
+from search.report.artifacts import probes_in
+from search.report.data_summary import account_of
+from search.report.facts import Exported, Page, Repeat, Searched, Subject
+from search.report.models import Candidates, scored
+from search.selection import head_start
+from search.selection.confirmed_ranking import Ranked, rank
+from search.selection.front import Standing, complete, effort, stand
+from search.selection.preference import By, Preference
+from search.selection.test_candidates import REFERENCE, choose, reference_of
+from search.study.confirmation_log import Chosen, confirmation_of
+from search.study.folder import StudyFolder
+from search.study.journal import read
+from search.study.manifest import config_of, knows_patients
+from search.study.objectives import THRESHOLD, Aims
+from search.study.portable import portable
+from search.study.records import StudyRecord, fold
+from search.tuning.importance import importances
+
+PREVALENCES = (0.01, 0.10, 0.50)  # shares of leukemia among the patients asked about, where the reader states none
+_SHOWN = 3  # models, besides the published CNN
+_WAYS: tuple[tuple[By, str], ...] = (
+    ("recall", "highest recall"),
+    ("balanced", "most balanced"),
+    ("accuracy", "highest accuracy"),
+)
+
+
+def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
+    """Return the facts of a study's page, in whatever state it is; StudyError where scores that it needs are gone.
+
+    ``prevalence`` is the share of leukemia for which predictive values are stated, in (0, 1); None: several.
+    """
+    manifest, events = folder.read_manifest(), read(folder.journal)
+    record, confirmation, aims = fold(events), confirmation_of(events), Aims(**manifest["aims"])
+    standing = stand(record, aims)
+    ranking = rank(confirmation, sorted({each.trial for each in confirmation.retrained}), aims)
+    opening = confirmation.latest
+    chosen = opening.chosen if opening else _chosen(folder, record, standing, ranking, aims)
+    models = Candidates(
+        folder=folder,
+        record=record,
+        chosen=chosen,
+        opening=opening,
+        prevalences=PREVALENCES if prevalence is None else (prevalence,),
+        patient_level=manifest["data"]["patient_level"],
+    ).models()
+    return Page(
+        subject=_subject(folder, manifest),
+        account=account_of(folder, manifest),
+        searched=Searched(
+            record=record,
+            aims=aims,
+            standing=standing,
+            importances=importances(record, Space.from_dict(manifest["space"]), aims),
+            head_start=_head_start(folder, manifest, record, aims),
+            from_base=knows_patients(manifest),
+        ),
+        ranking=ranking,
+        openings=tuple(confirmation.openings),
+        opening=opening,
+        models=models,
+        bands=bands(models[0].judged.scored) if models else None,
+        operating=_operating(folder, standing, aims),
+        probes=probes_in(folder.confirmed),
+        repeat=_repeat(manifest, record),
+    )
+
+
+def exported(folder: StudyFolder, trial: int, *, threshold: float, promised: float | None) -> Exported:
+    """Return the facts of one model at a threshold: on validation, and on the test if it was held to that one there.
+
+    Figures of the test at any other threshold would be a look at it that nobody counts. ``promised`` is what the recall
+    was promised to reach, None where nothing was.
+    """
+    manifest, events = folder.read_manifest(), read(folder.journal)
+    record, openings = fold(events), confirmation_of(events).openings
+    held = {
+        each.threshold: opening
+        for opening in openings
+        for each in opening.chosen
+        if each.trial == trial and trial in opening.results
+    }
+    (model,) = Candidates(
+        folder=folder,
+        record=record,
+        chosen=[Chosen(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)],
+        opening=held.get(threshold),
+        prevalences=PREVALENCES,
+        patient_level=manifest["data"]["patient_level"],
+    ).models()
+    return Exported(
+        subject=_subject(folder, manifest),
+        account=account_of(folder, manifest),
+        openings=tuple(openings),
+        held_at=tuple(held),
+        model=model,
+        probes=probes_in(folder.confirmed),
+    )
+
+
+def _chosen(
+    folder: StudyFolder, record: StudyRecord, standing: Standing, ranking: Sequence[Ranked], aims: Aims
+) -> tuple[Chosen, ...]:
+    """Return whom the page shows while the test is locked: whom it would be opened for now."""
+    if ranking:
+        return choose(folder, record, ranking, Asked(choose=_SHOWN), min_specificity=aims.min_specificity)
+    if not standing.front:
+        return ()
+    wanted: dict[int, str] = {}
+    for by, why in _WAYS:
+        wanted.setdefault(Preference(by=by).choose(standing, aims).number, f"{why} of the front")
+    if reference := reference_of(record):
+        wanted.setdefault(reference.number, REFERENCE)
+    return tuple(_as_it_is(trial, why) for trial, why in wanted.items())
+
+
+def _as_it_is(trial: int, why: str) -> Chosen:
+    """Return a model that nothing was settled for yet."""
+    return Chosen(trial=trial, threshold=THRESHOLD, why=why, promise={})
+
+
+def _head_start(folder: StudyFolder, manifest: Mapping[str, Any], record: StudyRecord, aims: Aims) -> str:
+    """Return in sentences what the study began with, and whether that helped; "" where with nothing."""
+    if not (head := head_start.head_start(manifest)):
+        return ""
+    base, prior = manifest["starts"]["base"], manifest["prior"]
+    began = [f"Models may start from {base['origin']}, which was trained for {base['task']}."] if base else []
+    began += [f"The search began with what {prior['study']} ({prior['task']}) had found."] if prior else []
+    return " ".join([*began, head_start.words(head, effort(record, aims), head_start.cold_start(folder))])
+
+
+def _operating(folder: StudyFolder, standing: Standing, aims: Aims) -> Front | None:
+    files = {trial.number: folder.scores(trial.number) for trial in complete(standing)}
+    curves = {number: curve_of(scored(path)) for number, path in files.items() if path.is_file()}
+    return operating_front(curves, min_specificity=aims.min_specificity) if curves else None
+
+
+def _subject(folder: StudyFolder, manifest: Mapping[str, Any]) -> Subject:
+    task, data = manifest["task"], manifest["data"]
+    return Subject(
+        study=folder.name,
+        task=task["name"],
+        question=task["question"],
+        reader=task["reader"],
+        collection="drawn by a program" if data["synthetic"] else READERS[task["reader"]].title,
+        disease=tuple(task["disease"]),
+        control=tuple(task["control"]),
+        synthetic=bool(data["synthetic"]),
+        patient_level=bool(data["patient_level"]),
+        created=manifest["created"],
+    )
+
+
+def _repeat(manifest: Mapping[str, Any], record: StudyRecord) -> Repeat:
+    config = config_of(manifest, record)
+    return Repeat(
+        command=portable(manifest["command"]),
+        seed=manifest["seed"],
+        split_seed=manifest["split"]["seed"],
+        study_id=manifest["study_id"],
+        data_fingerprint=manifest["data"]["fingerprint"],
+        split_fingerprint=manifest["split"]["fingerprint"],
+        precision=config.precision,
+        versions=manifest["versions"],
+    )

@@ -1,0 +1,79 @@
+"""The data of a study, used and set aside, as its files keep it."""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.study.folder import StudyFolder
+
+_EXAMPLES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aside:
+    """Files that a study leaves out for one kind of reason.
+
+    reasons    how many files each reason holds for, the commonest first
+    examples   (path, reason) of the first files, a couple of dozen at the most
+    """
+
+    count: int
+    reasons: Mapping[str, int]
+    examples: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Where the images of a study went: found = used + all that was set aside.
+
+    aside             by kind: quarantined, duplicates, excluded
+    cells, patients   by part of the split
+    classes           part -> class -> patients and cells; empty in studies that did not count them
+    """
+
+    found: int
+    used: int
+    aside: Mapping[str, Aside]
+    cells: Mapping[str, int]
+    patients: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, Mapping[str, int]]]
+    notes: tuple[str, ...]
+
+
+def account_of(folder: StudyFolder, manifest: Mapping[str, Any]) -> Account:
+    """Return the account of a study's images, from its manifest and the lists beside it."""
+    data = manifest["data"]
+    kinds = {
+        "quarantined": (data["quarantined"], folder.quarantine),
+        "duplicates": (data["duplicates"], folder.duplicates),
+        "excluded": (data["excluded"], folder.excluded),
+    }
+    return Account(
+        found=data["found"],
+        used=data["used"],
+        aside={name: _aside(count, _rows(path), data["root"]) for name, (count, path) in kinds.items()},
+        cells=data["cells"],
+        patients=data["patients"],
+        classes=data.get("classes", {}),
+        notes=tuple(note.replace(f"{data['root']}/", "") for note in data["notes"]),  # no folder of a machine
+    )
+
+
+def _aside(count: int, rows: Sequence[Mapping[str, str]], root: str) -> Aside:
+    reasons = Counter(row["reason"] for row in rows)
+    return Aside(
+        count=count,
+        reasons=dict(reasons.most_common()),
+        examples=[(row["path"].removeprefix(root).lstrip("/"), row["reason"]) for row in rows[:_EXAMPLES]],
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a list of files, none where there is no list."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,88 @@
+"""The models of a page: what validation promised of each, and what the test gave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from leukmodels.errors import StudyError
+from leukmodels.evaluation.interval import Interval
+from leukmodels.evaluation.scored import Scored
+from leukmodels.training.scoring import read_scores
+from search.report.artifacts import examples_in, looking_in
+from search.report.facts import Model
+from search.report.metrics import gap, judge, minus
+from search.study.confirmation_log import Chosen, Opening, test_scores
+from search.study.folder import StudyFolder
+from search.study.records import DEFAULT, StudyRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Models to judge, and on what.
+
+    opening         of the test patients that they were held against; None: validation alone
+    prevalences     for which predictive values are stated
+    patient_level   whether it is known whose the cells are
+    """
+
+    folder: StudyFolder
+    record: StudyRecord
+    chosen: Sequence[Chosen]
+    opening: Opening | None
+    prevalences: Sequence[float]
+    patient_level: bool
+
+    def models(self) -> tuple[Model, ...]:
+        """Return the models, judged; StudyError where scores are gone."""
+        return tuple(self._model(each) for each in self.chosen)
+
+    def _model(self, each: Chosen) -> Model:
+        validation, test = self._validation(each), self._test(each)
+        judged = partial(
+            judge,
+            validation=validation,
+            threshold=each.threshold,
+            prevalences=self.prevalences,
+            patient_level=self.patient_level,
+        )
+        promise, reached = judged("validation", validation), judged("test", test) if test else None
+        return Model(
+            trial=each.trial,
+            why=each.why,
+            params=self.record.trials[each.trial].params,
+            threshold=each.threshold,
+            promise=promise,
+            promised_recall=each.promised,
+            test=reached,
+            reference=self._is_reference(each),
+            differences=self._differences(each, test) if test else {},
+            gap=gap(promise.cells, reached.cells) if reached else {},
+            examples=examples_in(test_scores(self.folder, self.opening), each.trial) if self.opening else (),
+            looking=looking_in(test_scores(self.folder, self.opening), each.trial) if self.opening else None,
+        )
+
+    def _differences(self, each: Chosen, test: Scored) -> Mapping[str, Interval]:
+        """Return the figures minus those of the published CNN, where it was held against the same cells."""
+        reference = next((one for one in self.chosen if self._is_reference(one)), None)
+        other = self._test(reference) if reference and reference is not each else None
+        return minus(test, each.threshold, other, reference.threshold) if reference and other else {}
+
+    def _is_reference(self, each: Chosen) -> bool:
+        return self.record.trials[each.trial].source == DEFAULT
+
+    def _validation(self, each: Chosen) -> Scored:
+        return scored(self.folder.scores(each.trial))
+
+    def _test(self, each: Chosen) -> Scored | None:
+        return scored(test_scores(self.folder, self.opening) / f"{each.trial}.parquet") if self.opening else None
+
+
+def scored(path: Path) -> Scored:
+    """Return the scores of a file; StudyError where it is gone."""
+    if not path.is_file():
+        raise StudyError(
+            f"{path} is missing, and figures are made of it. Restore it from a backup; a study that was moved must be "
+            "moved whole."
+        )
+    return Scored.from_table(read_scores(path))

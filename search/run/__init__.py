@@ -1,0 +1,1 @@
+"""From images to a Pareto front: ``python -m search.run``."""

@@ -1,0 +1,187 @@
+"""One study from its data to its exported bundle, new or resumed."""
+
+import contextlib
+import shlex
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cluster.session import Session
+from leukmodels.errors import StudyError
+from leukmodels.training import checkpoint
+from search.cache.store import PixelCache
+from search.data.dataset import Account, write_listing
+from search.data.prepare import Prepared
+from search.data.sharing import Placed
+from search.display.console import Console
+from search.export.bundle import write_bundle
+from search.export.destination import check_out
+from search.report.gallery import write_gallery
+from search.report.write import write_page
+from search.run.planning import Plan
+from search.run.resources import Provision, refuse_other_data
+from search.selection import head_start
+from search.selection.front import effort, stand
+from search.selection.preference import Preference
+from search.study.arguments import find_study
+from search.study.folder import StudyFolder
+from search.study.journal import Event
+from search.study.manifest import aims_of, begin, ladder_of
+from search.study.records import StudyRecord, TrialState
+from search.tracking.prometheus import Gauges
+from search.tracking.tracker import Tracker, watch_command
+from search.tuning.signals import Interrupted
+from search.tuning.study_loop import drive
+from search.tuning.warm_start import refuse_known_test
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# How long an ended study waits for MLflow to hear the rest of it.
+_TRACKING_PATIENCE_S = 30.0
+
+
+def carry_out(plan: Plan, session: Session) -> bool:
+    """Run the study to its end and say whether a trial succeeded; Interrupted leaves one that can be resumed."""
+    config, folder = plan.config, plan.folder
+    console = Console(
+        planned_trials=config.trials,
+        epochs=config.epochs,
+        aims=aims_of(config),
+        synthetic=config.data is None,
+        time_budget_s=config.time_budget,
+    )
+    cache = PixelCache(plan.cache)
+    with folder.lock(), cache.in_use(), console:
+        provision = Provision(plan, session, cache, console)
+        plan = replace(plan, config=provision.config)
+        for note in (ladder_of(config).words(), *plan.starts.notes, *provision.notes):
+            console.say(note)
+        if plan.prior:
+            console.say(plan.prior.words(config.sampler))
+        tracker, followed = Tracker(folder, uri=plan.uri), False
+
+        def follow() -> None:
+            nonlocal followed
+            if not followed:
+                followed = True
+                tracker.start()
+
+        def ready() -> Placed:
+            account = provision.take_account()
+            if plan.changes is not None:
+                refuse_other_data(folder, account)
+            plan.starts.refuse_other_split(account.split.fingerprint)
+            if plan.changes is None and config.warm_start:
+                refuse_known_test(find_study(config.warm_start, folder.path.parent), account.split)
+            placed = provision.place(Prepared.of(account))
+            if plan.changes is None:
+                _begin(plan, account)
+            follow()
+            console.link("Study", str(folder.path))
+            console.link("MLflow", watch_command(plan.uri))
+            if session.dashboard:
+                console.link("Ray dashboard", session.dashboard)
+            return placed
+
+        try:
+            record = drive(
+                folder,
+                ready,
+                config=plan.config,
+                space=plan.space,
+                resources=provision.resources,
+                listeners=(console.show, Gauges(folder.name, aims_of(config)), partial(_forget, folder)),
+                changes=plan.changes,
+                prior=plan.prior,
+            )
+        except BaseException as end:
+            tracker.release()
+            if isinstance(end, Interrupted):
+                console.say(_interrupted(plan, end))
+            raise
+        follow()  # a study that had nothing left to train
+        return _finish(plan, record, console, tracker)
+
+
+def _interrupted(plan: Plan, end: Interrupted) -> str:
+    if not plan.folder.exists:
+        return f"Interrupted by {end.signal} before the first trial; the images prepared so far are kept for the next."
+    return (
+        f"Interrupted by {end.signal}; nothing that was finished is lost. Go on with:\n"
+        f"  python -m search.run --resume {shlex.quote(str(plan.folder.path))}"
+    )
+
+
+def _begin(plan: Plan, account: Account) -> None:
+    write_listing(plan.folder.quarantine, account.quarantined)
+    write_listing(plan.folder.duplicates, account.duplicates)
+    plan.starts.copy_to(plan.folder)
+    if plan.config.exclude:
+        write_listing(plan.folder.excluded, account.excluded)
+    begin(
+        plan.folder,
+        config=plan.config,
+        task=plan.task,
+        data=account.report,
+        split=account.split,
+        space=plan.space,
+        command=plan.command,
+        starts=plan.starts.to_dict(),
+        prior=plan.prior,
+    )
+
+
+def _forget(folder: StudyFolder, record: StudyRecord, event: Event) -> None:
+    """Remove the checkpoint of a trial that has ended without an outcome: of a large network it takes half a GB."""
+    if event["event"] == "trial_finished" and event["state"] != TrialState.COMPLETE:
+        with contextlib.suppress(OSError):
+            checkpoint.remove(folder.trial(event["trial"]))
+
+
+def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker) -> bool:
+    """Write the pictures, the export and the page, tell MLflow the rest, and say it all; whether a trial succeeded."""
+    folder = plan.folder
+    study = shlex.quote(str(folder.path))
+    standing = stand(record, aims_of(plan.config))
+    written: dict[str, Path | str] = {"study": folder.path}
+    if record.count(TrialState.COMPLETE):
+        written |= write_gallery(folder, record, folder.read_manifest())
+        tracker.log_report()
+    commands = [f"python -m search.status {study}"]
+    if standing.front:
+        written["exported"], command = _export(plan)
+        commands += [command, f"python -m search.confirm {study}", f"python -m search.export {study} --prefer accuracy"]
+    if record.count(TrialState.COMPLETE):
+        written["page"] = _page(folder)
+    if head := head_start.head_start(folder.read_manifest()):
+        console.say(head_start.words(head, effort(record, aims_of(plan.config)), head_start.cold_start(folder)))
+    if not tracker.stop(_TRACKING_PATIENCE_S):
+        behind = tracker.problem or f"{tracker.behind} events are on their way"
+        console.say(f"MLflow has not heard everything yet: {behind}")
+        commands.append(f"python -m search.sync {study}")
+    console.summary(record, written=written, commands=commands)
+    return record.count(TrialState.COMPLETE) > 0
+
+
+def _page(folder: StudyFolder) -> "Path | str":
+    """Write the page and return where; or why there is none: the result is safe anyway."""
+    try:
+        return write_page(folder)
+    except (StudyError, OSError) as error:
+        return f"nothing: {error}"
+
+
+def _export(plan: Plan) -> tuple[str, str]:
+    """Export the preferred trial; return what became of it and the command to go on with. The result is safe anyway."""
+    try:
+        before = check_out(plan.out)
+        bundle = write_bundle(plan.folder, plan.out, Preference())
+    except (StudyError, OSError) as error:
+        again = f"python -m search.export {shlex.quote(str(plan.folder.path))} --out DIR"
+        return f"nothing: {error}", again
+    replaced = f"; replaced that of {before}" if before not in ("", plan.folder.name) else ""
+    return (
+        f"{bundle.path} ({bundle.verification.note}{replaced})",
+        f"python -m leukmodels.predictor {shlex.quote(str(bundle.path))} IMAGE...",
+    )

@@ -1,0 +1,1 @@
+"""Which trials are best: dominance, the Pareto front, preferences between its members, operating points."""

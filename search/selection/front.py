@@ -1,0 +1,109 @@
+"""Where a study stands: who is feasible, who is on the front, and how much they dominate.
+
+The front is made of the complete trials that keep the study's bounds (see ``aims``).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from search.selection import dominance
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialRecord, TrialState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The front (by recall, highest first), the other feasible and the infeasible complete trials; the hypervolume."""
+
+    front: tuple[TrialRecord, ...]
+    dominated: tuple[TrialRecord, ...]
+    infeasible: tuple[TrialRecord, ...]
+    hypervolume: float
+
+
+def stand(record: StudyRecord, aims: Aims) -> Standing:
+    """Return where the study stands; the hypervolume is measured from recall 0 and accuracy 0, so it lies in [0, 1].
+
+    That of a third objective is measured from its ceiling, see ``aims.COSTS``.
+    """
+    complete = record.by_state(TrialState.COMPLETE)
+    feasible = [trial for trial in complete if aims.admit(trial.metrics)]
+    losses = np.array([aims.losses(trial.metrics) for trial in feasible]).reshape(-1, len(aims.objectives))
+    mask = dominance.pareto_mask(losses)
+    members = [trial for trial, on_front in zip(feasible, mask, strict=True) if on_front]
+    return Standing(
+        front=tuple(sorted(members, key=lambda trial: (*aims.losses(trial.metrics), trial.number))),
+        dominated=tuple(trial for trial, on_front in zip(feasible, mask, strict=True) if not on_front),
+        infeasible=tuple(trial for trial in complete if not aims.admit(trial.metrics)),
+        hypervolume=dominance.hypervolume(losses, np.ones(len(aims.objectives))),
+    )
+
+
+def complete(standing: Standing) -> tuple[TrialRecord, ...]:
+    """Return every complete trial."""
+    return (*standing.front, *standing.dominated, *standing.infeasible)
+
+
+def advance(standing: Standing, finished: Iterable[TrialRecord], aims: Aims) -> Standing:
+    """Return the standing of the front so far and the newcomers.
+
+    Front and hypervolume are those of all trials, for the price of a front; ``dominated`` and ``infeasible`` hold only
+    who has come or gone just now.
+    """
+    return stand(StudyRecord(trials={trial.number: trial for trial in (*standing.front, *finished)}), aims)
+
+
+def hypervolumes(record: StudyRecord, aims: Aims) -> list[tuple[int, float]]:
+    """Return (trial number, hypervolume once it had finished) over the complete trials in order of finishing."""
+    standing = stand(StudyRecord(), aims)
+    reached: list[tuple[int, float]] = []
+    for trial in sorted(record.by_state(TrialState.COMPLETE), key=lambda trial: (trial.finished or 0.0, trial.number)):
+        standing = advance(standing, [trial], aims)
+        reached.append((trial.number, standing.hypervolume))
+    return reached
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What a search had reached for how much: after each ended trial the epochs and seconds of all, and the volume."""
+
+    epochs: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()
+    volumes: tuple[float, ...] = ()
+
+    @property
+    def spent(self) -> int:
+        """The epochs of all trials that have ended."""
+        return self.epochs[-1] if self.epochs else 0
+
+    def volume_at(self, epochs: int) -> float:
+        """Return the hypervolume when so many epochs were spent."""
+        ended = bisect_right(self.epochs, epochs)
+        return self.volumes[ended - 1] if ended else 0.0
+
+    def seconds_at(self, epochs: int) -> float:
+        """Return the seconds of training and validation when so many epochs were spent."""
+        ended = bisect_right(self.epochs, epochs)
+        return self.seconds[ended - 1] if ended else 0.0
+
+    def epochs_to(self, volume: float) -> int | None:
+        """Return the epochs after which the hypervolume was that large, None where it never was."""
+        return next((spent for spent, had in zip(self.epochs, self.volumes, strict=True) if had >= volume), None)
+
+
+def effort(record: StudyRecord, aims: Aims) -> Effort:
+    """Return the effort of a study, its trials in order of finishing."""
+    ended = sorted(
+        (trial for trial in record.trials.values() if trial.finished is not None),
+        key=lambda trial: (trial.finished or 0.0, trial.number),
+    )
+    reached = dict(hypervolumes(record, aims))
+    return Effort(
+        epochs=tuple(accumulate(len(trial.epochs) for trial in ended)),
+        seconds=tuple(accumulate(sum(epoch.get("seconds", 0.0) for epoch in trial.epochs) for trial in ended)),
+        volumes=tuple(accumulate((reached.get(trial.number, 0.0) for trial in ended), max)),
+    )

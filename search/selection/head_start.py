@@ -1,0 +1,80 @@
+"""Whether a head start helped: a warm start or loaded weights, beside a search of the same from nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leukmodels.errors import StudyError
+from leukmodels.process.progress import duration
+from leukmodels.space.presets import OF_LOADED
+from search.selection.front import Effort, effort
+from search.study import journal
+from search.study.folder import StudyFolder
+from search.study.objectives import Aims
+from search.study.records import fold
+
+# What two studies must have in common: all but how they begin, their seed, and how long they go on.
+_MANIFEST = ("task", "aims", "split")
+_DATA = ("fingerprint", "image_px", "crop_px")
+_CONFIG = ("epochs", "patience", "scheduler", "eta", "grace", "spacing", "sampler", "precision")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdStart:
+    """A study that began from nothing, and its effort."""
+
+    name: str
+    effort: Effort
+
+
+def head_start(manifest: Mapping[str, Any]) -> str:
+    """Return what a study began with, as a sentence may begin; "" where with nothing."""
+    loaded = any(said["file"] for said in manifest["starts"]["files"].values())
+    kinds = {"warm start": manifest["prior"], "transfer": loaded}
+    return " and ".join(kind for kind, given in kinds.items() if given).capitalize()
+
+
+def cold_start(folder: StudyFolder) -> ColdStart | None:
+    """Return the study beside one with a head start that searched the same from nothing, the longest; None: no such."""
+    ours = _what(folder.read_manifest())
+    found: list[ColdStart] = []
+    for path in sorted(folder.path.parent.glob("*/study.json")):
+        other = StudyFolder(path.parent)
+        try:
+            manifest = other.read_manifest()
+            if not manifest["prior"] and not manifest["starts"]["files"] and _what(manifest) == ours:
+                record = fold(journal.read(other.journal))
+                found.append(ColdStart(name=other.name, effort=effort(record, Aims(**manifest["aims"]))))
+        except (StudyError, ValueError, KeyError):  # of another version, or damaged: nothing to compare with
+            continue
+    return max((cold for cold in found if cold.effort.spent), key=lambda cold: cold.effort.spent, default=None)
+
+
+def words(head: str, ours: Effort, cold: ColdStart | None) -> str:
+    """Return in a sentence whether the head start of this name helped; one study each, so luck is in it."""
+    if cold is None:
+        return (
+            f"{head}: whether it helped cannot be said, as no study beside it searched the same from nothing. "
+            "The same command without --warm-start, --base-model and --backbones is one."
+        )
+    budget = min(ours.spent, cold.effort.spent)
+    here, there = ours.volume_at(budget), cold.effort.volume_at(budget)
+    seconds = [duration(each.seconds_at(budget)) for each in (ours, cold.effort)]
+    said = (
+        f"{head} beside the cold start of {cold.name}: hypervolume {here:.3f} and {there:.3f} after {budget:,} "
+        f"epochs of each ({' and '.join(seconds)} of training)"
+    )
+    sooner = ours.epochs_to(there)
+    if here > there and sooner is not None:
+        said += f"; what the cold start had then was reached here after {sooner:,}"
+    return f"{said}. (One study each: some of the difference is luck.)"
+
+
+def _what(manifest: Mapping[str, Any]) -> list[Any]:
+    dimensions = manifest["space"]["dimensions"]
+    return [
+        {name: dimension for name, dimension in dimensions.items() if name not in OF_LOADED},
+        *(manifest[name] for name in _MANIFEST),
+        *(manifest["data"][name] for name in _DATA),
+        *(manifest["config"][name] for name in _CONFIG),
+    ]

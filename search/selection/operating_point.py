@@ -1,0 +1,111 @@
+"""Which model is taken, and at which threshold: that of its test, one that keeps a promise of recall, or one half."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from leukmodels.errors import StudyError
+from leukmodels.evaluation import operating
+from leukmodels.evaluation.bounds import lower_bounds
+from leukmodels.evaluation.metrics import score
+from leukmodels.evaluation.scored import Scored
+from leukmodels.training.scoring import read_scores
+from search.selection.front import Standing
+from search.selection.preference import Preference
+from search.study.confirmation_log import Opening
+from search.study.folder import StudyFolder
+from search.study.objectives import THRESHOLD, Aims
+from search.study.records import TrialRecord
+
+_COSTS = ("latency_ms", "parameters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A model in use.
+
+    threshold   a cell whose score reaches it is called leukemic; settled on validation patients
+    metrics     of the validation cells at that threshold, with recall_low and specificity_low
+    promised    what the recall of as many other patients exceeds with 95 % confidence; None where nothing was promised
+    why         what it was chosen by
+    """
+
+    trial: TrialRecord
+    threshold: float
+    metrics: Mapping[str, float]
+    promised: float | None = None
+    why: str
+
+
+def operate(
+    folder: StudyFolder, standing: Standing, aims: Aims, preference: Preference, opening: Opening | None = None
+) -> Operation:
+    """Return what the user prefers; StudyError, with what to do, where there is none.
+
+    ``opening`` is the last of the test patients. Unless a recall is wished for, a model that they were opened for is
+    used at the threshold that it was then held to; and who says nothing prefers the first of those models. A recall
+    that validation patients are to have is looked for at all thresholds of all trials; one that others are to have on
+    the front alone, as every model to choose from makes a promise harder.
+    """
+    confirmed = opening.chosen if opening else ()
+    if preference == Preference() and confirmed:
+        preference, why = Preference(trial=confirmed[0].trial), f"its confirmation: {confirmed[0].why}"
+    else:
+        why = preference.words()
+    others = (*standing.dominated, *standing.infeasible)
+    usable = [trial for trial in others if aims.affords(trial.metrics) and folder.scores(trial.number).is_file()]
+    candidates = standing.front if preference.sure else (*standing.front, *usable)
+    if preference.min_recall is not None and candidates:
+        return promise(
+            folder,
+            candidates,
+            min_recall=preference.min_recall,
+            min_specificity=aims.min_specificity,
+            sure=preference.sure,
+            why=why,
+        )
+    trial = preference.choose(standing, aims)
+    held = next((each for each in confirmed if each.trial == trial.number), None)
+    if held is None:
+        return Operation(trial=trial, threshold=THRESHOLD, metrics=trial.metrics, why=why)
+    metrics = _measured(trial, _scored(folder, trial), held.threshold)
+    return Operation(trial=trial, threshold=held.threshold, metrics=metrics, promised=held.promised, why=why)
+
+
+def promise(
+    folder: StudyFolder,
+    trials: Sequence[TrialRecord],
+    *,
+    min_recall: float,
+    min_specificity: float,
+    sure: bool,
+    why: str,
+) -> Operation:
+    """Return the trial and threshold with the highest accuracy of those with this recall on validation patients.
+
+    With ``sure`` as many other patients will have it, with 95 % confidence, as far as resampling the validation
+    patients tells. StudyError where no trial has it, or a trial's scores are gone.
+    """
+    models = {trial.number: _scored(folder, trial) for trial in trials}
+    choice = operating.choose(models, min_recall=min_recall, min_specificity=min_specificity, sure=sure, kind="trial")
+    (trial,) = (trial for trial in trials if trial.number == choice.model)
+    threshold = choice.point.threshold
+    metrics = _measured(trial, models[choice.model], threshold)
+    return Operation(trial=trial, threshold=threshold, metrics=metrics, promised=choice.promised, why=why)
+
+
+def _measured(trial: TrialRecord, scored: Scored, threshold: float) -> Mapping[str, float]:
+    """Return a trial's metrics of the validation cells at a threshold; what it costs does not depend on that."""
+    measured = score(scored.labels, scored.scores, threshold).to_dict()
+    costs = {name: trial.metrics[name] for name in _COSTS if name in trial.metrics}
+    return {**measured, **lower_bounds(scored, threshold), **costs}
+
+
+def _scored(folder: StudyFolder, trial: TrialRecord) -> Scored:
+    path = folder.scores(trial.number)
+    try:
+        return Scored.from_table(read_scores(path))
+    except FileNotFoundError:
+        raise StudyError(
+            f"The scores of trial {trial.number} are gone ({path} is missing), so no threshold can be chosen. Choose a "
+            "trial by --prefer or --trial, or resume the study."
+        ) from None

@@ -1,0 +1,82 @@
+"""Whom of a study to take: the trial that a user prefers, mostly one of the front."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from leukmodels.errors import StudyError
+from search.selection.front import Standing, complete
+from search.study.objectives import Aims
+from search.study.records import TrialRecord, TrialState
+
+By = Literal["recall", "accuracy", "balanced", "cost"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preference:
+    """What a user prefers.
+
+    by           recall or accuracy: the front's highest, the other among equals; balanced: the member whose worse one
+                 of the two is best; cost: the lowest third objective; None: as if recall, and once the test patients
+                 were opened, whom they were opened for first (see ``operation``)
+    trial        comes before ``by``: this trial, on the front or not, if it is complete
+    min_recall   comes before both: the model and threshold with the highest accuracy at this recall (see ``operation``)
+    sure         other patients are to have that recall, with 95 % confidence; else validation patients alone
+    """
+
+    by: By | None = None
+    trial: int | None = None
+    min_recall: float | None = None
+    sure: bool = True
+
+    def words(self) -> str:
+        """Return the preference in a few words, for "chosen by ..."."""
+        if self.min_recall is not None:
+            whose = "of other patients" if self.sure else "of validation patients"
+            return f"recall {whose} of at least {self.min_recall:g}, then accuracy"
+        return (self.by or "recall") if self.trial is None else "its number"
+
+    def choose(self, standing: Standing, aims: Aims) -> TrialRecord:
+        """Return the trial by number or ``by``; StudyError, with what to do, where there is none."""
+        if self.trial is not None:
+            return self._numbered(standing)
+        members = standing.front
+        if not members:
+            raise StudyError(_no_front(standing))
+        match self.by:
+            case "recall" | None:
+                return max(members, key=_merits)
+            case "accuracy":
+                return max(members, key=lambda trial: _merits(trial)[::-1])
+            case "balanced":
+                return max(members, key=lambda trial: (min(_merits(trial)), _merits(trial)))
+            case "cost":
+                if not aims.cost:
+                    raise StudyError(
+                        "This study has no cost to prefer by: recall and accuracy are its objectives. Choose a trial "
+                        "by its number (--trial), or search with a third objective (--objectives)."
+                    )
+                return min(members, key=lambda trial: (trial.metrics[aims.cost], [-merit for merit in _merits(trial)]))
+
+    def _numbered(self, standing: Standing) -> TrialRecord:
+        for trial in complete(standing):
+            if trial.number == self.trial:
+                return trial
+        raise StudyError(f"Trial {self.trial} has no model to choose: it is not a {TrialState.COMPLETE} trial.")
+
+
+def ways(aims: Aims) -> tuple[By, ...]:
+    """Return what a study with these aims can be chosen ``by``."""
+    return tuple(by for by in get_args(By) if by != "cost" or aims.cost)
+
+
+def _merits(trial: TrialRecord) -> tuple[float, float]:
+    return trial.metrics["recall"], trial.metrics["accuracy"]
+
+
+def _no_front(standing: Standing) -> str:
+    if standing.infeasible:
+        return (
+            f"No trial is on the front: all {len(standing.infeasible)} complete trials break a bound. "
+            "Resume the study with more --trials, or start one with wider bounds (a lower --min-specificity)."
+        )
+    return "No trial is on the front: none is complete. Resume the study, or give it more time."

@@ -1,0 +1,167 @@
+"""A study on disk: the one object that knows its paths, writes its files whole, and lets one driver in at a time.
+
+<storage>/<study>/
+  study.json          written once: what was asked, on which data, by which versions
+  journal.jsonl       the truth, see journal.py
+  split.json          patient -> part, with a fingerprint
+  quarantine.csv      files that cannot be used, each with the reason; duplicates.csv and excluded.csv likewise
+  weights/            what models may start from: the base model, pre-trained networks
+  trials/<number>/    checkpoint while running; model.keras and scores.parquet once complete
+  confirmed/          what search.confirm found: scores of retrained models, and of the test patients
+  report/             the page of the study; its front as a table and pictures
+  mlflow.json         how far MLflow has been told; can be thrown away
+  lock                pid and host of the driver that may write
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from leukmodels.errors import StudyError
+from leukmodels.process.files import written_aside
+
+SCHEMA = 4  # of study.json
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The paths of one study below ``path``; nothing is created until something is written."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The study's name: its folder's."""
+        return self.path.name
+
+    @property
+    def manifest(self) -> Path:
+        """Where ``study.json`` stands."""
+        return self.path / "study.json"
+
+    @property
+    def journal(self) -> Path:
+        """Where the journal stands."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def split(self) -> Path:
+        """Where the split of the patients stands."""
+        return self.path / "split.json"
+
+    @property
+    def quarantine(self) -> Path:
+        """Where the files that cannot be used are listed, each with its reason."""
+        return self.path / "quarantine.csv"
+
+    @property
+    def duplicates(self) -> Path:
+        """Where the files that are copies of others are listed."""
+        return self.path / "duplicates.csv"
+
+    @property
+    def excluded(self) -> Path:
+        """Where the training cells that a list leaves out stand."""
+        return self.path / "excluded.csv"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of files that models may start from."""
+        return self.path / "weights"
+
+    @property
+    def confirmed(self) -> Path:
+        """The folder of what ``search.confirm`` found."""
+        return self.path / "confirmed"
+
+    @property
+    def report(self) -> Path:
+        """The folder of tables and pictures."""
+        return self.path / "report"
+
+    @property
+    def tracking_cursor(self) -> Path:
+        """Where the MLflow follower keeps how far it got."""
+        return self.path / "mlflow.json"
+
+    @property
+    def scratch(self) -> Path:
+        """Ray Tune's own state, which nothing ever reads back."""
+        return self.path / "tune-scratch"
+
+    @property
+    def trials(self) -> Path:
+        """The folder of the trials' folders."""
+        return self.path / "trials"
+
+    def trial(self, number: int) -> Path:
+        """Return the folder of trial ``number``."""
+        return self.trials / f"{number:05d}"
+
+    def scores(self, number: int) -> Path:
+        """Return where trial ``number``'s scores of the validation cells stand."""
+        return self.trial(number) / "scores.parquet"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a study was begun here."""
+        return self.manifest.is_file()
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return what ``study.json`` says; StudyError where there is no study."""
+        if not self.exists:
+            raise StudyError(
+                f"{self.path} holds no study (no study.json). Give the folder of a study, or the name of one below "
+                "--storage; `python -m search.status` lists them."
+            )
+        manifest: dict[str, Any] = json.loads(self.manifest.read_text(encoding="utf-8"))
+        if manifest["schema"] != SCHEMA:
+            raise StudyError(
+                f"{self.path} was begun by another version of this software (schema {manifest['schema']}, where this "
+                f"one has {SCHEMA}); read it with that version, or start a new study."
+            )
+        return manifest
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the study for this process; StudyError names the driver that holds it already.
+
+        The kernel frees the lock when the holder dies, however it dies, so no stale lock has to be removed by hand.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a+", encoding="utf-8") as file:
+            if not _locked(file):
+                file.seek(0)
+                raise StudyError(
+                    f"Another driver is writing to {self.path} ({file.read().strip() or 'unknown'}). "
+                    "Wait until it ends, or stop it first (Ctrl-C, or `ray job stop`)."
+                )
+            file.truncate(0)
+            file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            yield
+
+
+def _locked(file: IO[str]) -> bool:
+    """Lock ``file``, patient enough for ``search.status``, which holds the lock for a moment to see whether it can."""
+    for wait_s in (0.05, 0.1, 0.2, 0.0):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(wait_s)
+        else:
+            return True
+    return False
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` so that a reader sees the old file or the new one, never a part."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")

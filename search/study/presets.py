@@ -1,0 +1,92 @@
+"""From what was asked, and a preset, to a study's options: new ones, or those of one that goes on."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+
+from leukmodels.errors import ConfigError
+from search.study.config import SearchConfig
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "smoke": {"trials": 3, "epochs": 3, "image_px": 32, "cells_per_patient": 8},
+        "quick": {"trials": 20, "epochs": 6, "image_px": 48, "time_budget": 300.0},
+        "thorough": {"trials": 100, "epochs": 40, "image_px": 144, "cells_per_patient": 100, "space": "full"},
+    }
+)
+# What a resumed study may be told anew: how long and where it goes on, never what it measures.
+# (Data that moved may be given anew: their fingerprint is compared.)
+RESUMABLE = frozenset(
+    {
+        "data",
+        "trials",
+        "time_budget",
+        "plateau",
+        "tolerance",
+        "concurrency",
+        "cpus_per_trial",
+        "gpus_per_trial",
+        "pixels",
+        "shuffle_window",
+        "tracking_uri",
+    }
+)
+
+
+def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
+    """Return the preset with what the user gave on top; ConfigError with every problem at once."""
+    usual = dict(PRESETS[preset])
+    if given.get("deterministic"):
+        usual.pop("time_budget", None)
+    try:
+        return SearchConfig(**{**usual, **given})
+    except ValidationError as error:
+        raise ConfigError("These options cannot be used:", [_sentence(problem) for problem in error.errors()]) from None
+
+
+def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchConfig, dict[str, Any]]:
+    """Return the config of a resumed study and what changed, as JSON values; ConfigError for what may not change."""
+    if fixed := sorted(set(given) - RESUMABLE):
+        raise ConfigError(
+            "A study that goes on keeps what it measures:",
+            [
+                f"{option(name)} cannot be given with --resume (the study has {getattr(config, name)}); "
+                "start a new study to change it."
+                for name in fixed
+            ],
+        )
+    changed = configure("quick", {**config.model_dump(), **given})
+    before, after = config.model_dump(mode="json"), changed.model_dump(mode="json")
+    return changed, {name: after[name] for name in given if after[name] != before[name]}
+
+
+def option(name: str) -> str:
+    """Return the command line's spelling of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def _sentence(problem: Any) -> str:
+    name = str(problem["loc"][0])
+    if problem["type"] == "value_error":
+        # The value may be the password that is being refused.
+        return f"{option(name)}: {problem['msg'].removeprefix('Value error, ')}."
+    return f"{option(name)} is {problem['input']!r}; give {_allowed(name)}."
+
+
+def _allowed(name: str) -> str:
+    """Return what a field takes, in words."""
+    field = SearchConfig.model_fields[name]
+    kinds = get_args(field.annotation) or (field.annotation,)
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(kinds)}"
+    kind = "a whole number" if int in kinds else "a number"
+    words = {"ge": "from {:,}", "gt": "above {:,}", "le": "to {:,}", "lt": "below {:,}"}
+    said = [
+        form.format(getattr(bound, key))
+        for bound in field.metadata
+        for key, form in words.items()
+        if hasattr(bound, key)
+    ]
+    return " ".join([kind, *said]) if said else "a value"

@@ -1,0 +1,208 @@
+"""What the models of a study may start from besides nothing: a base model, pre-trained networks.
+
+The files are copied into the study's folder as it begins, so that a resume, and every node that sees the folder, has
+them, whatever becomes of the originals.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leukmodels.errors import Attempts, ConfigError, StudyError
+from leukmodels.model.weights import ENDING, SMALLEST_PX, Weights, read_backbones
+from leukmodels.space.hyperparameters import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
+from search.selection.front import stand
+from search.selection.preference import Preference
+from search.study.arguments import find_study
+from search.study.config import SearchConfig
+from search.study.folder import StudyFolder
+from search.study.journal import read
+from search.study.objectives import Aims
+from search.study.records import fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseModel:
+    """A trained model whose convolutional weights trials may start from.
+
+    weights   its file
+    origin    where it comes from, in words
+    task      that it was trained for
+    split     fingerprint of the patient split that it was trained on
+    study     id of the study that trained it
+    """
+
+    weights: Weights
+    origin: str
+    task: str
+    split: str
+    study: str
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks its body has."""
+        own = HyperParams.from_dict(self.weights.hyperparameters)
+        return own.blocks if own.backbone == "cnn" else MOST_BLOCKS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starts:
+    """The weights by the name of the backbone that starts from them, and what is to be said of them."""
+
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+    base: BaseModel | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks can be loaded of the base model, at the most."""
+        return self.base.blocks if self.base else MOST_BLOCKS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``study.json`` keeps of them."""
+        return {
+            "files": {
+                name: {
+                    "file": _file(name, weights),
+                    "sha256": weights.sha256,
+                    "hyperparameters": dict(weights.hyperparameters),
+                }
+                for name, weights in self.weights.items()
+            },
+            "base": {name: getattr(self.base, name) for name in ("origin", "task", "split", "study")}
+            if self.base
+            else None,
+        }
+
+    def copy_to(self, folder: StudyFolder) -> None:
+        """Copy the files into a study that begins."""
+        for name, weights in self.weights.items():
+            if path := weights.checked():
+                folder.weights.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, folder.weights / str(_file(name, weights)))
+
+    def refuse_other_split(self, fingerprint: str) -> None:
+        """Raise StudyError where the base model's patients were split otherwise: it may know those it is tested on."""
+        if self.base and self.base.split != fingerprint:
+            raise StudyError(
+                f"The base model ({self.base.origin}) was trained on patients that were split otherwise than those of "
+                "this study, so it may have seen patients that are to test it. Train it on the same collection with "
+                "the same --split-seed."
+            )
+
+
+def starts_of(config: SearchConfig, storage: Path) -> Starts:
+    """Return what a new study's options ask for; ConfigError or StudyError where it cannot be had."""
+    attempts = Attempts()
+    found: tuple[dict[str, Weights], list[str]] = {}, []
+    if config.backbones:
+        found = attempts.attempt(partial(read_backbones, config.backbones), found)
+    base = attempts.attempt(partial(find_base, config.base_model, storage), None) if config.base_model else None
+    attempts.settle("These starts cannot be used:")
+    weights, notes = found
+    if base:
+        notes = [
+            *notes,
+            f"Base model: {base.origin}, trained for {base.task}; trials may start from its {base.blocks} blocks.",
+        ]
+        weights = {BASE: base.weights, **weights}
+    if networks_in(weights) and config.image_px < SMALLEST_PX:
+        raise ConfigError(
+            "Pre-trained networks cannot see images this small:",
+            [f"--image-px is {config.image_px}; give {SMALLEST_PX} or more."],
+        )
+    return Starts(weights=weights, base=base, notes=tuple(notes))
+
+
+def starts_in(manifest: Mapping[str, Any], folder: StudyFolder) -> Mapping[str, Weights]:
+    """Return the weights that a study was begun with, where it keeps them."""
+    return {
+        name: Weights(
+            path=folder.weights / said["file"] if said["file"] else None,
+            sha256=said["sha256"],
+            hyperparameters=said["hyperparameters"],
+        )
+        for name, said in manifest["starts"]["files"].items()
+    }
+
+
+def find_base(said: str, storage: Path) -> BaseModel:
+    """Return the base model that is meant: a study's preferred trial, an exported folder, or the model in one.
+
+    StudyError where there is none, or where nothing says which patients it was trained on.
+    """
+    path = Path(said).expanduser()
+    bundle = path.parent if path.suffix == ".keras" else path
+    if (bundle / "config.yaml").is_file():
+        return _exported(path if path.suffix == ".keras" else path / "model.keras", bundle / "config.yaml")
+    if path.suffix == ".keras":
+        raise StudyError(
+            f"{path} cannot be a base model: no config.yaml beside it says which patients it was trained on, and they "
+            "may be those that are to test it. Give an exported folder, or a study."
+        )
+    folder = find_study(said, storage)
+    manifest = folder.read_manifest()
+    aims = Aims(**manifest["aims"])
+    trial = Preference().choose(stand(fold(read(folder.journal)), aims), aims)
+    return _base(
+        folder.trial(trial.number) / "model.keras",
+        origin=f"trial {trial.number} of {folder.name}",
+        task=manifest["task"]["name"],
+        split=manifest["split"]["fingerprint"],
+        study=manifest["study_id"],
+        hyperparameters=_of_body(trial.params, manifest["starts"]),
+    )
+
+
+def networks_in(weights: Mapping[str, Weights]) -> bool:
+    """Return whether one of these backbones is a pre-trained network, by itself or within a base model."""
+    made = {str(each.hyperparameters.get("backbone")) for each in weights.values()}
+    return not made.union(weights).isdisjoint(PRETRAINED)
+
+
+def _exported(model: Path, config: Path) -> BaseModel:
+    try:
+        said = yaml.safe_load(config.read_text(encoding="utf-8"))
+        hyperparameters = _of_body(said["hyperparameters"], said["starts"])
+        told = {
+            "origin": f"trial {said['trial']} of {said['study']['name']}",
+            "task": str(said["task"]),
+            "split": str(said["split_fingerprint"]),
+            "study": str(said["study"]["id"]),
+        }
+        exported = str(said["model_sha256"])
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise StudyError(f"{config.parent} is no model that this version exported: {error!r}.") from error
+    base = _base(model, hyperparameters=hyperparameters, **told)
+    if base.weights.sha256 != exported:
+        raise StudyError(
+            f"{model} is not the model that {config} tells of, so nothing says which patients it was trained on, and "
+            "they may be those that are to test it. Export it again."
+        )
+    return base
+
+
+def _base(model: Path, *, hyperparameters: Mapping[str, Any], **told: str) -> BaseModel:
+    try:
+        return BaseModel(weights=Weights.of(model.absolute(), hyperparameters), **told)
+    except OSError as error:
+        raise StudyError(f"The base model's file {model} cannot be read: {error.strerror}.") from error
+
+
+def _of_body(params: Mapping[str, Any], starts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the hyperparameters that made a trial's body: those of its own base model where it started from one."""
+    of_base: Mapping[str, Any] = starts["files"][BASE]["hyperparameters"] if params.get("backbone") == BASE else params
+    return of_base
+
+
+def _file(name: str, weights: Weights) -> str | None:
+    """Return what the study calls its copy of a file: by the end of its name Keras tells how it is to be read."""
+    if weights.path is None:
+        return None
+    ending = ENDING if weights.path.name.endswith(ENDING) else weights.path.suffix
+    return f"{name}{ending}"

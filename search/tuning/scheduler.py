@@ -1,0 +1,81 @@
+"""Whom to stop: the first of Ray Tune's parts to see a report, so the one that puts it into the journal.
+
+Tune asks the scheduler before it tells the searcher or any callback, which makes this the place where "written before
+acted upon" can hold. Tune's own schedulers know one metric; who is stopped here follows from ``rungs``.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from search.study.recorder import Recorder
+from search.study.records import DEFAULT, TrialState
+from search.tuning.successive_halving import Rungs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class JournalingScheduler(FIFOScheduler):
+    """Records every report of ``trial.run`` and stops whom ``rungs`` stops; a warm-up has no number, and only fails."""
+
+    def __init__(self, recorder: Recorder, rungs: Rungs) -> None:
+        super().__init__()
+        self._recorder, self._rungs = recorder, rungs
+        self.on_warm_up_failure: Callable[[str], None] = lambda reason: None
+
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
+        """Record one report: an epoch, an outcome or a failure."""
+        number = trial.config["number"]
+        if number is None:
+            if "failure" in result:
+                self.on_warm_up_failure(result["failure"])
+        elif "outcome" in result:
+            outcome = json.loads(result["outcome"])
+            self._rungs.take(self._recorder.trial_finished(number, TrialState.COMPLETE, outcome=outcome))
+        elif "failure" in result:
+            self._recorder.trial_finished(number, TrialState.FAILED, reason=result["failure"])
+        else:
+            self._recorder.epoch(number, result["epoch"], json.loads(result["metrics"]))
+            if self._stops(number, result["epoch"]):
+                return str(TrialScheduler.STOP)
+        return str(TrialScheduler.CONTINUE)
+
+    def _stops(self, number: int, epoch: int) -> bool:
+        """Judge a trial that has come to a rung, once; a resumed one reports epochs again that were judged before."""
+        trial = self._recorder.record.trials[number]
+        if epoch not in self._rungs.ladder.rungs or trial.state is not TrialState.RUNNING:
+            return False
+        if trial.source == DEFAULT:  # what others are measured by, and two tasks by one another (see prior)
+            self._rungs.take(trial)
+            return False
+        verdict = trial.verdict(epoch)
+        if verdict is None:
+            self._rungs.take(trial)
+            verdict = self._rungs.judge(number, epoch)
+            self._recorder.rung(number, verdict)
+        if verdict.stops:
+            self._recorder.trial_finished(number, TrialState.STOPPED, reason=verdict.words())
+        return verdict.stops
+
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        """Record the failure of a trial that Tune gives up: its workers were lost, or never came to run it.
+
+        Tune calls this also for a trial that it is about to start again on another worker. It calls it before it tells
+        the searcher, and gives the error to neither; it is in the trial's error file.
+        """
+        if trial.should_recover():
+            return
+        error = Path(trial.error_file).read_text(errors="replace") if trial.error_file else ""
+        lines = [line.strip() for line in error.splitlines() if line.strip()]
+        cause = lines[-1] if lines else "no reason was given"
+        reason = f"its worker was lost, and those that took it over: {cause}\n{error}"
+        number = trial.config["number"]
+        if number is None:
+            self.on_warm_up_failure(reason)
+        else:
+            self._recorder.trial_finished(number, TrialState.FAILED, reason=reason)

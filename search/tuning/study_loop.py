@@ -1,0 +1,103 @@
+"""A study from its first trial to its last: the one place where journal, searcher, scheduler and stopper meet."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ray.tune import TuneError
+
+from leukmodels.space.dimensions import Space
+from search.data.sharing import Placed
+from search.study import journal
+from search.study.config import SearchConfig
+from search.study.folder import StudyFolder
+from search.study.manifest import aims_of, ladder_of
+from search.study.recorder import Listener, Recorder
+from search.study.records import StudyRecord, TrialState, fold
+from search.tuning.scheduler import JournalingScheduler
+from search.tuning.searcher import OptunaSearcher
+from search.tuning.signals import Interrupted, interruptible
+from search.tuning.stopping import Ending, Plateau
+from search.tuning.successive_halving import Rungs
+from search.tuning.trial import Experiment, KerasExperiment, TrialPlan
+from search.tuning.tuner import Resources, run_trials
+from search.tuning.warm_start import Prior
+
+
+def drive(
+    folder: StudyFolder,
+    ready: Callable[[], Placed | None],
+    *,
+    config: SearchConfig,
+    space: Space,
+    resources: Resources,
+    listeners: Sequence[Listener] = (),
+    changes: Mapping[str, Any] | None = None,
+    experiment: Experiment | None = None,
+    prior: Prior | None = None,
+) -> StudyRecord:
+    """Run the study to its end, from wherever its journal stands, and return its record; the caller holds its lock.
+
+    ``ready`` is called once, while the workers start, unless nothing is left to train: it begins the study on disk
+    where it is new, and returns the data of the trials. What it raises is raised. ``changes`` is what a resume set anew
+    (None: not a resume). Interrupted leaves a study that can be resumed. ``experiment`` stands in for the Keras
+    training (see ``trial.Experiment``); ``prior`` is what another study gives.
+    """
+    with journal.Journal(folder.journal) as written:
+        aims, ladder, record = aims_of(config), ladder_of(config), fold(journal.read(folder.journal))
+        plateau = Plateau(record, aims, window=config.plateau, tolerance=config.tolerance)
+        recorder = Recorder(written, record, (*listeners, plateau))
+        plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
+        searcher = OptunaSearcher(
+            recorder,
+            space=space,
+            sampler=config.sampler,
+            complete=ladder.complete(config.trials),
+            aims=aims,
+            trials=config.trials,
+            seed=config.seed,
+            prior=prior,
+        )
+        begun = changes is not None
+        try:
+            with interruptible() as check:
+                ending = Ending(config.time_budget, plateau, check=check)
+
+                def begin() -> Placed | None:
+                    nonlocal begun
+                    placed = ready()
+                    begun = True
+                    if changes is not None:
+                        recorder.study_resumed(changes)
+                    return placed
+
+                if searcher.has_more:
+                    run_trials(
+                        folder,
+                        begin,
+                        searcher=searcher,
+                        scheduler=JournalingScheduler(recorder, Rungs(ladder, aims, recorder.record)),
+                        stopper=ending,
+                        plan=plan,
+                        experiment=experiment or KerasExperiment(),
+                        resources=replace(resources, concurrency=min(resources.concurrency, searcher.left)),
+                        first_trial=ending.begin,
+                    )
+                elif changes is not None:  # nothing to train, so no images to prepare
+                    recorder.study_resumed(changes)
+                for trial in recorder.record.by_state(TrialState.RUNNING):
+                    recorder.trial_finished(
+                        trial.number, TrialState.STOPPED, reason=f"the study ended: {ending.reason}"
+                    )
+                recorder.study_finished(ending.reason or "all trials done")
+        except TuneError:
+            if recorder.failure:
+                raise recorder.failure from None
+            raise
+        except Interrupted as interruption:
+            if begun:
+                with contextlib.suppress(OSError):
+                    recorder.study_interrupted(interruption.signal)
+            raise
+        return recorder.record

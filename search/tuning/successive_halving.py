@@ -1,0 +1,101 @@
+"""Successive halving over several objectives: after which epochs a trial is compared, and who trains on.
+
+Asynchronous (Li et al. 2020, arXiv:1810.05934; over several objectives Schmucker et al. 2021, arXiv:2106.12639): at a
+rung, an epoch of grace x spacing^k, a trial is ranked at once among all that reached it before, and trains on where it
+is among the best 1/eta of them. Nobody waits for anybody. (In the papers the spacing is eta. But each comparison loses
+some of what would have ended on the front, so few that lie far apart lose less: results/benchmarks/defaults.md.)
+
+A trial is judged by what it would hand in if it ended there: the metrics of its best epoch so far. One that ended by
+itself (patience) stands in the rungs above with its outcome, so that others are measured against it there too.
+
+What a rung holds follows from the records alone. So a resumed study has the rungs that it was killed with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.selection.nondominated import best_first
+from search.study.objectives import Aims
+from search.study.records import StudyRecord, TrialRecord, TrialState, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """Where the rungs are: the first after ``grace`` epochs, each further after ``spacing`` times as many.
+
+    All lie below ``epochs``; of so many trials on one as ``eta`` says, one trains on.
+    """
+
+    eta: int
+    grace: int
+    spacing: int
+    epochs: int
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which trials are compared; none where no epoch would be saved."""
+        found = []
+        rung = self.grace
+        while rung < self.epochs:
+            found.append(rung)
+            rung *= self.spacing
+        return tuple(found)
+
+    def words(self) -> str:
+        """Return in a sentence who is stopped."""
+        if not self.rungs:
+            return f"No trial is stopped early: each may train to epoch {self.epochs}."
+        epochs = " and ".join(filter(None, [", ".join(map(str, self.rungs[:-1])), str(self.rungs[-1])]))
+        when = f"epoch{'s' if len(self.rungs) > 1 else ''} {epochs}"
+        return f"Trials are compared after {when} of {self.epochs}: the best 1/{self.eta} of those there train on."
+
+    def complete(self, trials: int) -> int:
+        """Return how many of ``trials`` pass every rung, at the least."""
+        return max(1, trials // int(self.eta ** len(self.rungs)))
+
+    def quota(self, size: int) -> int:
+        """Return how many of ``size`` trials on a rung train on."""
+        return -(-size // self.eta)
+
+
+class Rungs:
+    """Who stands on each rung; ``take`` whatever changed, and ``judge`` who has come to one."""
+
+    def __init__(self, ladder: Ladder, aims: Aims, record: StudyRecord) -> None:
+        self.ladder, self._aims = ladder, aims
+        # rung -> trial -> (losses, violation)
+        self._standing: dict[int, dict[int, tuple[tuple[float, ...], float]]] = {rung: {} for rung in ladder.rungs}
+        for trial in record.trials.values():
+            self.take(trial)
+
+    def take(self, trial: TrialRecord) -> None:
+        """Put the trial on the rungs that it has reached and does not stand on yet."""
+        for rung, standing in self._standing.items():
+            if trial.number not in standing and (metrics := judged_by(trial, rung)):
+                standing[trial.number] = (self._aims.losses(metrics), self._aims.violation(metrics))
+
+    def judge(self, number: int, rung: int) -> Verdict:
+        """Return where the trial stands on a rung that it is on."""
+        standing = dict(sorted(self._standing[rung].items()))  # equal ones by number, live and resumed
+        losses, violations = zip(*standing.values(), strict=True)
+        order = best_first(np.array(losses), violations)
+        place = list(standing).index(number)
+        return Verdict(
+            rung=rung,
+            rank=1 + int(np.flatnonzero(order == place)[0]),
+            size=len(standing),
+            quota=self.ladder.quota(len(standing)),
+        )
+
+    def holds(self, rung: int) -> Mapping[int, tuple[tuple[float, ...], float]]:
+        """Return losses and violation of each trial on a rung, by its number."""
+        return self._standing[rung]
+
+
+def judged_by(trial: TrialRecord, rung: int) -> Mapping[str, float]:
+    """Return the metrics by which a trial is compared at a rung, empty where it has none there."""
+    if len(trial.epochs) >= rung:
+        return min(trial.epochs[:rung], key=lambda metrics: metrics["log_loss"])
+    return trial.metrics if trial.state is TrialState.COMPLETE else {}

@@ -1,0 +1,234 @@
+"""The list of disputed cells, its pictures, and the whole command on real files."""
+
+import csv
+import errno
+import os
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from folders import draw_folder
+from leukmodels.collections.source import open_source
+from leukmodels.collections.tasks import find_task
+from leukmodels.curate import __main__ as curate
+from leukmodels.curate.contact_sheet import COLUMNS as SHEET_COLUMNS
+from leukmodels.curate.contact_sheet import strips
+from leukmodels.curate.issues import COLUMNS, read_list, write_list
+from leukmodels.curate.ranking import rank
+from leukmodels.curate.training_cells import Gathered, gather
+from leukmodels.errors import ConfigError
+from leukmodels.process import machine, tensorflow_runtime
+from leukmodels.space.hyperparameters import HyperParams
+from search.run.command_line import parse
+from toy_cells import TINY
+
+
+def gathered(root: Path, *, image_px: int = 16, split_seed: int = 0) -> Gathered:
+    source, task = open_source(root), find_task("runx1")
+    return gather(source, task, image_px=image_px, split_seed=split_seed, max_bad=0, progress=lambda *_: None)
+
+
+def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(tmp_path: Path) -> None:
+    found = gathered(draw_folder(tmp_path / 'mll, "1"'))
+    probabilities = np.linspace(0, 1, len(found.cells))
+    ranking = rank(found.cells.labels, probabilities)
+    rows = ranking.order[:7]
+    path = tmp_path / "disputed.csv"
+    write_list(path, found, ranking, probabilities, rows)
+    with path.open(encoding="utf-8", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert tuple(written[0]) == COLUMNS
+    assert [int(row["rank"]) for row in written] == [1, 2, 3, 4, 5, 6, 7]
+    assert [float(row["probability"]) for row in written] == pytest.approx(probabilities[rows], abs=1e-4)
+    assert [row["image"] for row in written] == [found.cells.image_ids[row] for row in rows]
+    assert [row["patient"] for row in written] == [Path(row["image"]).parent.name for row in written]
+    assert read_list(path).keys == tuple(found.sha256[row] for row in rows)
+    path.write_text("\ufeffImage;Rank\ndata/control/AAA/image_0.tif;1\n\ndata\\control\\AAA\\image_0.tif;2\n")
+    listed = read_list(path)
+    assert (listed.column, listed.keys) == ("image", ("data/control/AAA/image_0.tif",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "It lists no image"),
+        (b"rank,image,sha256\n", "It lists no image"),
+        (b"name,score\na,1\n", "Its columns are name, score"),
+        (b"sha256,image\nabc,a.tif\n" + b"0" * 64 + b",b.tif\n", "Row 1 has the sha256 'abc'"),
+        (b"image,rank\n,1\na.tif,2\n", "Row 1 has the image ''"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is no list of images"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_with_what_a_list_is(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_list(tmp_path / "list.csv")
+    assert "disputed.csv of python -m leukmodels.curate" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "."])
+def test_a_list_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_list(tmp_path / name)
+
+
+def test_of_each_class_the_disputed_are_shown_by_rank_and_one_well_believed_cell_a_patient(tmp_path: Path) -> None:
+    found = gathered(draw_folder(tmp_path / "mll", patients=10, cells=6))
+    probabilities = np.random.default_rng(0).random(len(found.cells))
+    ranking = rank(found.cells.labels, probabilities)
+    shown = strips(found, ranking, probabilities, ranking.listed(found.cells.labels == 1, at_most=2))
+    assert [strip.heading.endswith("disputed, 2 listed") for strip in shown] == [True, False, False, False]
+    assert [strip.heading.partition(":")[0] for strip in shown] == ["RUNX1_RUNX1T1"] * 2 + ["control"] * 2
+    for disputed, believed in (shown[:2], shown[2:]):
+        assert ranking.disputed[disputed.rows].all()
+        assert (np.diff(ranking.dispute[disputed.rows]) <= 0).all()
+        assert not ranking.disputed[believed.rows].any()
+        patients = found.cells.patients[believed.rows].tolist()
+        assert len(set(patients)) == len(patients) == min(6, SHEET_COLUMNS)
+        assert {found.class_names[row] for row in (*disputed.rows, *believed.rows)} == {
+            disputed.heading.partition(":")[0]
+        }
+    assert shown[0].captions[0] == (
+        f"{ranking.order.tolist().index(shown[0].rows[0]) + 1}  p {probabilities[shown[0].rows[0]]:.2f}",
+        found.cells.patient_names[found.cells.patients[shown[0].rows[0]]],
+    )
+
+
+def planted(root: Path) -> set[str]:
+    """Write a collection of dark control and bright leukemic cells; return the paths of those that look otherwise."""
+    rng = np.random.default_rng(0)
+    wrong = set()
+    for class_name, letter in (("control", "A"), ("RUNX1_RUNX1T1", "B")):
+        for patient in range(10):
+            folder = root / "data" / class_name / f"{letter}A{chr(65 + patient)}"
+            folder.mkdir(parents=True)
+            for cell in range(8):
+                is_wrong = cell == 3 and (letter == "B" or patient == 0)
+                bright = (letter == "B") != is_wrong
+                pixels = rng.integers(0, 100, (20, 20, 3), dtype=np.uint8) + np.uint8(120 * bright)
+                path = folder / f"image_{cell}.tif"
+                Image.fromarray(pixels).save(path)
+                wrong |= {path.relative_to(root).as_posix()} if is_wrong else set()
+    return wrong
+
+
+LEARNS = TINY | {"learning_rate": 0.01, "head": "gap"}
+
+
+@pytest.mark.keras
+def test_planted_wrong_labels_come_first(tmp_path: Path) -> None:
+    tensorflow_runtime.start(threads=1)
+    from leukmodels.curate.out_of_fold import Inquiry, ask
+
+    wrong = planted(tmp_path)
+    found = gathered(tmp_path, image_px=8)
+    inquiry = Inquiry(hparams=HyperParams.from_dict(LEARNS), folds=3, repeats=1, epochs=10, seed=0, precision="float32")
+    told: list[tuple[int, int]] = []
+    answers = ask(found, inquiry, progress=lambda *counts: told.append(counts))
+    assert answers.probabilities.shape == (1, len(found.cells))
+    assert len(answers.best_epochs) == inquiry.models == 3
+    assert told == sorted(told)
+    assert told[-1] == (30, 30)
+    ranking = rank(found.cells.labels, answers.probabilities.mean(axis=0))
+    names = found.cells.image_ids[ranking.order].tolist()
+    training = wrong & set(names)
+    assert set(names[: len(training)]) == training
+
+
+@pytest.mark.keras
+def test_the_command_lists_planted_wrong_labels_and_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = planted(tmp_path / "cells")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"image_px": 8, "hyperparameters": LEARNS}))
+    out = tmp_path / "disputed cells"
+    options = {"data": tmp_path / "cells", "model": tmp_path, "out": out, "share": 0.5, "epochs": 8}
+    options |= {"folds": 3, "repeats": 1, "split-seed": 1}
+    arguments = ["--task", "runx1", *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+    assert curate.main(arguments) == 0
+    said = capsys.readouterr().out
+    with (out / curate.LIST).open(encoding="utf-8", newline="") as file:
+        listed = {row["image"]: row for row in csv.DictReader(file)}
+    training = gathered(tmp_path / "cells", split_seed=1).cells.present_patients
+    assert listed  # not all of those planted: a list takes a cell only where models are as sure as they usually are
+    assert listed.keys() <= wrong
+    assert all(row["patient"] in training and row["class_name"] == "RUNX1_RUNX1T1" for row in listed.values())
+    with Image.open(out / curate.SHEET) as sheet:
+        assert sheet.width == 1000
+        assert np.asarray(sheet).std() > 10
+    assert "Training 3 models" in said
+    native = machine.multiplies_bfloat16() and not tensorflow_runtime.visible_gpus()
+    assert ("Training in bfloat16 on float32 weights" if native else "Training in float32") in said
+    with pytest.raises(ConfigError, match=r"disputed\.csv is there, .* give another --out, or move it away"):
+        curate.main(arguments)
+    assert "SYNTHETIC" not in said
+    (command,) = re.findall(r"^  python -m search\.run (.*)$", said, re.MULTILINE)
+    parsed, given = parse(shlex.split(command))
+    assert parsed.task == ["runx1"]
+    assert given == {"data": str(tmp_path / "cells"), "split_seed": 1, "exclude": str(out / curate.LIST)}
+
+
+def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "config.yaml").write_text("hyperparameters: {blocks: 9, hue: red}")
+    options = {"folds": 2, "share": 0, "image-px": 4, "out": tmp_path / "file", "model": tmp_path, "data": "s3://a:b@c"}
+    arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+    with pytest.raises(ConfigError) as caught:
+        curate.main(["--task", "runx2", *arguments])
+    text = str(caught.value)
+    for words in (
+        "--task: There is no task 'runx2'",
+        "--folds is 2; give a number from 3 to 100.",
+        "--share is 0.0",
+        "--image-px is 4",
+        "is a file; give a folder",
+        "blocks is 9",
+        "hue is not a hyperparameter",
+        "--data: leave user, password and keys out",
+    ):
+        assert words in text
+    assert len(caught.value.problems) == 7
+
+
+@pytest.mark.parametrize("backbone", ["base", "mobilenet_v3_small"])
+def test_a_model_that_needs_weights_is_refused_before_anything_is_read(backbone: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"image_px": 32, "hyperparameters": {"backbone": backbone}}))
+    with pytest.raises(ConfigError, match=rf"backbone {backbone}\).*Give an export whose backbone is cnn"):
+        curate.main(["--task", "runx1", "--model", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="file is a file; give a folder"):
+        curate.main(["--task", "runx1", "--out", str(tmp_path / "file" / "below" / "it")])
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # a superuser, as in containers, may write everywhere
+    with pytest.raises(ConfigError, match=r"cannot be written \(Permission denied\); give another folder"):
+        curate.main(["--task", "runx1", "--out", str(tmp_path / "deep" / "down")])
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), ("a: [", "is not YAML"), ("threshold: 0.5", "holds no hyperparameters")],
+)
+def test_a_model_that_is_none_is_refused_with_what_to_give(content: str | None, message: str, tmp_path: Path) -> None:
+    if content:
+        (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=rf"{message}.*python -m search\.export"):
+        curate.main(["--task", "runx1", "--model", str(tmp_path / "config.yaml")])
+
+
+def test_a_task_that_no_cohort_is_drawn_for_needs_images() -> None:
+    with pytest.raises(ConfigError, match="task b_all needs images of its own"):
+        curate.main(["--task", "b_all"])

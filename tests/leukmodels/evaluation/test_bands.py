@@ -1,0 +1,45 @@
+"""The bands of curves against scikit-learn, and what they must keep."""
+
+import numpy as np
+from sklearn import metrics
+
+from leukmodels.evaluation.bands import bands
+from leukmodels.evaluation.scored import Scored
+
+
+def scores(patients=24, cells=12, seed=0):
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(patients), cells)
+    logits = 1.4 * (who % 2) + rng.normal(0, 0.8, patients)[who] + rng.normal(0, 1, len(who))
+    return Scored(
+        labels=(who % 2).astype(np.uint8),
+        scores=np.round(1 / (1 + np.exp(-logits)), 2),  # with ties
+        patients=who.astype(np.int32),
+        patient_names=tuple(map(str, range(patients))),
+        images=who.astype(str),
+    )
+
+
+def test_the_roc_band_holds_the_curve():
+    scored = scores()
+    band = bands(scored).recall
+    alarms, recall, _ = metrics.roc_curve(scored.labels, scored.scores, drop_intermediate=False)
+    reached = np.array([recall[alarms <= 1 - place + 1e-9].max() for place in band.place])
+    assert np.all(band.low <= reached)
+    assert np.all(reached <= band.high)
+    assert np.mean(band.high - band.low) > 0.1  # 24 patients say little
+    assert band.high[0] == 1
+
+
+def test_the_precision_recall_band_holds_the_curve():
+    scored = scores()
+    band = bands(scored).precision
+    precision, recall, _ = metrics.precision_recall_curve(scored.labels, scored.scores)
+    for place, low, high in zip(band.place, band.low, band.high, strict=True):
+        first = np.flatnonzero(recall >= place - 1e-9)[-1]  # the highest threshold that finds so many
+        assert low <= precision[first] <= high
+
+
+def test_more_patients_are_surer():
+    few, many = (bands(scores(patients)).recall for patients in (12, 96))
+    assert np.mean(many.high - many.low) < 0.6 * np.mean(few.high - few.low)

@@ -1,0 +1,45 @@
+import subprocess
+import sys
+
+import pytest
+
+from leukmodels.process import command
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("leukmodels.synthetic", "DIR", "--workers", "0"), "error: The synthetic cohort cannot be drawn:\n"),
+        (("leukmodels.predictor", "DIR", "cell.png"), "error: DIR holds no exported model:\n"),
+        (("leukmodels.curate", "--task", "b_all"), "error: These options cannot be used:\n"),
+    ],
+)
+def test_an_error_of_the_user_is_its_message_and_status_2(words: tuple[str, ...], message: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *words], text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    assert "Traceback" not in done.stderr
+
+
+def test_the_status_is_the_commands_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["verb", "a", "b"])
+    with pytest.raises(SystemExit) as caught:
+        command.run_verb(len)
+    assert caught.value.code == 2
+
+
+def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["verb"])
+    with pytest.raises(ZeroDivisionError):
+        command.run_verb(lambda arguments: 1 // len(arguments))
+
+
+def test_a_reader_that_went_away_is_no_error() -> None:
+    """As `verb | head -1`: the pipe's other end is closed before everything is written."""
+    program = "from leukmodels.process.command import run_verb; run_verb(lambda _: print('x' * 1_000_000) or 0)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -1,0 +1,193 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from PIL import Image
+
+from leukmodels import predictor
+from leukmodels.errors import ConfigError
+from leukmodels.model.build import build
+from leukmodels.predictor import Predictor
+from leukmodels.process import tensorflow_runtime
+from toy_cells import cells, images_of, tiny
+
+tensorflow_runtime.start(threads=1)
+
+CONFIG = {
+    "threshold": 0.3,
+    "image_px": 8,
+    "crop_px": None,
+    "task": "runx1",
+    "disease": ["RUNX1"],
+    "control": ["control"],
+}
+
+
+class BrightnessModel:
+    """A stand-in for a model: the score is the mean brightness, in the shape of one sigmoid, (n, 1)."""
+
+    input_shape = (None, 8, 8, 3)
+
+    def __call__(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+        assert not training
+        return tf.reduce_mean(tf.cast(images, tf.float32) / 255, axis=(1, 2, 3))[:, None]
+
+
+def brightness_predictor(*, threshold: float = 0.5, crop_px: int | None = None) -> Predictor:
+    return Predictor(
+        model=BrightnessModel(),
+        threshold=threshold,
+        image_px=8,
+        crop_px=crop_px,
+        task="runx1",
+        disease=("RUNX1",),
+        control=("control",),
+    )
+
+
+def picture(path: Path, brightness: int, *, side_px: int = 8) -> Path:
+    pixels = np.full((side_px, side_px, 3), brightness, np.uint8)
+    pixels[0, 0] += 1  # an image of one colour counts as damaged
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    build(tiny(augmentation=0.5), image_px=8, black_background=False).save(folder / "model.keras")
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    return folder
+
+
+def test_a_score_above_the_threshold_is_the_disease(tmp_path: Path) -> None:
+    """Pins a fault of earlier work: argmax over the one sigmoid's axis is 0, so every cell was answered "normal"."""
+    paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 100, 10)]
+    assert [a.disease for a in brightness_predictor().classify(paths)] == [True, False, False]
+    assert [a.disease for a in brightness_predictor(threshold=0.3).classify(paths)] == [True, True, False]
+
+
+def test_files_that_cannot_be_used_get_an_error_and_their_neighbours_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n")
+    good = picture(tmp_path / "good.png", 200)
+    answers = brightness_predictor().classify([tmp_path / "torn.png", good, tmp_path / "absent.png"])
+    assert [(answer.path.name, answer.disease) for answer in answers] == [
+        ("torn.png", None),
+        ("good.png", True),
+        ("absent.png", None),
+    ]
+    assert answers[0].error
+    assert answers[2].error == "the file cannot be read: No such file or directory"
+    assert answers[1].score == pytest.approx(200 / 255, abs=0.01)
+    assert brightness_predictor().classify([tmp_path / "torn.png"])[0].score is None
+    assert brightness_predictor().classify([]) == []
+
+
+def test_more_files_than_fit_at_once_come_back_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "_FILES_AT_ONCE", 2)
+    paths = [picture(tmp_path / f"{value}.png", value) for value in (10, 60, 110, 160, 210)]
+    scores = [answer.score for answer in brightness_predictor().classify(paths)]
+    assert scores == pytest.approx([value / 255 for value in (10, 60, 110, 160, 210)], abs=0.01)
+
+
+def test_images_are_cropped_as_in_training(tmp_path: Path) -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[4:12, 4:12] = 200
+    pixels[4, 4] = 201
+    Image.fromarray(pixels).save(tmp_path / "padded.png")
+    answer = brightness_predictor(crop_px=8).classify([tmp_path / "padded.png"])[0]
+    assert answer.score == pytest.approx(200 / 255, abs=0.01)
+
+
+@pytest.mark.keras
+def test_an_exported_model_is_loaded_and_predicts(exported: Path) -> None:
+    loaded = Predictor.load(exported)
+    assert (loaded.threshold, loaded.image_px, loaded.crop_px) == (0.3, 8, None)
+    assert (loaded.task, loaded.disease, loaded.control) == ("runx1", ("RUNX1",), ("control",))
+    images = images_of(cells(n=3))
+    np.testing.assert_allclose(loaded.predict(images), loaded.model.predict_on_batch(images)[:, 0], rtol=1e-5)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threshold": 1.5}, r"threshold is 1\.5; expected a number from 0 to 1"),
+        ({"image_px": "8", "crop_px": 0}, r"image_px is '8'.*\n.*crop_px is 0"),
+        ({"image_px": 16}, r"config.yaml says image_px 16; model.keras takes images of shape \(None, 8, 8, 3\)"),
+        ({"disease": 7, "control": []}, r"disease is 7; expected a list of class names.\n.*control is \[\]"),
+        ({"task": None, "threshold": True}, r"threshold is True.*\n.*task is None; expected a text"),
+        ({"threshold": float("nan"), "image_px": True}, r"threshold is nan.*\n.*image_px is True"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(changes: dict[str, Any], message: str, exported: Path) -> None:
+    (exported / "config.yaml").write_text(yaml.safe_dump(CONFIG | changes))
+    with pytest.raises(ConfigError, match=message):
+        Predictor.load(exported)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("keep", [0, 100, 5000, -200])
+def test_a_damaged_model_is_refused(keep: int, exported: Path) -> None:
+    content = (exported / "model.keras").read_bytes()
+    (exported / "model.keras").write_bytes(content[:keep])
+    with pytest.raises(ConfigError, match="is not a model of this software"):
+        Predictor.load(exported)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [", "is not YAML"),
+        (b"task: \xff\xfe", "is not YAML"),
+        (b"\0", "is not YAML"),
+        (b"a: 2026-99-99", "is not YAML"),
+        (b"text", "threshold is missing"),
+    ],
+)
+def test_a_damaged_config_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "model.keras").touch()
+    (tmp_path / "config.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        Predictor.load(tmp_path)
+
+
+@pytest.mark.keras
+def test_the_command_prints_a_line_an_image_and_what_it_is_not_for(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = picture(tmp_path / "good.png", 200)
+    assert predictor.main([str(exported), str(good)]) == 0
+    head, line, disclaimer = capsys.readouterr().out.splitlines()
+    assert head == "runx1: RUNX1 against control; RUNX1 from a score of 0.300"
+    assert line.startswith(f"{good}  ")
+    assert "research use only" in disclaimer
+    assert predictor.main([str(exported), str(good), str(tmp_path / "absent.png")]) == 1
+    assert "error    the file cannot be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("disease", "control", "words"),
+    [
+        (("MYO",), ("LYT",), ["MYO from a score", "MYO ", "LYT "]),
+        (("PML_RARA", "NPM1"), ("LYT", "MON"), ["disease from a score", "disease ", "control "]),
+    ],
+)
+def test_answers_bear_the_tasks_own_names(
+    disease: tuple[str, ...], control: tuple[str, ...], words: list[str], tmp_path: Path
+) -> None:
+    paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 10)]
+    asked = replace(brightness_predictor(), disease=disease, control=control)
+    head, *lines, _ = predictor.table(asked, asked.classify(paths)).splitlines()
+    assert f"{', '.join(disease)} against {', '.join(control)}" in head
+    assert all(word in line for word, line in zip(words, [head, *lines], strict=True))
+
+
+def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)model.keras is missing.*config.yaml is missing"):
+        predictor.main([str(tmp_path), "cell.png"])

@@ -1,0 +1,130 @@
+"""The model and threshold that a wished recall asks for."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import accuracy_score, recall_score
+
+import studies
+from leukmodels.errors import StudyError
+from leukmodels.training.scoring import SCORES_SCHEMA, read_scores
+from search.selection.front import stand
+from search.selection.operating_point import operate
+from search.selection.preference import Preference
+from search.study.confirmation_log import Chosen, Opening
+from search.study.objectives import Aims
+
+AIMS = Aims(min_specificity=0.5)
+PATIENTS, CELLS = 40, 12
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Return a study with scores of 40 validation patients: 2 separates them best, then 1; these two are the front."""
+    folder = studies.mixed(tmp_path / "runx1-1", finished=True)
+    for number, apart in ((0, 0.5), (1, 1.5), (2, 2.5), (3, 0.5)):
+        rng = np.random.default_rng(number)
+        patients = np.repeat(np.arange(PATIENTS), CELLS)
+        labels = patients % 2
+        logits = apart * (labels - 0.5) + 0.3 * rng.normal(size=PATIENTS)[patients] + rng.normal(size=len(labels))
+        columns = {
+            "image": [f"{cell}.tif" for cell in range(len(labels))],
+            "patient": [f"P{patient:02d}" for patient in patients],
+            "label": labels.astype(np.int8),
+            "score": 1 / (1 + np.exp(-logits)),
+        }
+        folder.trial(number).mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns, schema=SCORES_SCHEMA), folder.trial(number) / "scores.parquet")
+    return folder
+
+
+def chosen(folder, **preference):
+    return operate(folder, stand(studies.record(folder), AIMS), AIMS, Preference(**preference))
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_of_all_that_have_the_recall_the_most_accurate_is_taken(study, sure):
+    operation = chosen(study, min_recall=0.8, sure=sure)
+    assert operation.trial.number == 2
+    table = read_scores(study.trial(2) / "scores.parquet")
+    truth, scores = table["label"].to_numpy(), table["score"].to_numpy()
+    called = scores >= operation.threshold
+    assert operation.metrics["recall"] == recall_score(truth, called)
+    assert operation.metrics["accuracy"] == accuracy_score(truth, called)
+    assert operation.metrics["latency_ms"] == operation.trial.metrics["latency_ms"]
+    having = [threshold for threshold in np.unique(scores) if recall_score(truth, scores >= threshold) >= 0.8]
+    best = max(accuracy_score(truth, scores >= threshold) for threshold in having)
+    if sure:
+        assert operation.promised >= 0.8
+        assert operation.metrics["recall"] > operation.promised
+        assert operation.metrics["accuracy"] <= best
+    else:
+        assert operation.promised is None
+        assert operation.metrics["accuracy"] == pytest.approx(best)
+
+
+def test_without_a_wish_the_threshold_is_one_half_and_the_metrics_are_the_trials(study):
+    operation = chosen(study, by="accuracy")
+    assert (operation.trial.number, operation.threshold, operation.promised) == (1, 0.5, None)
+    assert operation.metrics == operation.trial.metrics
+
+
+def test_a_recall_that_cannot_be_had_is_refused_with_the_most_that_can(study):
+    with pytest.raises(StudyError, match=r"promise a recall of 0\.999 .* the most is 0\.\d\d, of trial 2 at threshold"):
+        chosen(study, min_recall=0.999)
+
+
+def test_scores_that_are_gone_are_named(study):
+    (study.trial(1) / "scores.parquet").unlink()
+    with pytest.raises(StudyError, match=r"scores of trial 1 are gone .*--prefer or --trial"):
+        chosen(study, min_recall=0.5)
+
+
+def test_a_study_without_a_front_says_so(tmp_path):
+    with pytest.raises(StudyError, match="none is complete"):
+        chosen(studies.begin(tmp_path / "empty"), min_recall=0.5)
+
+
+def opened(*chosen):
+    """Return an opening of the test patients for these (trial, threshold, promised)."""
+    return Opening(
+        number=1,
+        time=0.0,
+        chosen=tuple(
+            Chosen(trial=trial, threshold=threshold, why="highest mean recall", promise={}, promised=promised)
+            for trial, threshold, promised in chosen
+        ),
+    )
+
+
+def test_a_confirmed_model_comes_first_at_the_threshold_of_its_test(study):
+    opening = opened((2, 0.3, 0.8), (1, 0.4, None))
+    standing = stand(studies.record(study), AIMS)
+    operation = operate(study, standing, AIMS, Preference(), opening)
+    assert (operation.trial.number, operation.threshold, operation.promised) == (2, 0.3, 0.8)
+    assert operation.why == "its confirmation: highest mean recall"
+    table = read_scores(study.trial(2) / "scores.parquet")
+    truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= 0.3
+    assert operation.metrics["recall"] == recall_score(truth, called)
+    by_number = operate(study, standing, AIMS, Preference(trial=1), opening)
+    assert (by_number.trial.number, by_number.threshold, by_number.promised) == (1, 0.4, None)
+
+
+@pytest.mark.parametrize(("preference", "trial"), [({"by": "accuracy"}, 1), ({"min_recall": 0.8, "sure": False}, 2)])
+def test_what_is_asked_for_comes_before_what_was_confirmed(study, preference, trial):
+    standing = stand(studies.record(study), AIMS)
+    operation = operate(study, standing, AIMS, Preference(**preference), opened((3, 0.3, None)))
+    assert operation.trial.number == trial
+    assert operation.why == Preference(**preference).words()
+
+
+def test_a_recall_of_validation_patients_is_looked_for_in_every_trial(study):
+    """A trial behind the front at threshold 0.5 may be the best at another."""
+    standing = stand(studies.record(study), AIMS)
+    behind = (*standing.dominated, *standing.infeasible)[0].number
+    scores = {number: (study.trial(number) / "scores.parquet").read_bytes() for number in (1, 2)}
+    (study.trial(behind) / "scores.parquet").write_bytes(scores[2])
+    (study.trial(2) / "scores.parquet").write_bytes(scores[1])
+    assert chosen(study, min_recall=0.8, sure=False).trial.number == behind
+    assert chosen(study, min_recall=0.8).trial.number in {trial.number for trial in standing.front}

@@ -1,0 +1,89 @@
+import json
+import math
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leukmodels.errors import StudyError
+from search.study import journal
+from search.study.journal import Follower, Journal
+
+
+def test_events_carry_a_monotone_number_and_survive_reopening(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as first:
+        first.append("trial_started", trial=0, params={"a": 1}, source="default")
+    with Journal(path) as second:
+        second.append("study_finished", reason="done")
+    events = journal.read(path)
+    assert [event["seq"] for event in events] == [1, 2]
+    assert [event["event"] for event in events] == ["trial_started", "study_finished"]
+
+
+def test_append_returns_what_a_reader_sees(tmp_path):
+    with Journal(tmp_path / "j") as writing:
+        event = writing.append("epoch", trial=3, epoch=1, metrics={"recall": 0.5, "bad": math.nan, "deep": (math.inf,)})
+    assert event == journal.read(tmp_path / "j")[0]
+    assert event["metrics"] == {"recall": 0.5, "bad": None, "deep": [None]}
+
+
+@given(cut=st.integers(min_value=1))
+@settings(max_examples=60, deadline=None)
+def test_a_torn_last_line_is_cut_wherever_it_tore(tmp_path_factory, cut):
+    path = tmp_path_factory.mktemp("torn") / "journal.jsonl"
+    with Journal(path) as writing:
+        for trial in range(3):
+            writing.append("trial_started", trial=trial, params={}, source="sampled")
+    whole = path.read_bytes()
+    last = whole.rstrip(b"\n").rfind(b"\n") + 1
+    torn = whole[: last + cut % (len(whole) - last)]
+    path.write_bytes(torn)
+    assert len(journal.read(path)) == 2
+    with Journal(path) as again:
+        assert again.append("study_finished", reason="done")["seq"] == 3
+    assert [event["seq"] for event in journal.read(path)] == [1, 2, 3]
+
+
+def test_a_broken_line_in_the_middle_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"seq": 1, "event": "x"}\nnonsense\n{"seq": 2, "event": "x"}\n')
+    with pytest.raises(StudyError, match="Line 2"):
+        journal.read(path)
+
+
+def test_a_follower_sees_each_whole_event_once(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    follower = Follower(path)
+    assert follower.new() == []
+    with Journal(path) as writing:
+        writing.append("study_resumed", session=2, changes={})
+        assert [event["seq"] for event in follower.new()] == [1]
+        assert follower.new() == []
+        with path.open("ab") as torn:
+            torn.write(b'{"seq": 2, "ev')
+        assert follower.new() == []
+        with path.open("ab") as torn:
+            torn.write(b'ent": "study_finished", "reason": ""}\n')
+        assert [event["seq"] for event in follower.new()] == [2]
+
+
+def test_a_full_disk_is_an_error_that_leaves_whole_lines(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    write = os.write
+    with Journal(path) as writing:
+        writing.append("trial_started", trial=0, params={}, source="default")
+        monkeypatch.setattr(os, "write", lambda fd, line: write(fd, line[:20]))
+        with pytest.raises(OSError, match="No space left"):
+            writing.append("epoch", trial=0, epoch=1, metrics={})
+        monkeypatch.setattr(os, "write", write)
+        writing.append("study_interrupted", signal="SIGTERM")
+    assert [event["event"] for event in journal.read(path)] == ["trial_started", "study_interrupted"]
+
+
+def test_lines_are_plain_json(tmp_path):
+    with Journal(tmp_path / "j") as writing:
+        writing.append("study_interrupted", signal="SIGTERM")
+    (line,) = (tmp_path / "j").read_text().splitlines()
+    assert json.loads(line)["signal"] == "SIGTERM"

@@ -1,0 +1,102 @@
+"""Whether the ledgers of a study agree, and where not."""
+
+import shutil
+import sqlite3
+
+import pytest
+
+from leukmodels.errors import StudyError
+from search.audit import audit, main
+from search.study.folder import StudyFolder
+from search.tracking.follower import catch_up
+from search.tracking.tracker import default_uri
+from studies import begin, complete, evaluate, recording, start, stop
+
+
+@pytest.fixture(scope="module")
+def told(storage):
+    """Return a study of three trials, two of them ended, that MLflow knows all of; to copy, with its storage."""
+    folder = begin(storage / "study")
+    with recording(folder) as recorder:
+        for number in range(3):
+            start(recorder, number)
+            evaluate(recorder, number, 1)
+            evaluate(recorder, number, 2)
+        complete(recorder, 0)
+        stop(recorder, 1)
+    catch_up(folder, default_uri(storage))
+    return folder
+
+
+@pytest.fixture
+def study(told, tmp_path):
+    """Return a copy of that study, to break."""
+    return StudyFolder(shutil.copytree(told.path.parent, tmp_path / "storage") / told.name)
+
+
+def said(capsys, folder):
+    status = main([str(folder.path)])
+    captured = capsys.readouterr()
+    assert not captured.err
+    return status, captured.out
+
+
+def test_they_agree_in_one_line(study, capsys):
+    status, out = said(capsys, study)
+    assert status == 0
+    assert out.count("\n") == 1
+    assert "agree on 3 trials (1 running, 1 complete, 1 stopped)" in out
+
+
+def test_what_mlflow_has_not_heard_is_named(study, capsys):
+    with recording(study) as recorder:
+        evaluate(recorder, 2, 3)
+        complete(recorder, 2)
+        start(recorder, 3)
+    status, out = said(capsys, study)
+    assert status == 1
+    assert "trial 2 is complete by the journal (FINISHED), RUNNING by MLflow" in out
+    assert "trial 2 has 3 epochs by the journal, 2 by MLflow" in out
+    assert "trial 2 has recall 0.8 by the journal, None by MLflow" in out
+    assert "trial 3 is not in MLflow" in out
+    assert "python -m search.sync" in out
+    catch_up(study, default_uri(study.path.parent))
+    assert said(capsys, study)[0] == 0
+
+
+def test_a_journal_that_contradicts_itself_is_found(study):
+    text = study.journal.read_text()
+    ended = next(line for line in text.splitlines() if "trial_finished" in line)
+    study.journal.write_text(text + ended.replace('"seq": ', '"seq": 9') + "\n")
+    differences = audit(study).differences
+    assert "trial 0 was begun or ended 2 times by the journal" in differences
+
+
+def test_a_number_that_someone_changed_in_mlflow_is_found(study):
+    with sqlite3.connect(study.path.parent / "mlflow.db") as database:
+        database.execute("UPDATE latest_metrics SET value = 0.123 WHERE key = 'best.recall'")
+        database.execute("UPDATE metrics SET value = 0.123 WHERE key = 'best.recall'")
+    assert audit(study).differences == ("trial 0 has recall 0.8 by the journal, 0.123 by MLflow",)
+
+
+def test_a_hyperparameter_and_an_epoch_that_someone_changed_in_mlflow_are_found(study):
+    with sqlite3.connect(study.path.parent / "mlflow.db") as database:
+        runs = "(SELECT run_uuid FROM tags WHERE key = 'trial' AND value = '1')"
+        database.execute(f"UPDATE params SET value = '99' WHERE key = 'filters' AND run_uuid IN {runs}")
+        database.execute(f"UPDATE latest_metrics SET value = 0.123 WHERE key = 'recall' AND run_uuid IN {runs}")
+    assert audit(study).differences == (
+        "trial 1 has filters 64 by the journal, 99 by MLflow",
+        "trial 1 has recall 0.5 in its last epoch by the journal, 0.123 by MLflow",
+    )
+
+
+def test_a_study_that_mlflow_never_heard_of_is_told_so(tmp_path):
+    folder = begin(tmp_path / "study")
+    with recording(folder) as recorder:
+        start(recorder, 0)
+    assert audit(folder).differences == ("trial 0 is not in MLflow",)
+
+
+def test_no_study_is_a_users_error(tmp_path):
+    with pytest.raises(StudyError):
+        audit(StudyFolder(tmp_path / "none"))

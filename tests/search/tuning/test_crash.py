@@ -1,0 +1,145 @@
+"""Drivers that are killed: whatever the moment, a resume ends with every trial finished once in every ledger.
+
+They join the one Ray of all tests, so a killed driver leaves it standing, as it would a cluster.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import toy
+from ledgers import check_ledgers_agree, ends
+from search.study import journal
+from search.study.folder import StudyFolder
+from search.study.records import TrialState, fold
+
+ROOT = Path(__file__).resolve().parents[3]
+KILLS, TRIALS, EPOCHS = 12, 30, 4
+
+
+@pytest.fixture
+def folder(tmp_path, empty_store):
+    """Return where a study may be begun, beside an MLflow store."""
+    shutil.copy(empty_store, tmp_path)
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def start_toy(folder, ray_address, monkeypatch):
+    """Return what starts a driver of the toy study: forked from a process in which all that it needs is imported."""
+    monkeypatch.setenv("RAY_ADDRESS", ray_address)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]))
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["toy"])
+
+    def start(**given):
+        driver = forking.Process(target=toy.drive_toy, args=(folder,), kwargs=given, daemon=True)
+        driver.start()
+        return driver
+
+    return start
+
+
+def start_search(*arguments, ray_address):
+    """Start a search in a process of its own."""
+    command = [sys.executable, "-m", "search.run", "--no-dashboard", *map(str, arguments)]
+    environment = {**os.environ, "RAY_ADDRESS": ray_address}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+
+def wait_for(happened, runs, timeout_s=120):
+    """Wait until something has happened, or ``runs`` says that nothing more will."""
+    deadline = time.monotonic() + timeout_s
+    while not happened() and runs() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def count(folder, kind=None):
+    """Return how many events (of ``kind``) the journal holds."""
+    return sum(kind in (None, event["event"]) for event in journal.read(StudyFolder(folder).journal))
+
+
+def kill_a_worker(folder, rng):
+    """Kill the process of a trial that is running, if one is."""
+    running = [trial.number for trial in fold(journal.read(StudyFolder(folder).journal)).by_state(TrialState.RUNNING)]
+    rng.shuffle(running)
+    for number in running:
+        with contextlib.suppress(OSError, ValueError):  # it has not begun, or ends just now
+            os.kill(int((StudyFolder(folder).trial(number) / "pid").read_text()), signal.SIGKILL)
+            return
+
+
+@pytest.mark.timeout(600)
+def test_kills_at_random_moments_lose_and_repeat_nothing(folder, start_toy):
+    rng = random.Random(20261121)
+    asked = {"trials": TRIALS, "epochs": EPOCHS, "scheduler": "asha", "grace": 1, "plateau": 0, "seconds": 0.2}
+    finished, driver = [], start_toy(**asked)
+    for _ in range(KILLS):
+        # A few events on, and then a little more, so that any line of code may be hit.
+        due = count(folder) + rng.randrange(1, 7)
+        wait_for(lambda due=due: count(folder) >= due, driver.is_alive)
+        time.sleep(rng.uniform(0, 0.3))
+        assert driver.is_alive(), "the study ended before it could be killed"
+        victims = rng.choice(["driver", "worker", "both"])
+        if victims != "driver":
+            kill_a_worker(folder, rng)
+        if victims != "worker":
+            driver.kill()
+            driver.join()
+            driver = start_toy(**asked)
+        assert ends(folder)[: len(finished)] == finished
+        finished = ends(folder)
+        assert len(set(finished)) == len(finished)
+    driver.join(200)
+    assert driver.exitcode == 0
+    record = check_ledgers_agree(folder, trials=TRIALS)
+    assert record.sessions >= 5
+    assert record.count(TrialState.COMPLETE) + record.count(TrialState.STOPPED) >= TRIALS - 3  # by workers lost thrice
+    assert all(len(trial.epochs) == EPOCHS for trial in record.by_state(TrialState.COMPLETE))
+    assert all(trial.verdicts[-1].stops for trial in record.by_state(TrialState.STOPPED))
+    assert count(folder, "study_finished") == 1
+
+
+@pytest.mark.timeout(300)
+def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_known(ray_address, folder, tmp_path):
+    def start(*arguments):
+        return start_search("--storage", tmp_path, "--out", tmp_path / "exported", *arguments, ray_address=ray_address)
+
+    def runs():
+        return driver.poll() is None
+
+    new = "--task runx1 --name study --preset smoke --scheduler none --trials 2 --concurrency 1 --cells-per-patient 2"
+    new = [*new.split(), "--epochs", 8, "--patience", 8, "--image-px", 16]
+    # First while the images are still being prepared: nothing is begun, and the same command may be given again.
+    driver = start(*new)
+    wait_for((tmp_path / "synthetic").exists, runs)
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=60) == 130
+    assert not StudyFolder(folder).exists
+    driver = start(*new)
+    wait_for(lambda: count(folder, "epoch") >= 2, runs)
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=60) == 130
+    assert journal.read(StudyFolder(folder).journal)[-1]["event"] == "study_interrupted"
+    driver = start("--resume", folder)
+    wait_for(lambda: count(folder, "epoch") >= 5, runs)
+    driver.kill()
+    driver.wait()
+    before = fold(journal.read(StudyFolder(folder).journal))
+    assert before.by_state(TrialState.RUNNING), "the study ended before it could be killed"
+    assert start("--resume", folder).wait(timeout=200) == 0
+    record = check_ledgers_agree(folder, trials=2)
+    assert record.sessions == 3
+    for number, trial in before.trials.items():
+        # What was known is neither lost nor written again: the epochs before the kill are the same, to the bit.
+        assert record.trials[number].epochs[: len(trial.epochs)] == trial.epochs
+    assert [len(trial.epochs) for trial in record.trials.values()] == [8, 8]
