@@ -31,10 +31,11 @@ from search.run.resources import Provision, refuse_other_data
 from search.selection import test_candidates
 from search.selection.confirmed_ranking import Ranked, rank
 from search.selection.front import stand
+from search.study.config import aims_of
 from search.study.confirmation_log import Confirmation, Opening, Retraining, as_event, confirmation_of, test_scores
 from search.study.folder import StudyFolder
 from search.study.journal import Journal, read
-from search.study.manifest import aims_of, knows_patients
+from search.study.manifest import knows_patients
 from search.study.objectives import Aims
 from search.study.records import StudyRecord, TrialRecord, fold
 from search.tuning.signals import interruptible
@@ -79,7 +80,13 @@ class Conduct:
         folder, record = self._folder, fold(read(self._folder.journal))
         members = candidates(record, self._aims, at_most=self._asked.members)
         if self._asked.min_recall is not None and not self._asked.locked:  # before hours are spent on it
-            test_candidates.refuse_hopeless(folder, members, self._asked, self._aims.min_specificity)
+            test_candidates.refuse_hopeless(
+                folder,
+                members,
+                min_recall=self._asked.min_recall,
+                min_specificity=self._aims.min_specificity,
+                sure=self._asked.sure,
+            )
         with Journal(folder.journal) as journal:
             account = self._provision.take_account()
             refuse_other_data(folder, account)
@@ -197,7 +204,13 @@ class Conduct:
             )
             return None
         chosen = test_candidates.choose(
-            self._folder, record, ranking, self._asked, min_specificity=self._aims.min_specificity
+            self._folder,
+            record,
+            ranking,
+            count=self._asked.choose,
+            min_specificity=self._aims.min_specificity,
+            min_recall=self._asked.min_recall,
+            sure=self._asked.sure,
         )
         journal.append("test_opened", chosen=[as_event(each) for each in chosen])
         self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")

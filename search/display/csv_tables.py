@@ -9,7 +9,6 @@ from leukmodels.process.files import written_aside
 from search.display.text import place
 from search.selection.front import Standing
 from search.study.records import StudyRecord, TrialRecord, TrialState
-from search.tuning.successive_halving import judged_by
 
 METRICS = (
     *("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc", "log_loss"),
@@ -43,7 +42,7 @@ def write_trials_table(record: StudyRecord, standing: Standing, path: Path) -> N
             place(trial, standing) if trial.state is TrialState.COMPLETE else trial.reason.partition("\n")[0],
             _epochs(trial),
             *(_rank(trial, rung) for rung in rungs),
-            *_metrics(trial.metrics or (judged_by(trial, len(trial.epochs)) if trial.epochs else {})),
+            *_metrics(trial.metrics or (trial.metrics_at(len(trial.epochs)) if trial.epochs else {})),
             *_values(trial.params, names),
         ]
         for trial in trials

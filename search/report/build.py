@@ -8,7 +8,6 @@ from leukmodels.evaluation.bands import bands
 from leukmodels.evaluation.curves import curve_of
 from leukmodels.evaluation.operating import Front, operating_front
 from leukmodels.space.dimensions import Space
-from search.confirm.options import Asked
 from search.report.artifacts import probes_in
 from search.report.data_summary import account_of
 from search.report.facts import Exported, Page, Repeat, Searched, Subject
@@ -114,7 +113,7 @@ def _chosen(
 ) -> tuple[Chosen, ...]:
     """Return whom the page shows while the test is locked: whom it would be opened for now."""
     if ranking:
-        return choose(folder, record, ranking, Asked(choose=_SHOWN), min_specificity=aims.min_specificity)
+        return choose(folder, record, ranking, count=_SHOWN, min_specificity=aims.min_specificity)
     if not standing.front:
         return ()
     wanted: dict[int, str] = {}

@@ -20,12 +20,12 @@ from search.study import journal
 from search.study.arguments import find_study
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
-from search.study.manifest import config_of, prior_of, refuse_existing, task_of
+from search.study.manifest import Prior, config_of, prior_of, refuse_existing, task_of
 from search.study.presets import configure, reconfigure
 from search.study.records import fold
 from search.tracking.tracker import default_uri
 from search.tuning.initial_weights import Starts, networks_in, starts_in, starts_of
-from search.tuning.warm_start import Prior, read_prior
+from search.tuning.warm_start import read_prior
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAKEN = frozenset({"synthetic", "mlflow-artifacts", "cache"})  # the storage folder's own

@@ -24,14 +24,16 @@ from search.selection import head_start
 from search.selection.front import effort, stand
 from search.selection.preference import Preference
 from search.study.arguments import find_study
+from search.study.config import aims_of
 from search.study.folder import StudyFolder
 from search.study.journal import Event
-from search.study.manifest import aims_of, begin, ladder_of
+from search.study.manifest import begin
 from search.study.records import StudyRecord, TrialState
 from search.tracking.prometheus import Gauges
 from search.tracking.tracker import Tracker, watch_command
 from search.tuning.signals import Interrupted
 from search.tuning.study_loop import drive
+from search.tuning.successive_halving import Ladder
 from search.tuning.warm_start import refuse_known_test
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
     with folder.lock(), cache.in_use(), console:
         provision = Provision(plan, session, cache, console)
         plan = replace(plan, config=provision.config)
-        for note in (ladder_of(config).words(), *plan.starts.notes, *provision.notes):
+        for note in (Ladder.of(config).words(), *plan.starts.notes, *provision.notes):
             console.say(note)
         if plan.prior:
             console.say(plan.prior.words(config.sampler))

@@ -11,7 +11,6 @@ import pyarrow as pa
 from leukmodels.errors import StudyError
 from leukmodels.evaluation.metrics import score
 from leukmodels.training.scoring import read_scores
-from search.confirm.options import Asked
 from search.selection.confirmed_ranking import Ranked
 from search.selection.operating_point import promise
 from search.study.confirmation_log import Chosen
@@ -24,9 +23,16 @@ BEYOND = "the first of those that were all beyond the study's bounds, or could n
 
 
 def choose(
-    folder: StudyFolder, record: StudyRecord, ranking: Sequence[Ranked], asked: Asked, *, min_specificity: float
+    folder: StudyFolder,
+    record: StudyRecord,
+    ranking: Sequence[Ranked],
+    *,
+    count: int,
+    min_specificity: float,
+    min_recall: float | None = None,
+    sure: bool = True,
 ) -> tuple[Chosen, ...]:
-    """Return those that kept on top on other patients, as many as were asked for, and the default CNN for comparison.
+    """Return the ``count`` that kept on top on other patients, and the default CNN for comparison.
 
     First the one, and its threshold, that has the recall that was asked for, if any was. The others in this order, at
     threshold 0.5: the highest mean recall of the front, the member whose worse mean of the two is best, the highest
@@ -34,12 +40,12 @@ def choose(
     """
     front = [each for each in ranking if each.on_front]
     chosen: dict[int, Chosen] = {}
-    if asked.min_recall is not None:
+    if min_recall is not None:
         trials = [record.trials[each.trial] for each in front or ranking[:1]]
-        first = with_recall(folder, trials, asked, min_specificity)
+        first = with_recall(folder, trials, min_recall=min_recall, min_specificity=min_specificity, sure=sure)
         chosen[first.trial] = first
     for trial, why in _in_order(front) if front else ((ranking[0].trial, BEYOND),):
-        if len(chosen) < asked.choose:
+        if len(chosen) < count:
             chosen.setdefault(trial, _at_one_half(folder, trial, why))
     if reference := reference_of(record):
         chosen.setdefault(reference.number, _at_one_half(folder, reference.number, REFERENCE))
@@ -65,23 +71,27 @@ def measured(scores: pa.Table, threshold: float) -> Mapping[str, float]:
     return score(scores["label"].to_numpy(), scores["score"].to_numpy(), threshold).to_dict()
 
 
-def refuse_hopeless(folder: StudyFolder, trials: Sequence[TrialRecord], asked: Asked, min_specificity: float) -> None:
-    """Raise StudyError where none of the trials has the recall that was asked for, not even without the others."""
+def refuse_hopeless(
+    folder: StudyFolder, trials: Sequence[TrialRecord], *, min_recall: float, min_specificity: float, sure: bool
+) -> None:
+    """Raise StudyError where none of the trials has this recall, not even without the others."""
     for trial in trials:
         with suppress(StudyError):
-            with_recall(folder, [trial], asked, min_specificity)
+            with_recall(folder, [trial], min_recall=min_recall, min_specificity=min_specificity, sure=sure)
             return
-    with_recall(folder, trials, asked, min_specificity)
+    with_recall(folder, trials, min_recall=min_recall, min_specificity=min_specificity, sure=sure)
 
 
-def with_recall(folder: StudyFolder, trials: Sequence[TrialRecord], asked: Asked, min_specificity: float) -> Chosen:
-    """Return the one, and its threshold, that has the recall that was asked for; StudyError where it cannot be had."""
-    assert asked.min_recall is not None
-    whose = "of other patients" if asked.sure else "of validation patients"
-    why = f"recall {whose} of at least {asked.min_recall:g}"
-    kept = promise(
-        folder, trials, min_recall=asked.min_recall, min_specificity=min_specificity, sure=asked.sure, why=why
-    )
+def with_recall(
+    folder: StudyFolder, trials: Sequence[TrialRecord], *, min_recall: float, min_specificity: float, sure: bool
+) -> Chosen:
+    """Return the one, and its threshold, that has the recall; StudyError where it cannot be had.
+
+    With ``sure`` it is the recall of other patients, else that of the validation patients alone.
+    """
+    whose = "of other patients" if sure else "of validation patients"
+    why = f"recall {whose} of at least {min_recall:g}"
+    kept = promise(folder, trials, min_recall=min_recall, min_specificity=min_specificity, sure=sure, why=why)
     return Chosen(
         trial=kept.trial.number,
         threshold=kept.threshold,

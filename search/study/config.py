@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from leukmodels.collections.place import absolute_place, is_uri
 from leukmodels.model.weights import RANDOM
 from leukmodels.space.hyperparameters import PRETRAINED
-from search.study.objectives import COSTS, OBJECTIVES
+from search.study.objectives import COSTS, OBJECTIVES, Aims
 
 Sampler = Literal["tpe", "nsga2", "nsga3", "random"]
 
@@ -239,3 +239,15 @@ class SearchConfig(BaseModel):
                 "MLFLOW_TRACKING_PASSWORD instead"
             )
         return uri
+
+
+def aims_of(config: SearchConfig) -> Aims:
+    """Return what ``config`` asks for."""
+    return Aims(
+        cost="".join(config.objectives.split(",")[len(OBJECTIVES) :]),
+        min_recall=config.min_recall,
+        min_specificity=config.min_specificity,
+        max_latency_ms=config.max_latency_ms,
+        max_parameters=config.max_parameters,
+        sure=config.bounds == "patients",
+    )

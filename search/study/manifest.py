@@ -5,20 +5,20 @@ import importlib.metadata
 import json
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from leukmodels.collections.tasks import Task
 from leukmodels.dataset.split import PARTS, Split
 from leukmodels.errors import StudyError
 from leukmodels.space.dimensions import Space
-from search.study.config import SearchConfig
+from search.study.config import SearchConfig, aims_of
 from search.study.folder import SCHEMA, StudyFolder, write_whole
-from search.study.objectives import OBJECTIVES, Aims
+from search.study.objectives import COSTS, Aims
 from search.study.records import StudyRecord
-from search.tuning.successive_halving import Ladder
-from search.tuning.warm_start import Prior
 
 _VERSIONED = ("ray", "tensorflow", "keras", "optuna", "mlflow", "numpy", "pillow")
 
@@ -59,6 +59,56 @@ class DataReport:
             f"{self.found:,} images: {self.used:,} used, {self.duplicates:,} duplicates, "
             f"{self.quarantined:,} quarantined{excluded}. Cells of patients: {parts} (test is locked away)."
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is taken from the other study, JSON-able.
+
+    study, task   its names
+    front         configurations to try first
+    params, metrics      of its best trials
+    default       metrics of its default configuration, empty where that was not complete
+    """
+
+    study: str
+    task: str
+    front: Sequence[Mapping[str, Any]]
+    params: Sequence[Mapping[str, Any]]
+    metrics: Sequence[Mapping[str, float]]
+    default: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``study.json`` keeps it."""
+        return asdict(self)
+
+    def words(self, sampler: str) -> str:
+        """Return what is done with it, in a sentence."""
+        learnt = len(self.params) if self.default and sampler == "tpe" else 0
+        return (
+            f"Warm start from {self.study} ({self.task}): {len(self.front)} of its front are tried first, and the "
+            f"sampler learns from {learnt} of its trials."
+        )
+
+    def moved(self, default: Mapping[str, float], aims: Aims) -> list[tuple[Mapping[str, Any], dict[str, float]]]:
+        """Return params and metrics of each trial as they would be here, where the default has these metrics."""
+        if not self.default:
+            return []
+        names = {*aims.objectives, *aims.violations(default)} - {*COSTS}
+        names |= {f"{name}_low" for name in names if f"{name}_low" in default}
+        apart = {name: default[name] - self.default[name] for name in names}
+        times = {name: default[name] / self.default[name] for name in COSTS}  # other machines, other images
+        return [
+            (
+                params,
+                {
+                    **metrics,
+                    **{name: float(np.clip(metrics[name] + by, 0, 1)) for name, by in apart.items()},
+                    **{name: metrics[name] * by for name, by in times.items()},
+                },
+            )
+            for params, metrics in zip(self.params, self.metrics, strict=True)
+        ]
 
 
 def begin(
@@ -117,24 +167,6 @@ def refuse_existing(folder: StudyFolder) -> None:
             f"There is a study named {folder.name} in {folder.path.parent} already. Go on with it "
             f"(--resume {folder.name}), or give the new one another name (--name)."
         )
-
-
-def aims_of(config: SearchConfig) -> Aims:
-    """Return what ``config`` asks for."""
-    return Aims(
-        cost="".join(config.objectives.split(",")[len(OBJECTIVES) :]),
-        min_recall=config.min_recall,
-        min_specificity=config.min_specificity,
-        max_latency_ms=config.max_latency_ms,
-        max_parameters=config.max_parameters,
-        sure=config.bounds == "patients",
-    )
-
-
-def ladder_of(config: SearchConfig) -> Ladder:
-    """Return where ``config`` has trials compared; a ladder without rungs where nobody is to be stopped."""
-    grace = config.grace if config.scheduler == "asha" else config.epochs
-    return Ladder(eta=config.eta, grace=grace, spacing=config.spacing, epochs=config.epochs)
 
 
 def task_of(manifest: Mapping[str, Any]) -> Task:

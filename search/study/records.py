@@ -72,6 +72,15 @@ class TrialRecord:
         metrics: Mapping[str, float] = self.outcome.get("metrics", {})
         return metrics
 
+    def metrics_at(self, rung: int) -> Mapping[str, float]:
+        """Return the metrics by which the trial is compared at a rung, empty where it has none there.
+
+        Those of its best epoch so far, by validation log loss; its outcome where it ended below the rung.
+        """
+        if len(self.epochs) >= rung:
+            return min(self.epochs[:rung], key=lambda metrics: metrics["log_loss"])
+        return self.metrics if self.state is TrialState.COMPLETE else {}
+
 
 @dataclass
 class StudyRecord:

@@ -23,12 +23,12 @@ from ray.tune.search import Searcher
 
 from leukmodels.space.dimensions import Choice, Dimension, Float, Int, Space
 from search.study.config import Sampler
+from search.study.manifest import Prior
 from search.study.objectives import Aims
 from search.study.recorder import Recorder
 from search.study.records import DEFAULT, LOADED, SAMPLED, WARM, TrialState
 from search.tuning import samplers
 from search.tuning.optuna_study import STATES, complete, constraints, told
-from search.tuning.warm_start import Prior
 
 
 class OptunaSearcher(Searcher):

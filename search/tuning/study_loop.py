@@ -10,19 +10,18 @@ from ray.tune import TuneError
 from leukmodels.space.dimensions import Space
 from search.data.sharing import Placed
 from search.study import journal
-from search.study.config import SearchConfig
+from search.study.config import SearchConfig, aims_of
 from search.study.folder import StudyFolder
-from search.study.manifest import aims_of, ladder_of
+from search.study.manifest import Prior
 from search.study.recorder import Listener, Recorder
 from search.study.records import StudyRecord, TrialState, fold
 from search.tuning.scheduler import JournalingScheduler
 from search.tuning.searcher import OptunaSearcher
 from search.tuning.signals import Interrupted, interruptible
 from search.tuning.stopping import Ending, Plateau
-from search.tuning.successive_halving import Rungs
+from search.tuning.successive_halving import Ladder, Rungs
 from search.tuning.trial import Experiment, KerasExperiment, TrialPlan
 from search.tuning.tuner import Resources, run_trials
-from search.tuning.warm_start import Prior
 
 
 def drive(
@@ -45,7 +44,7 @@ def drive(
     training (see ``trial.Experiment``); ``prior`` is what another study gives.
     """
     with journal.Journal(folder.journal) as written:
-        aims, ladder, record = aims_of(config), ladder_of(config), fold(journal.read(folder.journal))
+        aims, ladder, record = aims_of(config), Ladder.of(config), fold(journal.read(folder.journal))
         plateau = Plateau(record, aims, window=config.plateau, tolerance=config.tolerance)
         recorder = Recorder(written, record, (*listeners, plateau))
         plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)

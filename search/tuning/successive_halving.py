@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.selection.nondominated import best_first
+from search.study.config import SearchConfig
 from search.study.objectives import Aims
-from search.study.records import StudyRecord, TrialRecord, TrialState, Verdict
+from search.study.records import StudyRecord, TrialRecord, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,12 @@ class Ladder:
     grace: int
     spacing: int
     epochs: int
+
+    @classmethod
+    def of(cls, config: SearchConfig) -> "Ladder":
+        """Return where ``config`` has trials compared; without rungs where nobody is to be stopped."""
+        grace = config.grace if config.scheduler == "asha" else config.epochs
+        return cls(eta=config.eta, grace=grace, spacing=config.spacing, epochs=config.epochs)
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -73,7 +80,7 @@ class Rungs:
     def take(self, trial: TrialRecord) -> None:
         """Put the trial on the rungs that it has reached and does not stand on yet."""
         for rung, standing in self._standing.items():
-            if trial.number not in standing and (metrics := judged_by(trial, rung)):
+            if trial.number not in standing and (metrics := trial.metrics_at(rung)):
                 standing[trial.number] = (self._aims.losses(metrics), self._aims.violation(metrics))
 
     def judge(self, number: int, rung: int) -> Verdict:
@@ -92,10 +99,3 @@ class Rungs:
     def holds(self, rung: int) -> Mapping[int, tuple[tuple[float, ...], float]]:
         """Return losses and violation of each trial on a rung, by its number."""
         return self._standing[rung]
-
-
-def judged_by(trial: TrialRecord, rung: int) -> Mapping[str, float]:
-    """Return the metrics by which a trial is compared at a rung, empty where it has none there."""
-    if len(trial.epochs) >= rung:
-        return min(trial.epochs[:rung], key=lambda metrics: metrics["log_loss"])
-    return trial.metrics if trial.state is TrialState.COMPLETE else {}

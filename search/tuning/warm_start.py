@@ -7,10 +7,6 @@ ones, theirs among them as long as nothing here is better. (Optuna's genetic sam
 generations only.)
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
 
 from leukmodels.dataset.split import Split
@@ -19,61 +15,12 @@ from search.selection.front import stand
 from search.selection.nondominated import best_first, spread
 from search.study import journal
 from search.study.folder import StudyFolder
-from search.study.objectives import COSTS, Aims
+from search.study.manifest import Prior
+from search.study.objectives import Aims
 from search.study.records import DEFAULT, TrialState, fold
 
 TRIED = 5  # of the other front, spread over it
 LEARNT = 25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prior:
-    """What is taken from the other study, JSON-able.
-
-    study, task   its names
-    front         configurations to try first
-    params, metrics      of its best trials
-    default       metrics of its default configuration, empty where that was not complete
-    """
-
-    study: str
-    task: str
-    front: Sequence[Mapping[str, Any]]
-    params: Sequence[Mapping[str, Any]]
-    metrics: Sequence[Mapping[str, float]]
-    default: Mapping[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as ``study.json`` keeps it."""
-        return asdict(self)
-
-    def words(self, sampler: str) -> str:
-        """Return what is done with it, in a sentence."""
-        learnt = len(self.params) if self.default and sampler == "tpe" else 0
-        return (
-            f"Warm start from {self.study} ({self.task}): {len(self.front)} of its front are tried first, and the "
-            f"sampler learns from {learnt} of its trials."
-        )
-
-    def moved(self, default: Mapping[str, float], aims: Aims) -> list[tuple[Mapping[str, Any], dict[str, float]]]:
-        """Return params and metrics of each trial as they would be here, where the default has these metrics."""
-        if not self.default:
-            return []
-        names = {*aims.objectives, *aims.violations(default)} - {*COSTS}
-        names |= {f"{name}_low" for name in names if f"{name}_low" in default}
-        apart = {name: default[name] - self.default[name] for name in names}
-        times = {name: default[name] / self.default[name] for name in COSTS}  # other machines, other images
-        return [
-            (
-                params,
-                {
-                    **metrics,
-                    **{name: float(np.clip(metrics[name] + by, 0, 1)) for name, by in apart.items()},
-                    **{name: metrics[name] * by for name, by in times.items()},
-                },
-            )
-            for params, metrics in zip(self.params, self.metrics, strict=True)
-        ]
 
 
 def refuse_known_test(folder: StudyFolder, split: Split) -> None:

@@ -19,12 +19,11 @@ from search.study import manifest
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.journal import Journal, read
-from search.study.manifest import DataReport
+from search.study.manifest import DataReport, Prior
 from search.study.presets import configure
 from search.study.recorder import Recorder
 from search.study.records import StudyRecord, TrialRecord, TrialState, fold
 from search.tuning.initial_weights import Starts
-from search.tuning.warm_start import Prior
 
 PX = 16
 SHARE = 0.4  # of leukemic cells among the validation cells

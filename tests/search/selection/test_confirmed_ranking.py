@@ -55,7 +55,7 @@ def test_where_nobody_keeps_the_bounds_nobody_is_called_best(tmp_path):
             confirmation.retrained[which] = {**metrics, "specificity": 0.1}
     ranking = rank(confirmation, [1, 2], Aims(min_specificity=0.5))
     folder = pages.searched(tmp_path / "study")
-    chosen = choose(folder, studies.record(folder), ranking, Asked(), min_specificity=0.5)
+    chosen = choose(folder, studies.record(folder), ranking, count=3, min_specificity=0.5)
     assert [(each.trial, each.why) for each in chosen] == [(1, BEYOND), (0, REFERENCE)]
 
 

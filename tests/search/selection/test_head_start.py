@@ -10,9 +10,9 @@ from leukmodels.space.presets import space
 from search.selection.front import Effort, effort
 from search.selection.head_start import ColdStart, cold_start, head_start, words
 from search.study.folder import StudyFolder
+from search.study.manifest import Prior
 from search.study.objectives import Aims
 from search.tuning.initial_weights import Starts
-from search.tuning.warm_start import Prior
 from studies import begin, of_points, recording, run
 
 PRIOR = Prior(study="npm1", task="npm1", front=[], params=[], metrics=[], default={})

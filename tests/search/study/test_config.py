@@ -4,9 +4,9 @@ import pytest
 
 from leukmodels.errors import ConfigError
 from search.run.command_line import build_parser, parse
-from search.study.config import SearchConfig
-from search.study.manifest import aims_of, ladder_of
+from search.study.config import SearchConfig, aims_of
 from search.study.presets import PRESETS, configure, reconfigure
+from search.tuning.successive_halving import Ladder
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -155,8 +155,8 @@ def test_a_third_objective_is_a_cost():
 
 
 def test_a_study_that_stops_nobody_has_no_rungs():
-    assert ladder_of(configure("thorough", {"task": "runx1"})).rungs == (1, 9)
-    assert ladder_of(configure("thorough", {"task": "runx1", "scheduler": "none"})).rungs == ()
+    assert Ladder.of(configure("thorough", {"task": "runx1"})).rungs == (1, 9)
+    assert Ladder.of(configure("thorough", {"task": "runx1", "scheduler": "none"})).rungs == ()
 
 
 @pytest.mark.parametrize(("given", "epochs"), [({}, 3), ({"epochs": 40}, 13), ({"epochs": 2}, 3), ({"patience": 1}, 1)])

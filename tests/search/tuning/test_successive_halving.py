@@ -15,7 +15,7 @@ from search.study.objectives import Aims
 from search.study.recorder import Recorder
 from search.study.records import DEFAULT, SAMPLED, StudyRecord, TrialState, Verdict, fold
 from search.tuning.scheduler import JournalingScheduler
-from search.tuning.successive_halving import Ladder, Rungs, judged_by
+from search.tuning.successive_halving import Ladder, Rungs
 from studies import TOLD, complete, metrics
 from tune_trials import outcome_of, report_of, trial_of
 
@@ -82,8 +82,8 @@ def test_a_trial_is_judged_by_its_best_epoch_so_far(recorder):
     for epoch, loss in enumerate([0.5, 0.3, 0.4], start=1):
         recorder.epoch(0, epoch, metrics(epoch / 10, 0.8, log_loss=loss) | TOLD)
     trial = recorder.record.trials[0]
-    assert [judged_by(trial, rung)["recall"] for rung in (1, 2, 3)] == [0.1, 0.2, 0.2]
-    assert judged_by(trial, 4) == {}
+    assert [trial.metrics_at(rung)["recall"] for rung in (1, 2, 3)] == [0.1, 0.2, 0.2]
+    assert trial.metrics_at(4) == {}
 
 
 def test_who_ended_by_itself_stands_on_the_rungs_above(recorder):

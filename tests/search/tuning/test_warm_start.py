@@ -11,11 +11,12 @@ from leukmodels.errors import StudyError
 from leukmodels.space import presets
 from search.study import journal
 from search.study.journal import Journal
+from search.study.manifest import Prior
 from search.study.objectives import Aims
 from search.study.recorder import Recorder
 from search.study.records import WARM, StudyRecord, fold
 from search.tuning.searcher import OptunaSearcher
-from search.tuning.warm_start import TRIED, Prior, read_prior, refuse_known_test
+from search.tuning.warm_start import TRIED, read_prior, refuse_known_test
 from studies import begin, complete, recording, start, stop
 
 AIMS = Aims(min_specificity=0.5)
