@@ -21,7 +21,7 @@ from search.display.text import plural
 from search.study import arguments as cli
 from search.study import journal
 from search.study.folder import StudyFolder
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState, fold
 from search.tracking.ledger import LedgerEntry, ledger
 from search.tracking.runs import TRIAL_STATUS, as_param
@@ -48,7 +48,7 @@ def audit(folder: StudyFolder, *, uri: str | None = None) -> Audit:
         record=record,
         differences=(
             *_in_the_journal(events, record),
-            *_in_optuna(record, Space.from_dict(manifest["space"]), Aims(**manifest["aims"])),
+            *_in_optuna(record, Space.from_dict(manifest["space"]), Objectives(**manifest["aims"])),
             *_in_mlflow(record, entries),
         ),
     )
@@ -69,14 +69,14 @@ def _in_the_journal(events: Sequence[journal.Event], record: StudyRecord) -> Ite
             yield f"event {later['seq']} follows event {earlier['seq']} in the journal"
 
 
-def _in_optuna(record: StudyRecord, space: Space, aims: Aims) -> Iterator[str]:
+def _in_optuna(record: StudyRecord, space: Space, objectives: Objectives) -> Iterator[str]:
     """Yield where Optuna's study, as the searcher would have it, differs from the journal."""
     trials = (record.trials[number] for number in sorted(record.trials))
-    for trial, known in zip(trials, told(record, space, aims).trials, strict=True):
+    for trial, known in zip(trials, told(record, space, objectives).trials, strict=True):
         who = f"trial {trial.number}"
         if known.state.is_finished() != (trial.state is not TrialState.RUNNING):
             yield f"{who} is {trial.state} by the journal, {known.state.name.lower()} by Optuna"
-        expected = list(aims.values(trial.metrics)) if trial.state is TrialState.COMPLETE else None
+        expected = list(objectives.values(trial.metrics)) if trial.state is TrialState.COMPLETE else None
         if known.values != expected:
             yield f"{who} has {expected} by the journal, {known.values} by Optuna"
         if trial.state is not TrialState.RUNNING and known.params != dict(trial.params):

@@ -20,13 +20,13 @@ from leukmodels.process.progress import duration
 from search.display.tables import front_table, studies_table, terminal
 from search.display.text import no_front, number, plural
 from search.selection import head_start
-from search.selection.front import Standing, effort, stand
+from search.selection.front import ParetoFront, effort, pareto_front
 from search.selection.preference import Preference, ways
 from search.study.arguments import add_storage, find_study
 from search.study.folder import StudyFolder
 from search.study.journal import read
 from search.study.manifest import config_of
-from search.study.objectives import OBJECTIVES, Aims
+from search.study.objectives import OBJECTIVES, Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState, fold
 
 _EXAMPLES = """examples:
@@ -43,7 +43,7 @@ class Status:
     folder: StudyFolder
     manifest: dict[str, Any]
     record: StudyRecord
-    standing: Standing
+    front: ParetoFront
     driver: str
 
     @property
@@ -68,8 +68,8 @@ def look(folder: StudyFolder) -> Status:
     """Return the study's status; StudyError where the folder holds none."""
     manifest = folder.read_manifest()
     record = fold(read(folder.journal))
-    standing = stand(record, Aims(**manifest["aims"]))
-    return Status(folder=folder, manifest=manifest, record=record, standing=standing, driver=driver(folder))
+    front = pareto_front(record, Objectives(**manifest["aims"]))
+    return Status(folder=folder, manifest=manifest, record=record, front=front, driver=driver(folder))
 
 
 def driver(folder: StudyFolder) -> str:
@@ -87,7 +87,7 @@ def driver(folder: StudyFolder) -> str:
 
 def as_json(status: Status) -> dict[str, Any]:
     """Return the status as plain values; ``best`` names the trial that each preference would export."""
-    record, standing, aims = status.record, status.standing, Aims(**status.manifest["aims"])
+    record, front, objectives = status.record, status.front, Objectives(**status.manifest["aims"])
     return {
         "study": status.manifest["name"],
         "path": str(status.folder.path),
@@ -101,15 +101,17 @@ def as_json(status: Status) -> dict[str, Any]:
         "epochs": record.epochs,
         "objectives": status.manifest["objectives"],
         "aims": status.manifest["aims"],
-        "hypervolume": standing.hypervolume,
-        "best": {by: Preference(by=by).choose(standing, aims).number for by in ways(aims)} if standing.front else {},
-        "front": [_trial(trial) for trial in standing.front],
+        "hypervolume": front.hypervolume,
+        "best": {by: Preference(by=by).choose(front, objectives).number for by in ways(objectives)}
+        if front.trials
+        else {},
+        "front": [_trial(trial) for trial in front.trials],
     }
 
 
 def show(status: Status) -> None:
     """Print the status for a person."""
-    manifest, record, standing = status.manifest, status.record, status.standing
+    manifest, record, front = status.manifest, status.record, status.front
     synthetic = " (SYNTHETIC DATA)" if manifest["data"]["synthetic"] else ""
     counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state)) or "none begun"
     trained = sum(epoch.get("seconds") or 0.0 for trial in record.trials.values() for epoch in trial.epochs)
@@ -121,14 +123,14 @@ def show(status: Status) -> None:
         f"{duration(trained)} of training",
     ):
         out.print(line, soft_wrap=True)
-    if standing.front:
-        out.print(f"front on validation cells at threshold 0.5, hypervolume {standing.hypervolume:.3f}:\n")
-        out.print(front_table(standing.front, cost=manifest["aims"]["cost"]))
+    if front.trials:
+        out.print(f"front on validation cells at threshold 0.5, hypervolume {front.hypervolume:.3f}:\n")
+        out.print(front_table(front.trials, cost=manifest["aims"]["cost"]))
     else:
-        out.print(no_front(standing, len(record.trials)))
+        out.print(no_front(front, len(record.trials)))
     if head := head_start.head_start(manifest):
-        reached = effort(record, Aims(**manifest["aims"]))
-        out.print(f"\n{head_start.words(head, reached, head_start.cold_start(status.folder))}", soft_wrap=True)
+        reached = effort(record, Objectives(**manifest["aims"]))
+        out.print(f"\n{head_start.describe(head, reached, head_start.cold_start(status.folder))}", soft_wrap=True)
 
 
 def show_all(storage: Path) -> None:
@@ -191,7 +193,7 @@ def _state(status: Status) -> str:
 
 def _row(status: Status) -> tuple[str, ...]:
     recall, accuracy = (
-        number(max((trial.metrics[name] for trial in status.standing.front), default=None)) for name in OBJECTIVES
+        number(max((trial.metrics[name] for trial in status.front.trials), default=None)) for name in OBJECTIVES
     )
     trials = f"{status.finished_trials}/{status.planned}"
     return status.folder.name, status.manifest["task"]["name"], status.state, trials, recall, accuracy

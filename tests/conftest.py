@@ -12,7 +12,7 @@ from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
 from object_store import CREDENTIALS, ObjectStore, serving
 from search.cache.store import PixelCache
-from search.data.dataset import take_account
+from search.data.dataset import prepare_dataset
 from search.data.prepare import Prepared
 from search.study.folder import StudyFolder
 from search.study.presets import configure
@@ -66,7 +66,7 @@ def prepared(session, tmp_path):
     def call(root, task="runx1", **given):
         counts = []
         result = Prepared.of(
-            take_account(
+            prepare_dataset(
                 open_source(root),
                 find_task(task),
                 configure("smoke", {"task": task, "image_px": 16, **given}),

@@ -29,7 +29,7 @@ from leukmodels.process import machine, tensorflow_runtime
 from leukmodels.process.command import run_verb
 from leukmodels.process.progress import Teller
 from leukmodels.synthetic import draw_cohort
-from leukmodels.training.precision import settle
+from leukmodels.training.precision import choose_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,7 +94,7 @@ def _ask(gathered: Gathered, request: Request, teller: Teller) -> Answers:
     )  # only now: what is wrong with the data is said without TensorFlow
     from leukmodels.curate.out_of_fold import Inquiry, ask
 
-    arithmetic = settle(
+    arithmetic = choose_precision(
         "auto",
         without=[] if machine.multiplies_bfloat16() else [platform.node()],
         gpus=tensorflow_runtime.visible_gpus(),
@@ -107,7 +107,7 @@ def _ask(gathered: Gathered, request: Request, teller: Teller) -> Answers:
         seed=request.seed,
         precision=arithmetic.precision,
     )
-    teller.say(arithmetic.words)
+    teller.say(arithmetic.description)
     teller.say(_how(inquiry))
     return ask(gathered, inquiry, progress=lambda done, total: teller.progress("Training", done, total, "epochs"))
 

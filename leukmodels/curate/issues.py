@@ -62,7 +62,7 @@ def write_list(
                 gathered.class_names[row],
                 int(cells.labels[row]),
                 f"{probabilities[row]:.4f}",
-                f"{ranking.dispute[row]:.4f}",
+                f"{ranking.label_issue_score[row]:.4f}",
                 gathered.sha256[row],
             ]
         )

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.curate.training_cells import Gathered
-from leukmodels.dataset.folds import deal, rounds
+from leukmodels.dataset.folds import patient_folds, rounds
 from leukmodels.errors import DataError, TrainingDivergedError
 from leukmodels.space.hyperparameters import HyperParams
-from leukmodels.training.cross_validation import Development, train_and_ask
+from leukmodels.training.cross_validation import Development, train_and_predict
 from leukmodels.training.precision import Precision
 from leukmodels.training.training_loop import Budget
 
@@ -67,7 +67,7 @@ def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
     total = inquiry.models * inquiry.epochs
     seeds = np.random.SeedSequence(inquiry.seed).generate_state(inquiry.models + inquiry.repeats).tolist()
     for repeat in range(inquiry.repeats):
-        fold_of = deal(cells, gathered.class_names, folds=inquiry.folds, seed=seeds.pop())
+        fold_of = patient_folds(cells, gathered.class_names, folds=inquiry.folds, seed=seeds.pop())
         for each in rounds(fold_of, inquiry.folds):
             past = len(best_epochs) * inquiry.epochs
 
@@ -77,7 +77,7 @@ def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
 
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    asked = train_and_ask(
+                    asked = train_and_predict(
                         development,
                         each,
                         inquiry.hparams,
@@ -89,7 +89,7 @@ def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
                     )
                 except TrainingDivergedError as error:
                     raise DataError("A fold could not be trained; give another --model:", [str(error)]) from error
-            probabilities[repeat, each.asked] = asked.scores
+            probabilities[repeat, each.held_out] = asked.scores
             best_epochs.append(asked.best_epoch)
     progress(total, total)
     assert np.isfinite(probabilities).all()

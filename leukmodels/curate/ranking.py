@@ -23,7 +23,7 @@ class Ranking:
     """
 
     usual: npt.NDArray[np.float64]
-    dispute: npt.NDArray[np.float64]
+    label_issue_score: npt.NDArray[np.float64]
     disputed: npt.NDArray[np.bool_]
     order: npt.NDArray[np.int64]
 
@@ -51,4 +51,4 @@ def rank(labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float64]) 
     usual = np.array([given[labels == label].mean() for label in (0, 1)])
     dispute = 1 - given / np.maximum(usual, np.finfo(np.float64).tiny)[labels]  # a label that nobody believes at all
     disputed = (other >= usual[1 - labels]) & ((given < usual[labels]) | (other > given))
-    return Ranking(usual=usual, dispute=dispute, disputed=disputed, order=np.argsort(-dispute, kind="stable"))
+    return Ranking(usual=usual, label_issue_score=dispute, disputed=disputed, order=np.argsort(-dispute, kind="stable"))

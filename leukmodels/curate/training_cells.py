@@ -91,7 +91,7 @@ def gather(
         split=split,
         crop_px=listing.crop_px,
         black_background=listing.black_background,
-        notes=(*listing.notes, *filter(None, [joined.words()]), *_set_aside(bad)),
+        notes=(*listing.notes, *filter(None, [joined.describe()]), *_set_aside(bad)),
     )
 
 

@@ -22,7 +22,7 @@ class Deduplicated:
     removed: pa.Table  # the columns as given, and `reason`
     joined: tuple[tuple[str, ...], ...]  # the subjects of each joined patient, in natural order
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Return a sentence that says whose images were found under several subjects; "" when nobody's were."""
         if not self.joined:
             return ""

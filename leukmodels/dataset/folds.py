@@ -1,4 +1,4 @@
-"""Which patients train, which choose the epoch and which are asked about.
+"""Cross-validation by patients: who trains, who chooses the epoch, and who is held out.
 
 Training ends with the best of its epochs by cells that it did not learn from. Were these the cells that are asked
 about, the answers would be too good, and the choice would favour labels under suspicion. Were the number of epochs
@@ -16,26 +16,26 @@ from leukmodels.dataset.cells import Cells
 from leukmodels.errors import DataError
 
 FEWEST = 3
-ALWAYS_TRAINS = -1  # a fold that is never asked about, and never chooses the epoch
+ALWAYS_TRAINS = -1  # a fold that is never held out, and never chooses the epoch
 _SIDES = {0: "control", 1: "leukemia"}
 
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Round:
-    """The rows of cells that train, choose the epoch and are asked about in one training.
+class CVRound:
+    """One round of cross-validation, as rows of cells: who trains, who chooses the epoch, and who is held out.
 
     by_image   images were dealt, so that a patient's cells are in all three: only to see what that would add
     """
 
     train: Rows
-    choosing: Rows
-    asked: Rows
+    validation: Rows
+    held_out: Rows
     by_image: bool = False
 
 
-def deal(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
+def patient_folds(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
     """Return the fold of each cell, int64 (n,): its patient's, dealt at random within side and class.
 
     Folds differ by one patient at the most in a side, and in each of its classes. A patient of several classes counts
@@ -63,19 +63,19 @@ def deal(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: i
     return fold_of[cells.patients]
 
 
-def deal_images(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
-    """Return the fold of each cell, int64 (n,), dealt as ``deal`` does patients, but each cell by itself."""
-    return deal(cells.each_its_own(), class_names, folds=folds, seed=seed)
+def image_folds(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
+    """Return the fold of each cell, int64 (n,), dealt as ``patient_folds`` does patients, but each cell by itself."""
+    return patient_folds(cells.each_its_own(), class_names, folds=folds, seed=seed)
 
 
-def rounds(fold_of: Rows, folds: int, *, by_image: bool = False) -> Iterator[Round]:
-    """Yield a round for each fold that is asked about; every cell of one is asked about once."""
-    for asked in range(folds):
-        choosing = (asked + 1) % folds
-        yield Round(
-            train=np.flatnonzero((fold_of != asked) & (fold_of != choosing)),
-            choosing=np.flatnonzero(fold_of == choosing),
-            asked=np.flatnonzero(fold_of == asked),
+def rounds(fold_of: Rows, folds: int, *, by_image: bool = False) -> Iterator[CVRound]:
+    """Yield a round for each fold held out; every cell of one is held out once."""
+    for held_out in range(folds):
+        validation = (held_out + 1) % folds
+        yield CVRound(
+            train=np.flatnonzero((fold_of != held_out) & (fold_of != validation)),
+            validation=np.flatnonzero(fold_of == validation),
+            held_out=np.flatnonzero(fold_of == held_out),
             by_image=by_image,
         )
 

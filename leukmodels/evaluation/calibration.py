@@ -32,7 +32,7 @@ class Bin:
     count: int
 
 
-def probabilities(scored: Scored) -> Measure:
+def probability_metrics(scored: Scored) -> Measure:
     """Return how good the scores are as probabilities of leukemia as a measure; both are better when lower.
 
     brier   mean squared difference of score and truth (Brier 1950)

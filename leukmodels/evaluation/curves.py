@@ -41,29 +41,32 @@ class Curve:
     """
 
     thresholds: Floats
-    found: npt.NDArray[np.int64]
-    alarms: npt.NDArray[np.int64]
+    true_positives: npt.NDArray[np.int64]
+    false_positives: npt.NDArray[np.int64]
 
     @property
     def recall(self) -> Floats:
         """Leukemic rows found; the precision-recall curve's abscissa and the ROC curve's ordinate."""
-        return np.asarray(self.found / self.found[-1])
+        return np.asarray(self.true_positives / self.true_positives[-1])
 
     @property
     def specificity(self) -> Floats:
         """Healthy rows left alone; 1 - specificity is the ROC curve's abscissa."""
-        return np.asarray(1 - self.alarms / self.alarms[-1])
+        return np.asarray(1 - self.false_positives / self.false_positives[-1])
 
     @property
     def accuracy(self) -> Floats:
         """Rows answered rightly."""
-        return np.asarray((self.found + self.alarms[-1] - self.alarms) / (self.found[-1] + self.alarms[-1]))
+        return np.asarray(
+            (self.true_positives + self.false_positives[-1] - self.false_positives)
+            / (self.true_positives[-1] + self.false_positives[-1])
+        )
 
     @property
     def precision(self) -> Floats:
         """Leukemic rows among those called so; 1 where none is, as is usual for a curve."""
-        called = self.found + self.alarms
-        return np.asarray(np.divide(self.found, called, out=np.ones(len(called)), where=called > 0))
+        called = self.true_positives + self.false_positives
+        return np.asarray(np.divide(self.true_positives, called, out=np.ones(len(called)), where=called > 0))
 
     def point(self, place: int) -> Point:
         """Return one point."""
@@ -77,7 +80,7 @@ class Curve:
     def at_specificity(self, specificity: float) -> Point:
         """Return the point of the highest recall with at least this specificity, the most specific of equals."""
         last = np.flatnonzero(self.specificity >= specificity - _ROUNDING)[-1]
-        return self.point(int(np.searchsorted(self.found, self.found[last])))
+        return self.point(int(np.searchsorted(self.true_positives, self.true_positives[last])))
 
 
 def curve(labels: npt.NDArray[np.uint8], scores: Floats) -> Curve:
@@ -91,7 +94,7 @@ def curve(labels: npt.NDArray[np.uint8], scores: Floats) -> Curve:
     thresholds[:-1] = np.maximum(thresholds[:-1], np.nextafter(distinct, np.inf))
     leukemic = (labels == 1)[order]
     found, alarms = (np.append(0, each.cumsum()[ends]) for each in (leukemic, ~leukemic))
-    return Curve(thresholds=thresholds, found=found, alarms=alarms)
+    return Curve(thresholds=thresholds, true_positives=found, false_positives=alarms)
 
 
 def curve_of(scored: Scored) -> Curve:
@@ -106,7 +109,7 @@ def auroc(labels: npt.NDArray[np.uint8], scores: Floats) -> float:
     return float(_area(order, leukemic, _cumulated(healthy))[0])
 
 
-def ranking(scored: Scored) -> Measure:
+def ranking_metrics(scored: Scored) -> Measure:
     """Return what the order of the scores is worth as a measure.
 
     auroc                    chance that a leukemic row outscores a healthy one, ties counted half
@@ -119,7 +122,7 @@ def ranking(scored: Scored) -> Measure:
     def of(weights: Floats) -> Floats:
         leukemic = weights[:, of_leukemic]
         found, alarms = _cumulated(leukemic), _cumulated(weights[:, of_healthy])
-        found_with, alarms_with = found[:, order.found], alarms[:, order.alarms]
+        found_with, alarms_with = found[:, order.true_positives], alarms[:, order.false_positives]
         all_found, all_alarms = found[:, -1:], alarms[:, -1:]
         called = np.maximum(found_with + alarms_with, _ROUNDING)  # 0 before the first patient who was drawn
         precision = (leukemic * found_with / called).sum(axis=1) / all_found[:, 0]
@@ -144,9 +147,9 @@ class _Order:
 
     leukemic: npt.NDArray[np.intp]
     healthy: npt.NDArray[np.intp]
-    found: npt.NDArray[np.intp]
-    alarms: npt.NDArray[np.intp]
-    alarms_before: npt.NDArray[np.intp]
+    true_positives: npt.NDArray[np.intp]
+    false_positives: npt.NDArray[np.intp]
+    false_positives_before: npt.NDArray[np.intp]
 
     @classmethod
     def of(cls, labels: npt.NDArray[np.uint8], scores: Floats) -> "_Order":
@@ -156,9 +159,9 @@ class _Order:
         return cls(
             leukemic=leukemic,
             healthy=healthy,
-            found=np.searchsorted(falling, falling, side="right"),
-            alarms=np.searchsorted(others, falling, side="right"),
-            alarms_before=np.searchsorted(others, falling, side="left"),
+            true_positives=np.searchsorted(falling, falling, side="right"),
+            false_positives=np.searchsorted(others, falling, side="right"),
+            false_positives_before=np.searchsorted(others, falling, side="left"),
         )
 
 
@@ -167,7 +170,7 @@ def _area(order: _Order, leukemic: Floats, alarms: Floats) -> Floats:
 
     The Mann-Whitney statistic over its maximum.
     """
-    outscored_by = (alarms[:, order.alarms] + alarms[:, order.alarms_before]) / 2
+    outscored_by = (alarms[:, order.false_positives] + alarms[:, order.false_positives_before]) / 2
     return np.asarray(1 - (leukemic * outscored_by).sum(axis=1) / (leukemic.sum(axis=1) * alarms[:, -1]))
 
 

@@ -65,8 +65,10 @@ def tuned(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, float]:
     thresholds the lowest is taken, with the highest recall. Arguments and errors as in ``score``.
     """
     points = curve(*_checked(labels, scores))
-    found, spared = points.found, points.alarms[-1] - points.alarms
-    gain = found * points.alarms[-1] + spared * points.found[-1]  # in whole numbers, so that ties are ties
+    found, spared = points.true_positives, points.false_positives[-1] - points.false_positives
+    gain = (
+        found * points.false_positives[-1] + spared * points.true_positives[-1]
+    )  # in whole numbers, so that ties are ties
     best = len(gain) - 1 - int(np.argmax(gain[::-1]))
     return {"tuned_recall": float(points.recall[best]), "tuned_accuracy": float(points.accuracy[best])}
 

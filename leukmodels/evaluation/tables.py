@@ -87,7 +87,7 @@ def outcomes(labels: npt.NDArray[np.uint8], called: npt.NDArray[np.bool_]) -> np
     return 2 * labels.astype(np.int64) + called
 
 
-def answers(scored: Scored, threshold: float = 0.5) -> Measure:
+def classification_rates(scored: Scored, threshold: float = 0.5) -> Measure:
     """Return the rates of the answers at a threshold (score >= threshold is leukemic) as a measure."""
     counts = scored.groups.sums(outcomes(scored.labels, scored.scores >= threshold), 4)
     return Measure(
@@ -99,7 +99,7 @@ def answers(scored: Scored, threshold: float = 0.5) -> Measure:
 
 def table(scored: Scored, threshold: float = 0.5) -> Table:
     """Return the table of the answers at a threshold, of cells or of patients as the rows are."""
-    found = intervals(answers(scored, threshold))
+    found = intervals(classification_rates(scored, threshold))
     healthy, leukemic = np.bincount(scored.labels, minlength=2).tolist()
 
     def row(precision: str, recall: str, f1: str, support: int) -> Row:

@@ -28,7 +28,7 @@ class Step:
     first: int
     began: float
 
-    def words(self, now: float) -> str:
+    def describe(self, now: float) -> str:
         """Return the counts, the rate and the time left or taken, as far as they are known."""
         over = self.done >= self.total
         count = f"{self.done:,} {self.unit}" if over else f"{self.done:,} of {self.total:,} {self.unit}"
@@ -57,7 +57,7 @@ class Teller:
             self._last_said = now
         self._step = replace(self._step, done=done, total=total)
         if done >= total or now - self._last_said >= _EVERY_S:
-            self.say(self._step.words(now))
+            self.say(self._step.describe(now))
             self._last_said = now
         if done >= total:
             self._step = None

@@ -62,7 +62,7 @@ class Patients:
         return np.bincount(self.of_cell, values) / self.counts
 
 
-def ask(patients: Patients, features: Numbers, seed: int) -> Numbers:
+def cross_validated_scores(patients: Patients, features: Numbers, seed: int) -> Numbers:
     """Return for each cell the probability of leukemia (n,) by a logistic regression on standardised features (n, k).
 
     It is trained on the patients of the other folds. All of a class weigh alike and both classes weigh the same, so
@@ -73,8 +73,8 @@ def ask(patients: Patients, features: Numbers, seed: int) -> Numbers:
     return answers
 
 
-def ask_by_chance(patients: Patients, features: Numbers, permutations: int, seed: int) -> Numbers:
-    """Return the AUROC of patients (permutations,) asked as ``ask`` does, after labels were permuted among them.
+def permutation_aurocs(patients: Patients, features: Numbers, permutations: int, seed: int) -> Numbers:
+    """Return the AUROCs of ``cross_validated_scores``, (permutations,), after labels were permuted among patients.
 
     The cells of a patient still have one label: what is told then is what slides without a meaning allow.
     """
@@ -94,7 +94,7 @@ def ask_by_chance(patients: Patients, features: Numbers, permutations: int, seed
     )
 
 
-def ask_neighbours(labels: Labels, features: Numbers, fold_of: Codes) -> Numbers:
+def knn_scores(labels: Labels, features: Numbers, fold_of: Codes) -> Numbers:
     """Return for each cell the share of leukemia (n,) among the cells of other folds that are most like it."""
     answers = np.empty(len(labels))
     for fold in range(fold_of.max() + 1):

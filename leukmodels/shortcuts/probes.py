@@ -10,11 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from leukmodels.dataset.cells import Cells
-from leukmodels.evaluation.curves import auroc, ranking
+from leukmodels.evaluation.curves import auroc, ranking_metrics
 from leukmodels.evaluation.interval import Interval
 from leukmodels.evaluation.resampling import differences, intervals
 from leukmodels.evaluation.scored import by_patient
-from leukmodels.shortcuts.classifiers import Numbers, Patients, ask, ask_by_chance, ask_neighbours, deal
+from leukmodels.shortcuts.classifiers import (
+    Numbers,
+    Patients,
+    cross_validated_scores,
+    deal,
+    knn_scores,
+    permutation_aurocs,
+)
 from leukmodels.shortcuts.colours import Colours, Progress, read_colours
 
 ALARMING_P = 0.01
@@ -103,8 +110,8 @@ def probe_shortcuts(
 
     def probed(features: Numbers) -> tuple[Found, Numbers]:
         scaled = _standardised(features)
-        answers = ask(patients, scaled, seed)
-        return _found(cells, patients, answers, ask_by_chance(patients, scaled, permutations, seed)), answers
+        answers = cross_validated_scores(patients, scaled, seed)
+        return _found(cells, patients, answers, permutation_aurocs(patients, scaled, permutations, seed)), answers
 
     colour, answers = probed(colours.whole)
     background = _background(None if colours.background is None else probed(colours.background)[0])
@@ -122,7 +129,7 @@ def measure_gap(cells: Cells, *, by_image: Numbers, by_patient: Numbers) -> Gap:
 
     In either case a cell's score is of a model that did not train on that cell, or on that patient.
     """
-    first, second = (ranking(cells.scored(scores)) for scores in (by_patient, by_image))
+    first, second = (ranking_metrics(cells.scored(scores)) for scores in (by_patient, by_image))
     return Gap(
         by_image=intervals(second)["auroc"],
         by_patient=intervals(first)["auroc"],
@@ -135,8 +142,8 @@ def _found(cells: Cells, patients: Patients, answers: Numbers, by_chance: Number
     low, high = np.quantile(by_chance, (0.025, 0.975)).tolist()
     reached = int(np.count_nonzero(by_chance >= auroc(patients.labels, patients.means(answers))))
     return Found(
-        cells=intervals(ranking(scored))["auroc"],
-        patients=intervals(ranking(by_patient(scored)))["auroc"],
+        cells=intervals(ranking_metrics(scored))["auroc"],
+        patients=intervals(ranking_metrics(by_patient(scored)))["auroc"],
         chance=Interval(estimate=float(by_chance.mean()), low=low, high=high),
         p_value=(1 + reached) / (1 + len(by_chance)),  # the real labels are one of the permutations
     )
@@ -153,7 +160,7 @@ def _above(cells: Cells, answers: Numbers, scores: Numbers) -> Interval:
     """Return how far a model is above colour means in AUROC of the cells that it was asked about."""
     asked = np.flatnonzero(~np.isnan(scores))
     some = cells.take(asked)
-    probe, model = (ranking(some.scored(each[asked])) for each in (answers, scores))
+    probe, model = (ranking_metrics(some.scored(each[asked])) for each in (answers, scores))
     return differences(probe, model)["auroc"]
 
 
@@ -217,8 +224,8 @@ def _leak(cells: Cells, patients: Patients, colours: Colours, seed: int) -> Leak
     rng = np.random.default_rng(seed)
     gap = measure_gap(
         cells,
-        by_image=ask_neighbours(cells.labels, slides, deal(cells.labels, rng)),
-        by_patient=ask_neighbours(cells.labels, slides, deal(patients.labels, rng)[patients.of_cell]),
+        by_image=knn_scores(cells.labels, slides, deal(cells.labels, rng)),
+        by_patient=knn_scores(cells.labels, slides, deal(patients.labels, rng)[patients.of_cell]),
     )
     meaning = (
         f"Remembering slides by their colours reaches AUROC {_text(gap.by_image)} of cells where images are split, "

@@ -109,13 +109,14 @@ class Space:
 
     dimensions: Mapping[str, Dimension]
     default: Mapping[str, Value]
-    given: Mapping[str, Mapping[str, Dimension]] = field(default_factory=dict)
-    also: tuple[Mapping[str, Value], ...] = ()
+    conditions: Mapping[str, Mapping[str, Dimension]] = field(default_factory=dict)
+    initial_points: tuple[Mapping[str, Value], ...] = ()
 
-    def matters(self, name: str, params: Mapping[str, Value]) -> bool:
+    def is_active(self, name: str, params: Mapping[str, Value]) -> bool:
         """Return whether dimension ``name`` has an effect beside the ``params`` chosen before it."""
         return all(
-            other in params and needed.contains(params[other]) for other, needed in self.given.get(name, {}).items()
+            other in params and needed.contains(params[other])
+            for other, needed in self.conditions.get(name, {}).items()
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,9 +125,9 @@ class Space:
             "dimensions": {name: to_dict(dimension) for name, dimension in self.dimensions.items()},
             "default": dict(self.default),
             "given": {
-                name: {other: to_dict(needed) for other, needed in on.items()} for name, on in self.given.items()
+                name: {other: to_dict(needed) for other, needed in on.items()} for name, on in self.conditions.items()
             },
-            "also": [dict(params) for params in self.also],
+            "also": [dict(params) for params in self.initial_points],
         }
 
     @classmethod
@@ -136,8 +137,8 @@ class Space:
         return cls(
             dimensions={name: from_dict(told) for name, told in mapping["dimensions"].items()},
             default=mapping["default"],
-            given={name: {other: from_dict(needed) for other, needed in on.items()} for name, on in given},
-            also=tuple(mapping["also"]),
+            conditions={name: {other: from_dict(needed) for other, needed in on.items()} for name, on in given},
+            initial_points=tuple(mapping["also"]),
         )
 
 

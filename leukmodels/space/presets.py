@@ -59,7 +59,7 @@ def space(name_or_file: str | Path, *, backbones: Sequence[str] = (), base_block
     idle = set(_idle(ranges))
     composed = _composed({name: dimension for name, dimension in ranges.items() if name not in idle})
     # A start from loaded weights is tried once before any is drawn: the default with all blocks loaded, none frozen.
-    return replace(composed, also=tuple({**composed.default, "backbone": name} for name in backbones))
+    return replace(composed, initial_points=tuple({**composed.default, "backbone": name} for name in backbones))
 
 
 def outdated(searched: Space) -> list[str]:
@@ -134,7 +134,7 @@ def _composed(ranges: Mapping[str, Dimension]) -> Space:
     return Space(
         dimensions=dimensions,
         default={name: _nearest(dimension, defaults()[name]) for name, dimension in dimensions.items()},
-        given={name: condition for name, condition in conditions.items() if condition},
+        conditions={name: condition for name, condition in conditions.items() if condition},
     )
 
 

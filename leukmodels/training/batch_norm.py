@@ -14,7 +14,7 @@ SETTLING_IMAGES = 256
 Settling = Callable[[npt.NDArray[np.uint8], np.float32], None]
 
 
-def settle(settling: Settling, batches: Iterable[npt.NDArray[np.uint8]]) -> None:
+def recalibrate(settling: Settling, batches: Iterable[npt.NDArray[np.uint8]]) -> None:
     """Set the statistics of batch normalisation to their means over batches of images under the present weights.
 
     The moving averages lag behind weights that change with every step: in the first epochs the validation accuracy of

@@ -1,4 +1,4 @@
-"""One training of a cross-validation: some patients train, others choose the epoch, third ones are asked about."""
+"""One training of a cross-validation: some patients train, others choose the epoch, a third part is held out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.dataset.cells import Cells, TrainingData
-from leukmodels.dataset.folds import Round
+from leukmodels.dataset.folds import CVRound
 from leukmodels.model.build import NO_WEIGHTS, build
 from leukmodels.model.weights import Weights
 from leukmodels.process.tensorflow_runtime import seed_everything
@@ -29,16 +29,16 @@ class Development:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Asked:
-    """What a model said of the cells it was asked about: probabilities of leukemia (k,); the epoch that was chosen."""
+class HeldOutPredictions:
+    """What a model predicts for the k held-out cells: probabilities of leukemia (k,); and its best epoch."""
 
     scores: npt.NDArray[np.float64]
     best_epoch: int
 
 
-def train_and_ask(
+def train_and_predict(
     development: Development,
-    each: Round,
+    each: CVRound,
     hparams: HyperParams,
     *,
     budget: Budget,
@@ -47,19 +47,21 @@ def train_and_ask(
     report: Report,
     weights: Mapping[str, Weights] = NO_WEIGHTS,
     precision: Precision = "float32",
-) -> Asked:
-    """Train on a round's cells and return what the model says of those it never saw, not even to choose an epoch.
+) -> HeldOutPredictions:
+    """Train on a round's cells and return predictions for those held out, on which not even the epoch was chosen.
 
     A folder with a checkpoint of this training continues it. For weights see model.build; for report and the errors
     training.fit.
     """
-    train, choosing, asked = (development.cells.take(rows) for rows in (each.train, each.choosing, each.asked))
+    train, validation, held_out = (
+        development.cells.take(rows) for rows in (each.train, each.validation, each.held_out)
+    )
     if each.by_image:
-        choosing, asked = choosing.each_its_own(), asked.each_its_own()
-    assert asked.present_patients.isdisjoint(train.present_patients | choosing.present_patients)
+        validation, held_out = validation.each_its_own(), held_out.each_its_own()
+    assert held_out.present_patients.isdisjoint(train.present_patients | validation.present_patients)
     data = TrainingData(
         train=train,
-        validation=choosing,
+        validation=validation,
         black_background=development.black_background,
         split_fingerprint=development.split_fingerprint,
     )
@@ -67,6 +69,6 @@ def train_and_ask(
     try:
         model = build(hparams, image_px=train.image_px, black_background=data.black_background, weights=weights)
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report, precision=precision)
-        return Asked(scores=predict(scoring(model), asked.pixels), best_epoch=fitted.best_epoch)
+        return HeldOutPredictions(scores=predict(scoring(model), held_out.pixels), best_epoch=fitted.best_epoch)
     finally:
         keras.utils.clear_session()  # or the graphs of all models would stay in memory

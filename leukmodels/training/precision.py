@@ -18,10 +18,10 @@ class Arithmetic:
     """What is computed in, and what the user should know of it."""
 
     precision: Precision
-    words: str
+    description: str
 
 
-def settle(asked: Precision | Literal["auto"], *, without: Sequence[str], gpus: float) -> Arithmetic:
+def choose_precision(asked: Precision | Literal["auto"], *, without: Sequence[str], gpus: float) -> Arithmetic:
     """Return what is computed in on machines of which those named ``without`` do not multiply bfloat16 themselves.
 
     ``gpus`` is how many of them a training has.
@@ -39,4 +39,4 @@ def settle(asked: Precision | Literal["auto"], *, without: Sequence[str], gpus: 
             words += f", which the processors multiply by themselves ({_WHERE})"
     elif asked == "auto":
         words += ": bfloat16 was not measured on GPUs" if gpus else f": the processor of {without[0]} has no bfloat16"
-    return Arithmetic(precision=precision, words=f"{words}.")
+    return Arithmetic(precision=precision, description=f"{words}.")

@@ -25,7 +25,7 @@ from leukmodels.evaluation.bounds import lower_bounds
 from leukmodels.evaluation.metrics import score, tuned
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint
-from leukmodels.training.batch_norm import SETTLING_IMAGES, settle
+from leukmodels.training.batch_norm import SETTLING_IMAGES, recalibrate
 from leukmodels.training.batching import bag_size, epoch_order, rows_of_epoch
 from leukmodels.training.compiled import Graphs, compile_model
 from leukmodels.training.precision import Precision
@@ -192,7 +192,7 @@ def train_epoch(
                 kept.append(images)
     loss = float(logs["loss"])
     if graphs.settling:
-        settle(graphs.settling, kept)
+        recalibrate(graphs.settling, kept)
     trained_s = time.perf_counter() - start
     scores = predict(graphs.scoring, data.validation.pixels)
     if not (math.isfinite(loss) and np.isfinite(scores).all()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cluster.jobs import refuse_relative
 from leukmodels.process.command import run_verb
-from search.confirm.options import Asked
+from search.confirm.options import ConfirmOptions
 from search.study.arguments import add_bounds, add_cache, add_study, find_cache, find_study, number
 from search.tuning.signals import Interrupted, interruptible
 
@@ -30,7 +30,7 @@ on the page that search.report writes.
 def main(arguments: Sequence[str]) -> int:
     """Confirm the study that ``arguments`` name."""
     given = _parser().parse_args(arguments)
-    asked = Asked(
+    asked = ConfirmOptions(
         members=given.members,
         folds=given.folds,
         seeds=given.seeds,
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     return _carry_out(plan, asked, dashboard=not given.no_dashboard)
 
 
-def _carry_out(plan: "Plan", asked: Asked, *, dashboard: bool) -> int:
+def _carry_out(plan: "Plan", asked: ConfirmOptions, *, dashboard: bool) -> int:
     from cluster.session import open_session
     from search.confirm.confirmation import confirm
     from search.report.write import tell_mlflow, write_page
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_study(parser)
-    usual = Asked()
+    usual = ConfirmOptions()
     numbers = (
         ("--members", usual.members, "members of the front to train again, at the most; the default CNN comes on top"),
         (

@@ -12,43 +12,45 @@ import ray
 
 from cluster.session import Session
 from leukmodels.dataset.cells import join
-from leukmodels.dataset.folds import ALWAYS_TRAINS, Round, deal, deal_images, rounds
+from leukmodels.dataset.folds import ALWAYS_TRAINS, CVRound, image_folds, patient_folds, rounds
 from leukmodels.errors import StudyError
 from leukmodels.training.scoring import read_scores
 from search.cache.store import PixelCache
 from search.confirm import shortcuts
-from search.confirm.options import Asked
+from search.confirm.options import ConfirmOptions
 from search.confirm.retraining import Answer, KerasModels, Models, Task, Test, run_tasks
 from search.confirm.shortcuts import Answers
 from search.confirm.summary import tell
 from search.confirm.test_set import open_test
-from search.data.dataset import Account
+from search.data.dataset import Dataset
 from search.data.prepare import Prepared
-from search.data.sharing import Placed
+from search.data.sharing import SharedDataset
 from search.display.console import Console
 from search.run.planning import Plan
-from search.run.resources import Provision, refuse_other_data
+from search.run.resources import StudyResources, refuse_other_data
 from search.selection import test_candidates
 from search.selection.confirmed_ranking import Ranked, rank
-from search.selection.front import stand
-from search.study.config import aims_of
-from search.study.confirmation_log import Confirmation, Opening, Retraining, as_event, confirmation_of, test_scores
+from search.selection.front import pareto_front
+from search.study.config import objectives_of
+from search.study.confirmation_log import Confirmation, Retraining, TestAccess, as_event, confirmation_of, test_scores
 from search.study.folder import StudyFolder
 from search.study.journal import Journal, read
 from search.study.manifest import knows_patients
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, fold
 from search.tuning.signals import interruptible
 from search.tuning.trial import TrialPlan, trial_seed
 
 
-def confirm(plan: Plan, asked: Asked, session: Session, *, models: Models | None = None) -> tuple[Ranked, ...]:
+def confirm(plan: Plan, asked: ConfirmOptions, session: Session, *, models: Models | None = None) -> tuple[Ranked, ...]:
     """Confirm the study of a plan and say what came out; return the ranking."""
     folder, cache = plan.folder, PixelCache(plan.cache)
     synthetic = plan.config.data is None
-    console = Console(planned_trials=0, epochs=plan.config.epochs, aims=aims_of(plan.config), synthetic=synthetic)
+    console = Console(
+        planned_trials=0, epochs=plan.config.epochs, objectives=objectives_of(plan.config), synthetic=synthetic
+    )
     with folder.lock(), cache.in_use(), console:
-        provision = Provision(plan, session, cache, console)
+        provision = StudyResources(plan, session, cache, console)
         for note in provision.notes:
             console.say(note)
         ranking = Conduct(folder, asked, provision, cache, console, models=models).carry_out()
@@ -62,8 +64,8 @@ class Conduct:
     def __init__(
         self,
         folder: StudyFolder,
-        asked: Asked,
-        provision: Provision,
+        asked: ConfirmOptions,
+        provision: StudyResources,
         cache: PixelCache,
         console: Console,
         *,
@@ -72,23 +74,23 @@ class Conduct:
         self._folder, self._asked, self._provision, self._cache = folder, asked, provision, cache
         self._console, self._models = console, models or KerasModels()
         config, resources = provision.config, provision.resources
-        self._aims = aims_of(config)
+        self._objectives = objectives_of(config)
         self._plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
 
     def carry_out(self) -> tuple[Ranked, ...]:
         """Train again, rank, and open the test patients where that is due; return the ranking."""
         folder, record = self._folder, fold(read(self._folder.journal))
-        members = candidates(record, self._aims, at_most=self._asked.members)
+        members = candidates(record, self._objectives, at_most=self._asked.members)
         if self._asked.min_recall is not None and not self._asked.locked:  # before hours are spent on it
             test_candidates.refuse_hopeless(
                 folder,
                 members,
                 min_recall=self._asked.min_recall,
-                min_specificity=self._aims.min_specificity,
+                min_specificity=self._objectives.min_specificity,
                 sure=self._asked.sure,
             )
         with Journal(folder.journal) as journal:
-            account = self._provision.take_account()
+            account = self._provision.prepare_dataset()
             refuse_other_data(folder, account)
             data = ray.put(self._provision.place(Prepared.of(account)))
             if knows_patients(folder.read_manifest()):
@@ -97,7 +99,7 @@ class Conduct:
                 )
             tasks = list(self._tasks(members, self._rounds(ray.get(data))))
             self._retrain("Training the front again", tasks, data, journal)
-            ranking = rank(self._confirmation(), [member.number for member in members], self._aims)
+            ranking = rank(self._confirmation(), [member.number for member in members], self._objectives)
             if not ranking:
                 raise StudyError(f"None of the configurations of {folder.name} could be trained again.")
             best = record.trials[ranking[0].trial]
@@ -124,7 +126,7 @@ class Conduct:
                 done += 1
                 self._console.progress(what, done, len(tasks), "models")
 
-    def _tasks(self, members: Sequence[TrialRecord], dealt: Iterable[tuple[int, int, Round]]) -> Iterator[Task]:
+    def _tasks(self, members: Sequence[TrialRecord], dealt: Iterable[tuple[int, int, CVRound]]) -> Iterator[Task]:
         """Yield a task a member for each (seed, fold, round)."""
         for seed, fold_number, each in dealt:
             for member in members:
@@ -138,7 +140,7 @@ class Conduct:
                 folder = self._folder.confirmed / "retrained" / which.name
                 yield Task(which=which, params=dict(member.params), round=each, folder=folder)
 
-    def _rounds(self, placed: Placed, *, by_image: bool = False) -> Iterator[tuple[int, int, Round]]:
+    def _rounds(self, placed: SharedDataset, *, by_image: bool = False) -> Iterator[tuple[int, int, CVRound]]:
         """Yield (seed, fold, who trains, chooses the epoch and is asked about) of the patients who are no test's.
 
         A base model knows the training patients: then those of validation alone are dealt, and the others always train.
@@ -147,7 +149,7 @@ class Conduct:
         cells = join(opened.train, opened.validation)
         class_names = np.concatenate([part.part.class_names for part in (placed.train, placed.validation)])
         rows = np.arange(len(opened.train) if knows_patients(self._folder.read_manifest()) else 0, len(cells))
-        dealing = deal_images if by_image else deal
+        dealing = image_folds if by_image else patient_folds
         for seed in range(self._asked.seeds):
             fold_of = np.full(len(cells), ALWAYS_TRAINS)
             fold_of[rows] = dealing(
@@ -185,7 +187,7 @@ class Conduct:
         if answer.reason:
             self._console.say(f"trial {answer.which.trial}, fold {answer.which.fold}: {answer.reason}")
 
-    def _due(self, record: StudyRecord, ranking: Sequence[Ranked], journal: Journal) -> Opening | None:
+    def _due(self, record: StudyRecord, ranking: Sequence[Ranked], journal: Journal) -> TestAccess | None:
         """Return the opening that is to be carried out: one that was begun, or a new one, now in the journal."""
         openings = self._confirmation().openings
         if self._asked.locked:
@@ -208,7 +210,7 @@ class Conduct:
             record,
             ranking,
             count=self._asked.choose,
-            min_specificity=self._aims.min_specificity,
+            min_specificity=self._objectives.min_specificity,
             min_recall=self._asked.min_recall,
             sure=self._asked.sure,
         )
@@ -216,7 +218,7 @@ class Conduct:
         self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")
         return self._confirmation().openings[-1]
 
-    def _test(self, opening: Opening, account: Account, journal: Journal) -> None:
+    def _test(self, opening: TestAccess, account: Dataset, journal: Journal) -> None:
         part = open_test(self._folder, account, self._cache)
         place = test_scores(self._folder, opening)
         left = [each.trial for each in opening.chosen if each.trial not in opening.results]
@@ -240,12 +242,12 @@ class Conduct:
                 self._console.progress("Asking about the test patients", number, len(tasks), "models")
 
 
-def candidates(record: StudyRecord, aims: Aims, *, at_most: int) -> tuple[TrialRecord, ...]:
+def candidates(record: StudyRecord, objectives: Objectives, *, at_most: int) -> tuple[TrialRecord, ...]:
     """Return members of the front, evenly from its highest recall to its highest accuracy, and the default CNN.
 
     StudyError where there is no front.
     """
-    front = stand(record, aims).front
+    front = pareto_front(record, objectives).trials
     if not front:
         raise StudyError("No trial is on the front, so there is nothing to confirm. Resume the study with more trials.")
     places = np.unique(np.linspace(0, len(front) - 1, min(at_most, len(front))).round().astype(int))

@@ -7,7 +7,7 @@ from leukmodels.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ConfirmOptions:
     """How much is tried again, and whom the test patients are opened for.
 
     members      of the front that are trained again, at the most; and the default

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import ray
 
-from leukmodels.dataset.folds import Round
+from leukmodels.dataset.folds import CVRound
 from leukmodels.errors import StudyError
-from search.data.sharing import Placed, PlacedPart
+from search.data.sharing import PlacedPart, SharedDataset
 from search.study.confirmation_log import Retraining
 from search.tuning.trial import KerasExperiment, TrialPlan, trial_seed
 from search.tuning.tuner import Resources
@@ -29,7 +29,7 @@ class Task:
 
     which: Retraining
     params: dict[str, Any]
-    round: Round
+    round: CVRound
     folder: Path
 
 
@@ -55,7 +55,7 @@ class Test:
 class Models(Protocol):
     """How models are trained again, and asked; both run in Ray workers."""
 
-    def retrain(self, task: Task, data: Placed, plan: TrialPlan) -> Answer:
+    def retrain(self, task: Task, data: SharedDataset, plan: TrialPlan) -> Answer:
         """Train, and keep the scores of the patients asked about as scores.parquet in the task's folder."""
 
     def test(self, model: Path, cells: PlacedPart, place: Path, test: Test, plan: TrialPlan) -> int:
@@ -65,7 +65,7 @@ class Models(Protocol):
 class KerasModels:
     """Keras models: those of every real study."""
 
-    def retrain(self, task: Task, data: Placed, plan: TrialPlan) -> Answer:
+    def retrain(self, task: Task, data: SharedDataset, plan: TrialPlan) -> Answer:
         """Train; a training that diverges is an answer."""
         KerasExperiment().warm_up(plan)
         from leukmodels.dataset.cells import join
@@ -73,7 +73,7 @@ class KerasModels:
         from leukmodels.evaluation.metrics import score
         from leukmodels.space.hyperparameters import HyperParams
         from leukmodels.training import checkpoint
-        from leukmodels.training.cross_validation import Development, train_and_ask
+        from leukmodels.training.cross_validation import Development, train_and_predict
         from leukmodels.training.scoring import write_scores
         from leukmodels.training.training_loop import Budget
         from search.tuning.initial_weights import starts_in
@@ -82,7 +82,7 @@ class KerasModels:
         cells = join(opened.train, opened.validation)
         manifest = json.loads(plan.study.manifest.read_text(encoding="utf-8"))
         try:
-            asked = train_and_ask(
+            asked = train_and_predict(
                 Development(
                     cells=cells,
                     black_background=opened.black_background,
@@ -100,7 +100,7 @@ class KerasModels:
         except TrainingDivergedError as error:
             checkpoint.remove(task.folder)
             return Answer(which=task.which, metrics={}, reason=str(error))
-        about = cells.take(task.round.asked)
+        about = cells.take(task.round.held_out)
         write_scores(task.folder / "scores.parquet", about, asked.scores)
         checkpoint.remove(task.folder)
         metrics = score(about.labels, asked.scores).to_dict()

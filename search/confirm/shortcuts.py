@@ -18,7 +18,7 @@ from leukmodels.errors import DataError
 from leukmodels.evaluation.interval import Interval
 from leukmodels.shortcuts.probes import ALIKE, Gap, Shortcuts, measure_gap, probe_shortcuts
 from leukmodels.training.scoring import read_scores
-from search.data.sharing import Placed
+from search.data.sharing import SharedDataset
 from search.study.confirmation_log import Probe
 from search.study.folder import write_whole
 
@@ -35,7 +35,7 @@ class Answers:
     by_image: Sequence[Path]
 
 
-def probe(data: Placed, answers: Answers, path: Path, seed: int) -> None:
+def probe(data: SharedDataset, answers: Answers, path: Path, seed: int) -> None:
     """Probe the development patients' cells beside a model's ``answers``, and write what is found.
 
     Cells that cannot be probed are no error: by now the models are trained, and the test waits for them.

@@ -9,12 +9,12 @@ from search.display.console import SYNTHETIC
 from search.display.tables import plain_table, terminal
 from search.display.text import measured, metric_name
 from search.selection.confirmed_ranking import Ranked
-from search.study.confirmation_log import Opening
+from search.study.confirmation_log import TestAccess
 
 _SHOWN = ("recall", "accuracy", "specificity", "auroc")
 
 
-def tell(ranking: Sequence[Ranked], opening: Opening | None, *, synthetic: bool) -> None:
+def tell(ranking: Sequence[Ranked], opening: TestAccess | None, *, synthetic: bool) -> None:
     """Print the ranking and the last opening's results."""
     out = terminal(sys.stdout)
     trainings = max(each.trainings + each.failures for each in ranking)
@@ -39,7 +39,7 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
     return table
 
 
-def test_table(opening: Opening) -> Table:
+def test_table(opening: TestAccess) -> Table:
     """Return what each model reached on the test patients' cells, in brackets what validation promised."""
     table = plain_table("trial", "threshold", *map(metric_name, _SHOWN), "chosen for")
     for each in opening.chosen:

@@ -6,7 +6,7 @@ before the journal holds, on disk, an opening of the test that is still to be an
 
 from leukmodels.errors import StudyError
 from search.cache.store import PixelCache
-from search.data.dataset import Account
+from search.data.dataset import Dataset
 from search.data.prepare import Part
 from search.data.sharing import PlacedPart, share_parts
 from search.study.confirmation_log import confirmation_of
@@ -14,7 +14,7 @@ from search.study.folder import StudyFolder
 from search.study.journal import read
 
 
-def open_test(folder: StudyFolder, account: Account, cache: PixelCache) -> PlacedPart:
+def open_test(folder: StudyFolder, account: Dataset, cache: PixelCache) -> PlacedPart:
     """Return the test patients' cells in shared memory; StudyError where the journal knows of no opening under way."""
     openings = confirmation_of(read(folder.journal)).openings
     if not openings or openings[-1].complete:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cluster.nodes import NodeState, in_words
 from leukmodels.errors import ProblemsError
-from search.data.requirements import TENSORFLOW_BYTES, Demand
+from search.data.requirements import TENSORFLOW_BYTES, ResourceRequirements
 
 # Ray ends workers when more of a node's memory is in use (RAY_memory_usage_threshold).
 MEMORY_SHARE = 0.95
@@ -43,7 +43,7 @@ class Placement:
     """Where trials read the pixels, and why."""
 
     streamed: bool
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Limits:
         return min(self.offered, self.by_cores, self.by_memory)
 
 
-def admit(states: Sequence[NodeState], demand: Demand) -> Admission:
+def admit(states: Sequence[NodeState], demand: ResourceRequirements) -> Admission:
     """Return how the search runs; ProblemsError with everything that keeps it from fitting, however few its pixels.
 
     How many trials run at once is settled here, since the workers start while the images are being prepared.
@@ -92,7 +92,7 @@ def admit(states: Sequence[NodeState], demand: Demand) -> Admission:
 
 
 def place(
-    states: Sequence[NodeState], demand: Demand, *, concurrency: int, pixel_bytes: int, stream_bytes: int
+    states: Sequence[NodeState], demand: ResourceRequirements, *, concurrency: int, pixel_bytes: int, stream_bytes: int
 ) -> Placement:
     """Return where ``concurrency`` trials read the pixels; ProblemsError where there is room for them nowhere.
 
@@ -103,7 +103,7 @@ def place(
     if demand.pixels != "streamed":
         against = _against_sharing(states, demand, concurrency=concurrency, pixel_bytes=pixel_bytes)
         if not against:
-            return Placement(streamed=False, words=f"{_need(pixel_bytes)} of pixels are shared: one copy a node.")
+            return Placement(streamed=False, description=f"{_need(pixel_bytes)} of pixels are shared: one copy a node.")
     if demand.pixels == "shared":
         remedy = (
             "Give --pixels auto, which streams what does not fit, a smaller --image-px or a smaller --concurrency, or "
@@ -114,10 +114,10 @@ def place(
         other = f"{against}, and cannot be streamed either: " if against else ""
         raise ProblemsError(_HEADING, [f"{other}{problem}" for problem in problems])
     how = f"every trial streams them from the cache, shuffled in windows of {demand.shuffle_window:,} images."
-    return Placement(streamed=True, words=f"{against or 'As --pixels asks'}: {how}")
+    return Placement(streamed=True, description=f"{against or 'As --pixels asks'}: {how}")
 
 
-def limits_of(states: Sequence[NodeState], demand: Demand, *, shared: Sequence[float]) -> Limits:
+def limits_of(states: Sequence[NodeState], demand: ResourceRequirements, *, shared: Sequence[float]) -> Limits:
     """Count the trials that run at once; ``shared`` are the bytes of pixels that each node holds for all of them."""
     slots = [_slots(state, demand) for state in states]
     offers = [min(slot, state.told_memory // demand.trial_bytes) for slot, state in zip(slots, states, strict=True)]
@@ -136,11 +136,11 @@ def trial_memory(state: NodeState) -> int:
     return int(state.free_memory - (1 - MEMORY_SHARE) * state.memory) - TENSORFLOW_BYTES
 
 
-def _slots(state: NodeState, demand: Demand) -> int:
+def _slots(state: NodeState, demand: ResourceRequirements) -> int:
     return state.node.holds(cpus=demand.cpus, gpus=demand.gpus)
 
 
-def _trials_in(memory: float, demand: Demand) -> int:
+def _trials_in(memory: float, demand: ResourceRequirements) -> int:
     return max(0, int(memory // demand.trial_bytes))
 
 
@@ -149,7 +149,7 @@ def _wherever(offers: Sequence[int], bearable: Sequence[int]) -> int:
     return min([sum(offers), *(most for offer, most in zip(offers, bearable, strict=True) if offer > most)])
 
 
-def _trial_problems(states: Sequence[NodeState], demand: Demand) -> Iterator[str]:
+def _trial_problems(states: Sequence[NodeState], demand: ResourceRequirements) -> Iterator[str]:
     cluster = in_words([state.node for state in states])
     limits = limits_of(states, demand, shared=[0.0] * len(states))
     asked = demand.concurrency or 1
@@ -173,7 +173,7 @@ def _trial_problems(states: Sequence[NodeState], demand: Demand) -> Iterator[str
         yield _too_little_memory(states, demand, asked=asked, fit=min(limits.offered, limits.by_memory))
 
 
-def _too_few_cores(states: Sequence[NodeState], demand: Demand, *, asked: int, fit: int) -> str:
+def _too_few_cores(states: Sequence[NodeState], demand: ResourceRequirements, *, asked: int, fit: int) -> str:
     short = [state for state in states if state.cores // demand.cpus < min(asked, _slots(state, demand))]
     least = min(short, key=lambda state: state.cores)
     found = f"Ray was told {least.node.cpus} CPUs on {_named(short)}, but may use {least.cores} of its cores"
@@ -185,7 +185,7 @@ def _too_few_cores(states: Sequence[NodeState], demand: Demand, *, asked: int, f
     return f"{found}: {threads}. Give --cpus-per-trial {least.cores}, {remedy}"
 
 
-def _too_little_memory(states: Sequence[NodeState], demand: Demand, *, asked: int, fit: int) -> str:
+def _too_little_memory(states: Sequence[NodeState], demand: ResourceRequirements, *, asked: int, fit: int) -> str:
     def room(state: NodeState) -> int:
         return min(state.told_memory, trial_memory(state))
 
@@ -202,7 +202,7 @@ def _too_little_memory(states: Sequence[NodeState], demand: Demand, *, asked: in
     )
 
 
-def _folder_problems(states: Sequence[NodeState], demand: Demand) -> Iterator[str]:
+def _folder_problems(states: Sequence[NodeState], demand: ResourceRequirements) -> Iterator[str]:
     for option, folder in (("--storage", demand.storage), ("--cache", demand.cache), ("--data", demand.data)):
         if folder is None:
             continue
@@ -217,7 +217,7 @@ def _folder_problems(states: Sequence[NodeState], demand: Demand) -> Iterator[st
                 break
 
 
-def _disk_problems(states: Sequence[NodeState], demand: Demand, *, stream_bytes: int) -> Iterator[str]:
+def _disk_problems(states: Sequence[NodeState], demand: ResourceRequirements, *, stream_bytes: int) -> Iterator[str]:
     written = demand.disk(stream_bytes)
     least: dict[tuple[Path, ...], int] = {}  # folders that share a disk -> free bytes
     for state in states:
@@ -239,7 +239,9 @@ def _disk_problems(states: Sequence[NodeState], demand: Demand, *, stream_bytes:
             )
 
 
-def _against_sharing(states: Sequence[NodeState], demand: Demand, *, concurrency: int, pixel_bytes: int) -> str:
+def _against_sharing(
+    states: Sequence[NodeState], demand: ResourceRequirements, *, concurrency: int, pixel_bytes: int
+) -> str:
     """Return why the pixels cannot be shared, "" where they can."""
     smallest = min(states, key=lambda state: state.object_store)
     room = int(STORE_SHARE * smallest.object_store)
@@ -256,7 +258,7 @@ def _against_sharing(states: Sequence[NodeState], demand: Demand, *, concurrency
     return ""
 
 
-def _store_notes(states: Sequence[NodeState], demand: Demand) -> list[str]:
+def _store_notes(states: Sequence[NodeState], demand: ResourceRequirements) -> list[str]:
     on_disk = [state for state in states if state.store_folder not in (None, _SHARED_MEMORY)]
     if not on_disk or demand.pixels == "streamed":
         return []
@@ -268,7 +270,7 @@ def _store_notes(states: Sequence[NodeState], demand: Demand) -> list[str]:
     ]
 
 
-def _fewer(concurrency: int, limits: Limits, demand: Demand, states: Sequence[NodeState]) -> str:
+def _fewer(concurrency: int, limits: Limits, demand: ResourceRequirements, states: Sequence[NodeState]) -> str:
     """Return why not all CPUs and GPUs will be in use."""
     least = min(states, key=lambda state: state.free_memory)
     fullest = f", and {least.name} has {_have(least.free_memory)} free" if len(states) > 1 else ""

@@ -32,7 +32,7 @@ from search.study.manifest import DataReport
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Account:
+class Dataset:
     """The task's cells (path, class_name, patient, label, sha256, part), their split, and the files left out."""
 
     cells: pa.Table
@@ -49,7 +49,7 @@ class Account:
         return _part(self.cells, part)
 
 
-def take_account(
+def prepare_dataset(
     source: Source,
     task: Task,
     config: SearchConfig,
@@ -59,7 +59,7 @@ def take_account(
     cores: int,
     admit: Callable[[int], None] = lambda images: None,
     progress: Progress | None = None,
-) -> Account:
+) -> Dataset:
     """Read ``source`` for ``task``; DataError with every problem of the folder before anything is trained.
 
     ``admit`` is called with the number of images still to be decoded before the first is, and may refuse.
@@ -97,9 +97,9 @@ def take_account(
         cells={part: _part(cells, part).num_rows for part in PARTS},
         patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS},
         classes={part: _by_class(_part(cells, part), task) for part in PARTS},
-        notes=(*listing.notes, *([joined.words()] if joined.words() else []), *kept.notes, *damaged),
+        notes=(*listing.notes, *([joined.describe()] if joined.describe() else []), *kept.notes, *damaged),
     )
-    return Account(
+    return Dataset(
         cells=cells,
         policy=policy,
         black_background=listing.black_background,

@@ -10,7 +10,7 @@ import pyarrow as pa
 from leukmodels.dataset.shards import image_bytes
 from leukmodels.dataset.split import Split
 from search.cache.store import Policy
-from search.data.dataset import Account
+from search.data.dataset import Dataset
 from search.study.manifest import DataReport
 
 
@@ -57,7 +57,7 @@ class Prepared:
     excluded: pa.Table  # path, sha256, reason
 
     @classmethod
-    def of(cls, account: Account) -> "Prepared":
+    def of(cls, account: Dataset) -> "Prepared":
         """Return what the trials may see of an account."""
         return cls(
             train=Part.of(account.part("train"), account.report.root),

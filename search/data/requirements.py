@@ -29,7 +29,7 @@ _MODEL_BYTES_A_PIXEL = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demand:
+class ResourceRequirements:
     """What a study asks of the nodes.
 
     concurrency     trials at once; None: as many as fit
@@ -70,7 +70,7 @@ class Demand:
         data: Path | None,
         networks: bool = False,
         drawn_bytes: int = 0,
-    ) -> "Demand":
+    ) -> "ResourceRequirements":
         """Return what a study with these options asks for; ``gpus`` is what one trial gets."""
         return cls(
             concurrency=config.trials_at_once,

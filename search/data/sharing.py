@@ -35,7 +35,7 @@ _READ_AHEAD = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class InStore:
+class ObjectStorePixels:
     """Where the pixels of a part lie in the object store; see ``leukmodels.dataset.pixels.Blocks``."""
 
     blocks: tuple["ray.ObjectRef", ...]
@@ -47,7 +47,7 @@ class InStore:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class InShards:
+class ShardedPixels:
     """Where the pixels of a part lie on disk."""
 
     streamed: Streamed
@@ -62,7 +62,7 @@ class PlacedPart:
     """One part, ready to travel to a worker."""
 
     part: Part  # without its contents
-    pixels: InStore | InShards
+    pixels: ObjectStorePixels | ShardedPixels
 
     def open(self) -> Cells:
         """Return the cells, pixels at hand."""
@@ -77,7 +77,7 @@ class PlacedPart:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Placed:
+class SharedDataset:
     """What travels to the trials instead of pixels."""
 
     train: PlacedPart
@@ -95,7 +95,7 @@ class Placed:
         )
 
 
-def share(prepared: Prepared, cache: PixelCache) -> Placed:
+def share(prepared: Prepared, cache: PixelCache) -> SharedDataset:
     """Put the pixels into the object store, where every trial on a node reads the same copy."""
     return _placed(prepared, *share_parts([prepared.train, prepared.validation], prepared.policy, cache))
 
@@ -109,12 +109,12 @@ def share_parts(parts: Sequence[Part], policy: Policy, cache: PixelCache) -> lis
     pa.default_memory_pool().release_unused()  # what shards were read into: a hundred megabytes
     rows = np.split(_inverse(order), np.cumsum([len(part.sha256) for part in parts])[:-1])
     return [
-        PlacedPart(part=replace(part, sha256=()), pixels=InStore(blocks=blocks, where=where))
+        PlacedPart(part=replace(part, sha256=()), pixels=ObjectStorePixels(blocks=blocks, where=where))
         for part, where in zip(parts, rows, strict=True)
     ]
 
 
-def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Progress | None = None) -> Placed:
+def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Progress | None = None) -> SharedDataset:
     """Write the pixels as shards to stream, ``window`` images being shuffled among themselves; keep what is there."""
     parts, policy = [prepared.train, prepared.validation], prepared.policy
     return _placed(prepared, *stream_parts(parts, policy, cache, window=window, progress=progress))
@@ -162,9 +162,9 @@ class _Ordered:
     paths: tuple[Path, ...]
     missing: Mapping[Path, Sequence[str]]
 
-    def in_shards(self, image_px: int) -> InShards:
+    def in_shards(self, image_px: int) -> ShardedPixels:
         """Return what travels to the trials."""
-        return InShards(
+        return ShardedPixels(
             streamed=Streamed(
                 paths=self.paths,
                 rows_a_shard=self.images_a_shard,
@@ -196,8 +196,8 @@ def _holds(path: Path, contents: Sequence[str]) -> bool:
         return False
 
 
-def _placed(prepared: Prepared, train: PlacedPart, validation: PlacedPart) -> Placed:
-    return Placed(
+def _placed(prepared: Prepared, train: PlacedPart, validation: PlacedPart) -> SharedDataset:
+    return SharedDataset(
         train=train,
         validation=validation,
         black_background=prepared.black_background,

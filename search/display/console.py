@@ -24,9 +24,9 @@ from leukmodels.process.progress import Step, duration
 from search.display.tables import front_table, running_table, terminal
 from search.display.text import metric_words, no_front, plural, trial_words
 from search.display.time_left import Pace
-from search.selection.front import Standing, advance, stand
+from search.selection.front import ParetoFront, extended, pareto_front
 from search.study.journal import Event
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState
 
 SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
@@ -70,7 +70,7 @@ class Console:
         *,
         planned_trials: int,
         epochs: int,
-        aims: Aims,
+        objectives: Objectives,
         synthetic: bool,
         time_budget_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -86,10 +86,10 @@ class Console:
                 refresh_per_second=1 / _LIVE_EVERY_S,
                 transient=True,
             )
-        self._planned, self._epochs, self._aims, self._synthetic = planned_trials, epochs, aims, synthetic
+        self._planned, self._epochs, self._objectives, self._synthetic = planned_trials, epochs, objectives, synthetic
         self._clock = clock
         self._pace = Pace(planned_trials=planned_trials, epochs=epochs, time_budget_s=time_budget_s, clock=clock)
-        self._standing = stand(StudyRecord(), aims)
+        self._front = pareto_front(StudyRecord(), objectives)
         self._view: _View | None = None
         self._step: Step | None = None
         self._links: dict[str, str] = {}
@@ -128,7 +128,7 @@ class Console:
             self._last_said = now
         self._step = replace(self._step, done=done, total=total)
         if done >= total or (self._live is None and now - self._last_said >= _PROGRESS_EVERY_S):
-            self.say(self._step.words(now))
+            self.say(self._step.describe(now))
         if done >= total:
             self._step = None
 
@@ -143,7 +143,7 @@ class Console:
         finished = [trial for trial in trials if trial.state is not TrialState.RUNNING]
         self._open.difference_update(trial.number for trial in finished)
         if finished:
-            self._standing = advance(self._standing, finished, self._aims)
+            self._front = extended(self._front, finished, self._objectives)
         now = self._clock()
         if first_look or finished or now - self._last_viewed >= _LIVE_EVERY_S:
             self._last_viewed = now
@@ -171,19 +171,19 @@ class Console:
         Ends the live display, so that nothing moves below the result.
         """
         self._stop()
-        standing = stand(record, self._aims)
+        front = pareto_front(record, self._objectives)
         self._line()
         counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state))
         self._line(
             f"{plural(len(record.trials), 'trial')} ({counts}), {plural(record.epochs, 'epoch')}, "
             f"{duration(self._pace.elapsed_s)}."
         )
-        if standing.front:
-            self._line(f"The front on validation cells at threshold 0.5, hypervolume {standing.hypervolume:.3f}:")
+        if front.trials:
+            self._line(f"The front on validation cells at threshold 0.5, hypervolume {front.hypervolume:.3f}:")
             self._line()
-            self._terminal.print(front_table(standing.front, cost=self._aims.cost))
+            self._terminal.print(front_table(front.trials, cost=self._objectives.cost))
         else:
-            self._line(no_front(standing, len(record.trials)))
+            self._line(no_front(front, len(record.trials)))
         if self._synthetic:
             self._line(SYNTHETIC)
         for heading, lines in (("Written:", _aligned(written)), ("Next:", commands)):
@@ -197,9 +197,9 @@ class Console:
         """Say a line for each finished trial; beside a live display only for those one would want to scroll back to."""
         assert self._view is not None
         for trial in finished:
-            on_front = any(member.number == trial.number for member in self._standing.front)
+            on_front = any(member.number == trial.number for member in self._front.trials)
             if self._live is None or on_front or trial.state is TrialState.FAILED:
-                self.say(f"{trial_words(trial, self._standing)}; {self._how_far(self._view)}")
+                self.say(f"{trial_words(trial, self._front)}; {self._how_far(self._view)}")
         if self._live is None and self._clock() - self._last_said >= _SILENCE_S:
             running = (
                 f"trial {trial.number} epoch {len(trial.epochs)}/{self._epochs} "
@@ -224,15 +224,15 @@ class Console:
 
     def _display(self) -> RenderableType:
         parts: list[RenderableType] = []
-        step, view, standing = self._step, self._view, self._standing
+        step, view, front = self._step, self._view, self._front
         if step is not None:
-            parts.append(_bar(step.done, step.total, step.words(self._clock())))
+            parts.append(_bar(step.done, step.total, step.describe(self._clock())))
         if view is not None:
             parts.append(_bar(view.finished, self._planned, self._headline(view)))
             if view.running:
                 parts += ["", running_table(view.running, epochs=self._epochs, limit=_LIVE_ROWS)]
-            if standing.front:
-                parts += ["", _caption(standing), front_table(standing.front, cost=self._aims.cost, limit=_LIVE_ROWS)]
+            if front.trials:
+                parts += ["", _caption(front), front_table(front.trials, cost=self._objectives.cost, limit=_LIVE_ROWS)]
         if self._links:
             parts += ["", *(Text(line, style="dim", no_wrap=True) for line in _aligned(self._links))]
         if parts and self._synthetic:
@@ -262,8 +262,8 @@ def _bar(done: int, total: int, words: str) -> Table:
     return grid
 
 
-def _caption(standing: Standing) -> Text:
-    return Text(f"front so far, on validation cells (hypervolume {standing.hypervolume:.3f})", style="bold")
+def _caption(front: ParetoFront) -> Text:
+    return Text(f"front so far, on validation cells (hypervolume {front.hypervolume:.3f})", style="bold")
 
 
 def _aligned(entries: Mapping[str, Path | str]) -> list[str]:

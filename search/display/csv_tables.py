@@ -7,7 +7,7 @@ from typing import Any
 
 from leukmodels.process.files import written_aside
 from search.display.text import place
-from search.selection.front import Standing
+from search.selection.front import ParetoFront
 from search.study.records import StudyRecord, TrialRecord, TrialState
 
 METRICS = (
@@ -16,30 +16,30 @@ METRICS = (
 )
 
 
-def write_front_table(standing: Standing, path: Path) -> None:
+def write_front_table(front: ParetoFront, path: Path) -> None:
     """Write the front, a row a trial: number, validation metrics, epochs, then a column a hyperparameter."""
-    names = _hyperparameters(standing.front)
+    names = _hyperparameters(front.trials)
     rows = (
         [trial.number, *_metrics(trial.metrics), _epochs(trial), *_values(trial.params, names)]
-        for trial in standing.front
+        for trial in front.trials
     )
     _write(path, ["trial", *METRICS, "epochs", *names], rows)
 
 
-def write_trials_table(record: StudyRecord, standing: Standing, path: Path) -> None:
+def write_trials_table(record: StudyRecord, front: ParetoFront, path: Path) -> None:
     """Write every trial: where it comes from, how it ended and why, its rank on each rung, metrics, hyperparameters.
 
     The metrics are those that it is judged by: of its best epoch.
     """
     trials = [record.trials[number] for number in sorted(record.trials)]
     names = _hyperparameters(trials)
-    rungs = sorted({verdict.rung for trial in trials for verdict in trial.verdicts})
+    rungs = sorted({verdict.rung for trial in trials for verdict in trial.decisions})
     rows = (
         [
             trial.number,
             trial.source,
             trial.state,
-            place(trial, standing) if trial.state is TrialState.COMPLETE else trial.reason.partition("\n")[0],
+            place(trial, front) if trial.state is TrialState.COMPLETE else trial.reason.partition("\n")[0],
             _epochs(trial),
             *(_rank(trial, rung) for rung in rungs),
             *_metrics(trial.metrics or (trial.metrics_at(len(trial.epochs)) if trial.epochs else {})),
@@ -82,5 +82,5 @@ def _epochs(trial: TrialRecord) -> int:
 
 
 def _rank(trial: TrialRecord, rung: int) -> str:
-    verdict = trial.verdict(rung)
+    verdict = trial.decision(rung)
     return f"{verdict.rank} of {verdict.size}" if verdict else ""

@@ -13,7 +13,7 @@ from search.display.plots import FAINT, GREY, INK, LEGEND, layout, save, style, 
 from search.display.text import metric_name
 from search.selection.front import Effort, effort
 from search.selection.head_start import ColdStart
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState
 
 _SHOWN = 8  # hyperparameters
@@ -22,7 +22,7 @@ _HATCHES = ("", "////", "....")
 
 def draw_effort(
     record: StudyRecord,
-    aims: Aims,
+    objectives: Objectives,
     importances: Mapping[str, Mapping[str, float]],
     path: Path,
     *,
@@ -35,11 +35,11 @@ def draw_effort(
     ``importances`` is what ``importance.importances`` returns; empty leaves its panel out, as no rung does. ``cold`` is
     what a warm start is to be seen beside.
     """
-    judged = any(trial.verdicts for trial in record.trials.values())
+    judged = any(trial.decisions for trial in record.trials.values())
     panels = [["volume"], *([["rungs"]] if judged else []), *([["importance"]] if importances else [])]
     figure = Figure(figsize=(7.2, 2.9 * len(panels)), dpi=150, layout=layout())
     drawn: dict[str, Axes] = figure.subplot_mosaic(panels)
-    _draw_volume(drawn["volume"], effort(record, aims), cold)
+    _draw_volume(drawn["volume"], effort(record, objectives), cold)
     if judged:
         _draw_rungs(drawn["rungs"], record)
     if importances:
@@ -65,8 +65,8 @@ def _draw_volume(axes: Axes, ours: Effort, cold: ColdStart | None) -> None:
 
 def _draw_rungs(axes: Axes, record: StudyRecord) -> None:
     """Draw a bar for each rung: who came, and who trained on."""
-    rungs = sorted({verdict.rung for trial in record.trials.values() for verdict in trial.verdicts})
-    came = [[trial.verdict(rung) for trial in record.trials.values() if trial.verdict(rung)] for rung in rungs]
+    rungs = sorted({verdict.rung for trial in record.trials.values() for verdict in trial.decisions})
+    came = [[trial.decision(rung) for trial in record.trials.values() if trial.decision(rung)] for rung in rungs]
     stopped = [sum(verdict is not None and verdict.stops for verdict in verdicts) for verdicts in came]
     on = [len(verdicts) - out for verdicts, out in zip(came, stopped, strict=True)]
     names = [f"epoch {rung}" for rung in rungs] + ["complete"]

@@ -18,8 +18,8 @@ from matplotlib.ticker import MaxNLocator
 from leukmodels.process.files import written_aside
 from search.display.labels import label_points
 from search.selection.dominance import pareto_mask
-from search.selection.front import Standing, hypervolumes, stand
-from search.study.objectives import OBJECTIVES, Aims
+from search.selection.front import ParetoFront, hypervolumes, pareto_front
+from search.study.objectives import OBJECTIVES, Objectives
 from search.study.records import DEFAULT, StudyRecord, TrialRecord
 
 INK, GREY, FAINT = "#111111", "#8a8a8a", "#c4c4c4"
@@ -27,17 +27,19 @@ LINE_STYLES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "columnspacing": 1.4, "handletextpad": 0.6}
 
 
-def draw_front(standing: Standing, path: Path, *, title: str, synthetic: bool, aims: Aims | None = None) -> None:
+def draw_front(
+    front: ParetoFront, path: Path, *, title: str, synthetic: bool, objectives: Objectives | None = None
+) -> None:
     """Draw ``front_figure`` to a file."""
-    save(front_figure(standing, title=title, synthetic=synthetic, aims=aims), path)
+    save(front_figure(front, title=title, synthetic=synthetic, objectives=objectives), path)
 
 
 def front_figure(
-    standing: Standing,
+    front: ParetoFront,
     *,
     title: str,
     synthetic: bool,
-    aims: Aims | None = None,
+    objectives: Objectives | None = None,
     inches: tuple[float, float] = (7.2, 5.4),
 ) -> Figure:
     """Draw recall against accuracy of every complete trial, the front as a staircase with its trials' numbers.
@@ -47,28 +49,28 @@ def front_figure(
     """
     figure = Figure(figsize=inches, dpi=150, layout=layout())
     axes = figure.subplots()
-    everyone = [*standing.front, *standing.dominated, *standing.infeasible]
+    everyone = [*front.trials, *front.dominated, *front.infeasible]
     if everyone:
-        window = _window(standing)
+        window = _window(front)
         axes.set(xlim=window[0], ylim=window[1])
-        _draw_trials(axes, standing, window)
-        _draw_floors(axes, everyone, aims or Aims(), window)
+        _draw_trials(axes, front, window)
+        _draw_floors(axes, everyone, objectives or Objectives(), window)
         figure.legend(loc="outside lower center", ncols=int(inches[0] / 2.2), **LEGEND)
     else:
         axes.text(0.5, 0.5, "no trial is complete yet", ha="center", transform=axes.transAxes, color=GREY)
     axes.set(xlabel="recall (validation cells)", ylabel="accuracy (validation cells)")
     style(axes)
     title_of(axes, title, synthetic=synthetic)
-    _label_front(axes, standing)
+    _label_front(axes, front)
     return figure
 
 
-def draw_progress(record: StudyRecord, aims: Aims, path: Path, *, title: str, synthetic: bool) -> None:
+def draw_progress(record: StudyRecord, objectives: Objectives, path: Path, *, title: str, synthetic: bool) -> None:
     """Draw the hypervolume over the finished trials, and below it the validation log loss and recall per epoch."""
     figure = Figure(figsize=(7.2, 6.6), dpi=150, layout=layout())
     panels: dict[str, Axes] = figure.subplot_mosaic([["volume", "volume"], ["loss", "recall"]], height_ratios=[0.7, 1])
-    front = stand(record, aims).front
-    draw_hypervolume(panels["volume"], hypervolumes(record, aims), {trial.number for trial in front})
+    front = pareto_front(record, objectives).trials
+    draw_hypervolume(panels["volume"], hypervolumes(record, objectives), {trial.number for trial in front})
     draw_curves(panels["loss"], record, front, "log_loss")
     draw_curves(panels["recall"], record, front, "recall")
     panels["loss"].set(xlabel="epoch", ylabel="log loss (validation cells, nats)")
@@ -84,13 +86,13 @@ def draw_progress(record: StudyRecord, aims: Aims, path: Path, *, title: str, sy
 Window = tuple[tuple[float, float], tuple[float, float]]
 
 
-def _window(standing: Standing) -> Window:
+def _window(front: ParetoFront) -> Window:
     """Return the limits of recall and accuracy: the front and the default whole, and the rest as far as it is near.
 
     One trial that answers "healthy" to everything would otherwise squeeze the front into a corner.
     """
-    others = [*standing.dominated, *standing.infeasible]
-    core = [*standing.front, *(trial for trial in others if trial.source == DEFAULT)] or others
+    others = [*front.dominated, *front.infeasible]
+    core = [*front.trials, *(trial for trial in others if trial.source == DEFAULT)] or others
     points, rest = _points(core), _points(others)
     limits = []
     for axis in range(2):
@@ -107,20 +109,20 @@ def _points(trials: Sequence[TrialRecord]) -> npt.NDArray[np.float64]:
     return np.array([[trial.metrics[name] for name in OBJECTIVES] for trial in trials], dtype=np.float64).reshape(-1, 2)
 
 
-def _draw_trials(axes: Axes, standing: Standing, window: Window) -> None:
+def _draw_trials(axes: Axes, front: ParetoFront, window: Window) -> None:
     """Draw the three kinds of complete trials, the staircase and the default's ring."""
-    if standing.front:
-        points = _points(standing.front)
+    if front.trials:
+        points = _points(front.trials)
         recall, accuracy = points[pareto_mask(-points)][::-1].T
         corners = np.concatenate([[window[0][0]], recall, recall[-1:]])
         heights = np.concatenate([accuracy[:1], accuracy, [window[1][0]]])
         axes.step(corners, heights, where="pre", color=INK, linewidth=1.4, zorder=3)
         axes.fill_between(corners, heights, window[1][0], step="pre", color="#f1f1f1", zorder=0)
     looks: list[tuple[Sequence[TrialRecord], str, dict[str, Any]]] = [
-        (standing.front, "front, by trial number", {"marker": "o", "color": INK, "s": 46, "zorder": 5}),
-        (standing.dominated, "behind the front", {"marker": "o", "color": FAINT, "s": 26, "zorder": 2}),
+        (front.trials, "front, by trial number", {"marker": "o", "color": INK, "s": 46, "zorder": 5}),
+        (front.dominated, "behind the front", {"marker": "o", "color": FAINT, "s": 26, "zorder": 2}),
         (
-            standing.infeasible,
+            front.infeasible,
             "beyond a bound",
             {"marker": "x", "color": GREY, "s": 30, "linewidths": 1.2, "zorder": 2},
         ),
@@ -131,7 +133,7 @@ def _draw_trials(axes: Axes, standing: Standing, window: Window) -> None:
             outside = sum(not _inside(point, window) for point in points)
             far = f", {outside} not in view" if outside else ""
             axes.scatter(*points.T, label=f"{words} ({len(trials)}{far})", **look)
-    everyone = [*standing.front, *standing.dominated, *standing.infeasible]
+    everyone = [*front.trials, *front.dominated, *front.infeasible]
     if first := [trial for trial in everyone if trial.source == DEFAULT]:
         ring: dict[str, Any] = {
             "marker": "s",
@@ -148,7 +150,7 @@ def _inside(point: npt.NDArray[np.float64], window: Window) -> bool:
     return all(low <= value <= high for value, (low, high) in zip(point, window, strict=True))
 
 
-def _draw_floors(axes: Axes, trials: Sequence[TrialRecord], aims: Aims, window: Window) -> None:
+def _draw_floors(axes: Axes, trials: Sequence[TrialRecord], objectives: Objectives, window: Window) -> None:
     """Hatch what the floors forbid.
 
     accuracy = share * recall + (1 - share) * specificity, share being that of leukemic cells in validation; so a
@@ -156,17 +158,23 @@ def _draw_floors(axes: Axes, trials: Sequence[TrialRecord], aims: Aims, window: 
     """
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": "#dddddd", "hatch": "////", "linewidth": 0, "zorder": 1}
     (left, right), (bottom, _) = window
-    if aims.min_recall > left:
-        axes.axvspan(left, min(aims.min_recall, right), **look)
-        axes.axvline(aims.min_recall, color=GREY, linewidth=1, linestyle=":", label=f"recall floor {aims.min_recall:g}")
+    if objectives.min_recall > left:
+        axes.axvspan(left, min(objectives.min_recall, right), **look)
+        axes.axvline(
+            objectives.min_recall,
+            color=GREY,
+            linewidth=1,
+            linestyle=":",
+            label=f"recall floor {objectives.min_recall:g}",
+        )
     share = _leukemic_share(trials)
-    if share is None or aims.min_specificity <= 0:
+    if share is None or objectives.min_specificity <= 0:
         return
     recall = np.array([left, right])
-    accuracy = share * recall + (1 - share) * aims.min_specificity
+    accuracy = share * recall + (1 - share) * objectives.min_specificity
     if accuracy.max() > bottom:
         axes.fill_between(recall, np.minimum(accuracy, bottom), accuracy, **look)
-        words = f"specificity floor {aims.min_specificity:g}"
+        words = f"specificity floor {objectives.min_specificity:g}"
         axes.plot(recall, accuracy, color=GREY, linewidth=1, linestyle="--", label=words, zorder=1)
 
 
@@ -177,12 +185,12 @@ def _leukemic_share(trials: Sequence[TrialRecord]) -> float | None:
     return float(across @ up / (across @ across)) if across @ across > 1e-6 else None
 
 
-def _label_front(axes: Axes, standing: Standing) -> None:
+def _label_front(axes: Axes, front: ParetoFront) -> None:
     """Write the trials' numbers beside the front; trials on the same spot share one label."""
     spots: dict[tuple[float, ...], list[int]] = {}
-    for trial in standing.front:
+    for trial in front.trials:
         spots.setdefault(tuple(trial.metrics[name] for name in OBJECTIVES), []).append(trial.number)
-    others = _points([*standing.dominated, *standing.infeasible])
+    others = _points([*front.dominated, *front.infeasible])
     labels = [", ".join(map(str, sorted(numbers))) for numbers in spots.values()]
     label_points(axes, np.array(list(spots)).reshape(-1, 2), labels, avoid=others, color=INK)
 

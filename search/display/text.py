@@ -5,7 +5,7 @@ from typing import Any
 
 from leukmodels.process.progress import duration
 from leukmodels.space.hyperparameters import defaults
-from search.selection.front import Standing
+from search.selection.front import ParetoFront
 from search.study.records import TrialRecord, TrialState
 
 # What is shown of a trial besides its number: never recall and accuracy alone, which "everything is leukemia" wins.
@@ -53,7 +53,7 @@ def metric_words(metrics: Mapping[str, Any], *, digits: int = 2) -> str:
     return ", ".join(f"{name} {number(metrics.get(name), digits)}" for name in ("recall", "accuracy", "specificity"))
 
 
-def trial_words(trial: TrialRecord, standing: Standing) -> str:
+def trial_words(trial: TrialRecord, front: ParetoFront) -> str:
     """Return in one clause how a trial ended."""
     if trial.state is not TrialState.COMPLETE:
         cause = trial.reason.partition("\n")[0]  # the traceback below it is for the journal
@@ -66,23 +66,23 @@ def trial_words(trial: TrialRecord, standing: Standing) -> str:
     if took is None and trial.finished is not None:
         took = trial.finished - trial.started
     effort = f"{when}, {duration(took)}" if took is not None else when
-    return f"trial {trial.number} complete: {metric_words(trial.metrics)} ({effort}), {place(trial, standing)}"
+    return f"trial {trial.number} complete: {metric_words(trial.metrics)} ({effort}), {place(trial, front)}"
 
 
-def place(trial: TrialRecord, standing: Standing) -> str:
+def place(trial: TrialRecord, front: ParetoFront) -> str:
     """Return where a complete trial stands."""
-    if any(member.number == trial.number for member in standing.front):
+    if any(member.number == trial.number for member in front.trials):
         return "on the front"
-    if any(other.number == trial.number for other in standing.infeasible):
+    if any(other.number == trial.number for other in front.infeasible):
         return "beyond a bound"
     return "behind the front"
 
 
-def no_front(standing: Standing, record_trials: int) -> str:
+def no_front(front: ParetoFront, record_trials: int) -> str:
     """Return why there is no front yet."""
-    if standing.infeasible:
+    if front.infeasible:
         return (
-            f"No trial is on the front: all {len(standing.infeasible)} complete trials are beyond a bound "
+            f"No trial is on the front: all {len(front.infeasible)} complete trials are beyond a bound "
             "(specificity, recall or cost)."
         )
     return "No trial is on the front: none is complete" + (f" of {record_trials} begun." if record_trials else " yet.")

@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tell(chosen: Choice) -> None:
     out = terminal(sys.stdout)
-    out.print(front_table(chosen.standing.front))
+    out.print(front_table(chosen.front.trials))
     operation, differing = chosen.operation, differences(chosen.trial.params)
     who = f"trial {chosen.trial.number} at threshold {operation.threshold:.3f}"
     measured = metric_words(operation.metrics, digits=3)

@@ -24,14 +24,14 @@ import yaml
 from leukmodels.collections.source import open_source
 from leukmodels.errors import BadImageError, DataError, StudyError
 from search.export.destination import KIND, check_out
-from search.selection.front import Standing, stand
-from search.selection.operating_point import Operation, operate
+from search.selection.front import ParetoFront, pareto_front
+from search.selection.operating_point import OperatingPoint, select_operating_point
 from search.selection.preference import Preference
 from search.study.confirmation_log import confirmation_of
 from search.study.folder import StudyFolder, write_whole
 from search.study.journal import read
 from search.study.manifest import config_of
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.portable import portable
 from search.study.records import StudyRecord, TrialRecord, fold
 
@@ -58,8 +58,8 @@ class Verification:
 class Choice:
     """Which trial is exported, at which threshold, and the front of its study."""
 
-    operation: Operation
-    standing: Standing
+    operation: OperatingPoint
+    front: ParetoFront
     record: StudyRecord
 
     @property
@@ -80,11 +80,11 @@ class Bundle:
 
 def choose_trial(folder: StudyFolder, preference: Preference) -> Choice:
     """Return the trial of the study, and the threshold, that the user prefers; needs no TensorFlow."""
-    events, aims = read(folder.journal), Aims(**folder.read_manifest()["aims"])
+    events, objectives = read(folder.journal), Objectives(**folder.read_manifest()["aims"])
     record, opening = fold(events), confirmation_of(events).latest
-    standing = stand(record, aims)
-    operation = operate(folder, standing, aims, preference, opening)
-    return Choice(operation=operation, standing=standing, record=record)
+    front = pareto_front(record, objectives)
+    operation = select_operating_point(folder, front, objectives, preference, opening)
+    return Choice(operation=operation, front=front, record=record)
 
 
 def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bundle:
@@ -219,7 +219,7 @@ def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[st
         "training": {key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
         | {"precision": config_of(manifest, chosen.record).precision},
         "preference": chosen.operation.why,
-        "front": [trial.number for trial in chosen.standing.front],
+        "front": [trial.number for trial in chosen.front.trials],
         "trial": chosen.trial.number,
         "seed": manifest["seed"],
         "study": {"name": manifest["name"], "id": manifest["study_id"], "created": manifest["created"]},
@@ -245,13 +245,13 @@ def _write_front(folder: Path, manifest: Mapping[str, Any], chosen: Choice) -> N
     from search.display.csv_tables import write_front_table
     from search.display.plots import draw_front
 
-    write_front_table(chosen.standing, folder / "front.csv")
+    write_front_table(chosen.front, folder / "front.csv")
     draw_front(
-        chosen.standing,
+        chosen.front,
         folder / "front.png",
         title=f"{manifest['task']['name']}: {manifest['name']}",
         synthetic=bool(manifest["data"]["synthetic"]),
-        aims=Aims(**manifest["aims"]),
+        objectives=Objectives(**manifest["aims"]),
     )
 
 

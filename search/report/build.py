@@ -14,14 +14,14 @@ from search.report.facts import Exported, Page, Repeat, Searched, Subject
 from search.report.models import Candidates, scored
 from search.selection import head_start
 from search.selection.confirmed_ranking import Ranked, rank
-from search.selection.front import Standing, complete, effort, stand
+from search.selection.front import ParetoFront, complete, effort, pareto_front
 from search.selection.preference import By, Preference
 from search.selection.test_candidates import REFERENCE, choose, reference_of
-from search.study.confirmation_log import Chosen, confirmation_of
+from search.study.confirmation_log import TestCandidate, confirmation_of
 from search.study.folder import StudyFolder
 from search.study.journal import read
 from search.study.manifest import config_of, knows_patients
-from search.study.objectives import THRESHOLD, Aims
+from search.study.objectives import THRESHOLD, Objectives
 from search.study.portable import portable
 from search.study.records import StudyRecord, fold
 from search.tuning.importance import importances
@@ -41,11 +41,11 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
     ``prevalence`` is the share of leukemia for which predictive values are stated, in (0, 1); None: several.
     """
     manifest, events = folder.read_manifest(), read(folder.journal)
-    record, confirmation, aims = fold(events), confirmation_of(events), Aims(**manifest["aims"])
-    standing = stand(record, aims)
-    ranking = rank(confirmation, sorted({each.trial for each in confirmation.retrained}), aims)
+    record, confirmation, objectives = fold(events), confirmation_of(events), Objectives(**manifest["aims"])
+    front = pareto_front(record, objectives)
+    ranking = rank(confirmation, sorted({each.trial for each in confirmation.retrained}), objectives)
     opening = confirmation.latest
-    chosen = opening.chosen if opening else _chosen(folder, record, standing, ranking, aims)
+    chosen = opening.chosen if opening else _chosen(folder, record, front, ranking, objectives)
     models = Candidates(
         folder=folder,
         record=record,
@@ -59,10 +59,10 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
         account=account_of(folder, manifest),
         searched=Searched(
             record=record,
-            aims=aims,
-            standing=standing,
-            importances=importances(record, Space.from_dict(manifest["space"]), aims),
-            head_start=_head_start(folder, manifest, record, aims),
+            objectives=objectives,
+            front=front,
+            importances=importances(record, Space.from_dict(manifest["space"]), objectives),
+            head_start=_head_start(folder, manifest, record, objectives),
             from_base=knows_patients(manifest),
         ),
         ranking=ranking,
@@ -70,7 +70,7 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
         opening=opening,
         models=models,
         bands=bands(models[0].judged.scored) if models else None,
-        operating=_operating(folder, standing, aims),
+        operating=_operating(folder, front, objectives),
         probes=probes_in(folder.confirmed),
         repeat=_repeat(manifest, record),
     )
@@ -93,7 +93,7 @@ def exported(folder: StudyFolder, trial: int, *, threshold: float, promised: flo
     (model,) = Candidates(
         folder=folder,
         record=record,
-        chosen=[Chosen(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)],
+        chosen=[TestCandidate(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)],
         opening=held.get(threshold),
         prevalences=PREVALENCES,
         patient_level=manifest["data"]["patient_level"],
@@ -109,40 +109,40 @@ def exported(folder: StudyFolder, trial: int, *, threshold: float, promised: flo
 
 
 def _chosen(
-    folder: StudyFolder, record: StudyRecord, standing: Standing, ranking: Sequence[Ranked], aims: Aims
-) -> tuple[Chosen, ...]:
+    folder: StudyFolder, record: StudyRecord, front: ParetoFront, ranking: Sequence[Ranked], objectives: Objectives
+) -> tuple[TestCandidate, ...]:
     """Return whom the page shows while the test is locked: whom it would be opened for now."""
     if ranking:
-        return choose(folder, record, ranking, count=_SHOWN, min_specificity=aims.min_specificity)
-    if not standing.front:
+        return choose(folder, record, ranking, count=_SHOWN, min_specificity=objectives.min_specificity)
+    if not front.trials:
         return ()
     wanted: dict[int, str] = {}
     for by, why in _WAYS:
-        wanted.setdefault(Preference(by=by).choose(standing, aims).number, f"{why} of the front")
+        wanted.setdefault(Preference(by=by).choose(front, objectives).number, f"{why} of the front")
     if reference := reference_of(record):
         wanted.setdefault(reference.number, REFERENCE)
     return tuple(_as_it_is(trial, why) for trial, why in wanted.items())
 
 
-def _as_it_is(trial: int, why: str) -> Chosen:
+def _as_it_is(trial: int, why: str) -> TestCandidate:
     """Return a model that nothing was settled for yet."""
-    return Chosen(trial=trial, threshold=THRESHOLD, why=why, promise={})
+    return TestCandidate(trial=trial, threshold=THRESHOLD, why=why, promise={})
 
 
-def _head_start(folder: StudyFolder, manifest: Mapping[str, Any], record: StudyRecord, aims: Aims) -> str:
+def _head_start(folder: StudyFolder, manifest: Mapping[str, Any], record: StudyRecord, objectives: Objectives) -> str:
     """Return in sentences what the study began with, and whether that helped; "" where with nothing."""
     if not (head := head_start.head_start(manifest)):
         return ""
     base, prior = manifest["starts"]["base"], manifest["prior"]
     began = [f"Models may start from {base['origin']}, which was trained for {base['task']}."] if base else []
     began += [f"The search began with what {prior['study']} ({prior['task']}) had found."] if prior else []
-    return " ".join([*began, head_start.words(head, effort(record, aims), head_start.cold_start(folder))])
+    return " ".join([*began, head_start.describe(head, effort(record, objectives), head_start.cold_start(folder))])
 
 
-def _operating(folder: StudyFolder, standing: Standing, aims: Aims) -> Front | None:
-    files = {trial.number: folder.scores(trial.number) for trial in complete(standing)}
+def _operating(folder: StudyFolder, front: ParetoFront, objectives: Objectives) -> Front | None:
+    files = {trial.number: folder.scores(trial.number) for trial in complete(front)}
     curves = {number: curve_of(scored(path)) for number, path in files.items() if path.is_file()}
-    return operating_front(curves, min_specificity=aims.min_specificity) if curves else None
+    return operating_front(curves, min_specificity=objectives.min_specificity) if curves else None
 
 
 def _subject(folder: StudyFolder, manifest: Mapping[str, Any]) -> Subject:

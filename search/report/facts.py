@@ -16,9 +16,9 @@ from leukmodels.evaluation.tables import Table
 from search.report.artifacts import Example, Looking
 from search.report.data_summary import Account
 from search.selection.confirmed_ranking import Ranked
-from search.selection.front import Standing
-from search.study.confirmation_log import Opening, Probe
-from search.study.objectives import Aims
+from search.selection.front import ParetoFront
+from search.study.confirmation_log import Probe, TestAccess
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord
 
 
@@ -166,8 +166,8 @@ class Searched:
     """
 
     record: StudyRecord
-    aims: Aims
-    standing: Standing
+    objectives: Objectives
+    front: ParetoFront
     importances: Mapping[str, Mapping[str, float]]
     head_start: str
     from_base: bool
@@ -196,7 +196,7 @@ class Exported:
 
     subject: Subject
     account: Account
-    openings: Sequence[Opening]
+    openings: Sequence[TestAccess]
     held_at: tuple[float, ...]
     model: Model
     probes: tuple[Probe, ...]
@@ -216,8 +216,8 @@ class Page:
     account: Account
     searched: Searched
     ranking: Sequence[Ranked]
-    openings: Sequence[Opening]
-    opening: Opening | None
+    openings: Sequence[TestAccess]
+    opening: TestAccess | None
     models: tuple[Model, ...]
     bands: Bands | None
     operating: Front | None

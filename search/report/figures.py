@@ -43,9 +43,9 @@ def figures_of(page: Page) -> Mapping[str, Figure]:
     """Return the figures that the state of the study allows, by name."""
     searched = page.searched
     drawn: dict[str, Figure] = {}
-    if complete(searched.standing):
-        told: dict[str, Any] = {"title": "", "synthetic": page.subject.synthetic, "aims": searched.aims}
-        drawn["front"] = front_figure(searched.standing, inches=(4.7, 4.5), **told)
+    if complete(searched.front):
+        told: dict[str, Any] = {"title": "", "synthetic": page.subject.synthetic, "objectives": searched.objectives}
+        drawn["front"] = front_figure(searched.front, inches=(4.7, 4.5), **told)
         drawn["hypervolume"] = _drawn(_hypervolume, searched)
     if page.models and page.bands:
         drawn["loss"] = _drawn(_learning, page, "loss", "training loss (nats, with penalties)")
@@ -73,8 +73,8 @@ def _drawn(draw: Callable[..., None], *facts: Any) -> Figure:
 
 
 def _hypervolume(axes: Axes, searched: Searched) -> None:
-    front = {trial.number for trial in searched.standing.front}
-    draw_hypervolume(axes, hypervolumes(searched.record, searched.aims), front)
+    front = {trial.number for trial in searched.front.trials}
+    draw_hypervolume(axes, hypervolumes(searched.record, searched.objectives), front)
 
 
 def _learning(axes: Axes, page: Page, metric: str, label: str) -> None:
@@ -104,7 +104,7 @@ def _precision_recall(axes: Axes, models: Sequence[Model], band: Band) -> None:
     axes.fill_between(band.place, band.low, band.high, **_BAND)
     for model, look in _looks(models):
         line, area = curve_of(model.judged.scored), model.judged.cells.figures["pr_auc"].estimate
-        first = int(np.argmax(line.found > 0))  # before the first found cell precision says nothing
+        first = int(np.argmax(line.true_positives > 0))  # before the first found cell precision says nothing
         axes.plot(line.recall[first:], line.precision[first:], label=f"trial {model.trial} (area {area:.2f})", **look)
     axes.plot(judged.cells.figures["recall"].estimate, judged.cells.figures["precision"].estimate, **_HERE)
     axes.set(xlabel=f"recall ({judged.part} cells)", ylabel=f"precision ({judged.part} cells)", **_UNIT)
@@ -192,11 +192,11 @@ def _shift(rank: int) -> float:
 def _operating(axes: Axes, operating: Front, searched: Searched) -> None:
     """Draw the front over models and thresholds beside the trials at the threshold 0.5."""
     axes.step(operating.recall, operating.accuracy, where="pre", color=INK, linewidth=1.4, label="any threshold")
-    standing = searched.standing
+    front = searched.front
     looks: list[tuple[Sequence[TrialRecord], dict[str, Any]]] = [
-        (standing.front, {"marker": "o", "color": INK, "s": 40, "label": "threshold 0.5, on the front"}),
-        (standing.dominated, {"marker": "o", "color": FAINT, "s": 26, "label": "threshold 0.5, behind it"}),
-        (standing.infeasible, {"marker": "x", "color": GREY, "s": 26, "label": "threshold 0.5, beyond a bound"}),
+        (front.trials, {"marker": "o", "color": INK, "s": 40, "label": "threshold 0.5, on the front"}),
+        (front.dominated, {"marker": "o", "color": FAINT, "s": 26, "label": "threshold 0.5, behind it"}),
+        (front.infeasible, {"marker": "x", "color": GREY, "s": 26, "label": "threshold 0.5, beyond a bound"}),
     ]
     for trials, look in looks:
         if trials:

@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import ndtri
 
-from leukmodels.evaluation.calibration import fit_temperature, predictive_values, probabilities, reliability, temper
-from leukmodels.evaluation.curves import SPECIFICITIES, curve_of, ranking
+from leukmodels.evaluation.calibration import (
+    fit_temperature,
+    predictive_values,
+    probability_metrics,
+    reliability,
+    temper,
+)
+from leukmodels.evaluation.curves import SPECIFICITIES, curve_of, ranking_metrics
 from leukmodels.evaluation.interval import CONFIDENCE, Interval
 from leukmodels.evaluation.resampling import differences, intervals
 from leukmodels.evaluation.scored import Scored, by_patient, cells_of
-from leukmodels.evaluation.tables import answers, outcomes, table
+from leukmodels.evaluation.tables import classification_rates, outcomes, table
 from search.report.facts import AtSpecificity, Calibration, Judged, Level, OfPatient, Predictive
 
 _LEVEL = 1 - CONFIDENCE
@@ -49,9 +55,9 @@ def judge(
 def minus(ours: Scored, threshold: float, reference: Scored, its_threshold: float) -> Mapping[str, Interval]:
     """Return a model's figures minus those of another on the same cells, with intervals from the same draws."""
     pairs = (
-        (answers(reference, its_threshold), answers(ours, threshold)),
-        (ranking(reference), ranking(ours)),
-        (probabilities(reference), probabilities(ours)),
+        (classification_rates(reference, its_threshold), classification_rates(ours, threshold)),
+        (ranking_metrics(reference), ranking_metrics(ours)),
+        (probability_metrics(reference), probability_metrics(ours)),
     )
     return {name: found for pair in pairs for name, found in differences(*pair).items()}
 
@@ -94,14 +100,16 @@ def _level(unit: str, scored: Scored, validation: Scored, threshold: float) -> L
         count=len(scored),
         table=table(scored, threshold),
         confusion=np.bincount(outcomes(scored.labels, scored.scores >= threshold), minlength=4).reshape(2, 2),
-        figures=intervals(answers(scored, threshold), ranking(scored), probabilities(scored)),
+        figures=intervals(
+            classification_rates(scored, threshold), ranking_metrics(scored), probability_metrics(scored)
+        ),
         at_specificity=tuple(_at(scored, validation, specificity) for specificity in SPECIFICITIES),
     )
 
 
 def _at(scored: Scored, validation: Scored, specificity: float) -> AtSpecificity:
     threshold = curve_of(validation).at_specificity(specificity).threshold
-    found = intervals(answers(scored, threshold))
+    found = intervals(classification_rates(scored, threshold))
     return AtSpecificity(
         wanted=specificity, threshold=threshold, recall=found["recall"], specificity=found["specificity"]
     )
@@ -111,8 +119,8 @@ def _calibration(scored: Scored, temperature: float) -> Calibration:
     tempered = temper(scored, temperature)
     return Calibration(
         temperature=None if math.isnan(temperature) else temperature,
-        before=intervals(probabilities(scored))["ece"],
-        after=intervals(probabilities(tempered))["ece"],
+        before=intervals(probability_metrics(scored))["ece"],
+        after=intervals(probability_metrics(tempered))["ece"],
         bins_before=reliability(scored),
         bins_after=reliability(tempered),
     )

@@ -12,7 +12,7 @@ from leukmodels.training.scoring import read_scores
 from search.report.artifacts import examples_in, looking_in
 from search.report.facts import Model
 from search.report.metrics import gap, judge, minus
-from search.study.confirmation_log import Chosen, Opening, test_scores
+from search.study.confirmation_log import TestAccess, TestCandidate, test_scores
 from search.study.folder import StudyFolder
 from search.study.records import DEFAULT, StudyRecord
 
@@ -28,8 +28,8 @@ class Candidates:
 
     folder: StudyFolder
     record: StudyRecord
-    chosen: Sequence[Chosen]
-    opening: Opening | None
+    chosen: Sequence[TestCandidate]
+    opening: TestAccess | None
     prevalences: Sequence[float]
     patient_level: bool
 
@@ -37,7 +37,7 @@ class Candidates:
         """Return the models, judged; StudyError where scores are gone."""
         return tuple(self._model(each) for each in self.chosen)
 
-    def _model(self, each: Chosen) -> Model:
+    def _model(self, each: TestCandidate) -> Model:
         validation, test = self._validation(each), self._test(each)
         judged = partial(
             judge,
@@ -62,19 +62,19 @@ class Candidates:
             looking=looking_in(test_scores(self.folder, self.opening), each.trial) if self.opening else None,
         )
 
-    def _differences(self, each: Chosen, test: Scored) -> Mapping[str, Interval]:
+    def _differences(self, each: TestCandidate, test: Scored) -> Mapping[str, Interval]:
         """Return the figures minus those of the published CNN, where it was held against the same cells."""
         reference = next((one for one in self.chosen if self._is_reference(one)), None)
         other = self._test(reference) if reference and reference is not each else None
         return minus(test, each.threshold, other, reference.threshold) if reference and other else {}
 
-    def _is_reference(self, each: Chosen) -> bool:
+    def _is_reference(self, each: TestCandidate) -> bool:
         return self.record.trials[each.trial].source == DEFAULT
 
-    def _validation(self, each: Chosen) -> Scored:
+    def _validation(self, each: TestCandidate) -> Scored:
         return scored(self.folder.scores(each.trial))
 
-    def _test(self, each: Chosen) -> Scored | None:
+    def _test(self, each: TestCandidate) -> Scored | None:
         return scored(test_scores(self.folder, self.opening) / f"{each.trial}.parquet") if self.opening else None
 
 

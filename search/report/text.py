@@ -10,7 +10,7 @@ from search.report.data_summary import Account
 from search.report.facts import Exported, Judged, Model, Page, Subject
 from search.report.metrics import beyond_luck
 from search.selection.confirmed_ranking import Ranked
-from search.study.confirmation_log import Opening
+from search.study.confirmation_log import TestAccess
 from search.study.records import TrialState
 
 RESEARCH = "For research use only: not a medical device, not for diagnosis."
@@ -44,7 +44,7 @@ def day(time: float) -> str:
     return f"{datetime.datetime.fromtimestamp(time, datetime.UTC):%Y-%m-%d}"
 
 
-def test_state(openings: Sequence[Opening]) -> str:
+def test_state(openings: Sequence[TestAccess]) -> str:
     """Return how often the test patients were opened, when and for whom."""
     if not openings:
         return "The test patients are locked: no model was asked about them."
@@ -57,19 +57,19 @@ def test_state(openings: Sequence[Opening]) -> str:
     )
 
 
-def _trials(opening: Opening) -> str:
+def _trials(opening: TestAccess) -> str:
     numbers = [str(each.trial) for each in opening.chosen]
     return f"trial {numbers[0]}" if len(numbers) == 1 else f"the trials {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
-def _unfinished(opening: Opening) -> str:
+def _unfinished(opening: TestAccess) -> str:
     return "" if opening.complete else " (begun and not finished; the same command of search.confirm finishes it)"
 
 
 def found(page: Page) -> str:
     """Return what the first model does, in counts of a hundred cells and of patients."""
     if not page.models:
-        ended = "No trial is complete yet" if not page.searched.standing.infeasible else "No trial keeps the bounds"
+        ended = "No trial is complete yet" if not page.searched.front.infeasible else "No trial keeps the bounds"
         return f"{ended}, so there is no model to judge. Resume the study with more trials."
     model = page.models[0]
     judged = model.judged
@@ -101,10 +101,10 @@ def _by_patient(judged: Judged) -> str:
 
 def searched(page: Page) -> str:
     """Return how much was tried, and what came of it."""
-    record, standing = page.searched.record, page.searched.standing
+    record, front = page.searched.record, page.searched.front
     counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state)) or "none begun"
     tried = f"{plural(len(record.trials), 'trial')} ({counts}), {plural(record.epochs, 'epoch')} of training."
-    return tried if standing.front else f"{tried} {no_front(standing, len(record.trials))}"
+    return tried if front.trials else f"{tried} {no_front(front, len(record.trials))}"
 
 
 def changes(params: Mapping[str, Any]) -> str:

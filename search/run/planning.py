@@ -20,11 +20,11 @@ from search.study import journal
 from search.study.arguments import find_study
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
-from search.study.manifest import Prior, config_of, prior_of, refuse_existing, task_of
+from search.study.manifest import WarmStart, config_of, prior_of, refuse_existing, task_of
 from search.study.presets import configure, reconfigure
 from search.study.records import fold
 from search.tracking.tracker import default_uri
-from search.tuning.initial_weights import Starts, networks_in, starts_in, starts_of
+from search.tuning.initial_weights import InitialWeights, networks_in, starts_in, starts_of
 from search.tuning.warm_start import read_prior
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -48,8 +48,8 @@ class Plan:
     cache: Path
     space: Space
     networks: bool = False
-    starts: Starts = field(default_factory=Starts)
-    prior: Prior | None = None
+    starts: InitialWeights = field(default_factory=InitialWeights)
+    prior: WarmStart | None = None
 
     @property
     def uri(self) -> str:
@@ -79,7 +79,7 @@ def plan_new(
     attempts.attempt(lambda: check_out(out), "")
     if config.exclude:
         attempts.attempt(partial(read_list, Path(config.exclude)), None)  # before Ray is started
-    starts = attempts.attempt(lambda: starts_of(config, storage), Starts())
+    starts = attempts.attempt(lambda: starts_of(config, storage), InitialWeights())
     space = attempts.attempt(
         lambda: presets.space(config.space, backbones=tuple(starts.weights), base_blocks=starts.blocks),
         Space(dimensions={}, default={}),
@@ -164,7 +164,7 @@ def tasks_of(data: str | None) -> list[str]:
     raise DataError(f"No built-in task can be answered from {source.root}:", reasons)
 
 
-def _prior(study: str, storage: Path, space: Space) -> Prior:
+def _prior(study: str, storage: Path, space: Space) -> WarmStart:
     """Return what the study named gives; StudyError where it gives nothing, or searched another space."""
     folder = find_study(study, storage)
     if Space.from_dict(folder.read_manifest()["space"]) != space:

@@ -11,10 +11,10 @@ from leukmodels.collections.source import Source, open_source
 from leukmodels.dataset.shards import image_bytes
 from leukmodels.errors import StudyError
 from leukmodels.synthetic import cohort_bytes, draw_cohort
-from leukmodels.training.precision import settle
+from leukmodels.training.precision import choose_precision
 from search.data import admission, sharing
-from search.data.dataset import Account, take_account
-from search.data.requirements import Demand
+from search.data.dataset import Dataset, prepare_dataset
+from search.data.requirements import ResourceRequirements
 from search.tuning.tuner import Resources
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from search.study.folder import StudyFolder
 
 
-class Provision:
+class StudyResources:
     """What was found to be there for a study; its images are prepared and placed when asked for, once.
 
     config      the plan's, its arithmetic settled
@@ -42,7 +42,7 @@ class Provision:
         self._plan, self._cache, self._console = plan, cache, console
         self._source = open_source(config.data) if config.data else None
         gpus = gpus_per_trial(session, config.gpus_per_trial)
-        self._demand = demand = Demand.of(
+        self._demand = demand = ResourceRequirements.of(
             config,
             gpus=gpus,
             storage=plan.folder.path.parent,
@@ -55,15 +55,15 @@ class Provision:
             session, written=[demand.storage, demand.cache], read=[demand.data] if demand.data else []
         )
         without = [state.name for state in self._states if not state.bfloat16]
-        settled = settle(config.precision, without=without, gpus=gpus)
+        settled = choose_precision(config.precision, without=without, gpus=gpus)
         self.config: SearchConfig = config.model_copy(update={"precision": settled.precision})
         admitted = admission.admit(self._states, demand)
-        self.notes = (*admitted.notes, settled.words)
+        self.notes = (*admitted.notes, settled.description)
         self.resources = Resources(
             concurrency=admitted.concurrency, cpus=config.cpus_per_trial, gpus=gpus, memory=admitted.trial_bytes
         )
 
-    def take_account(self) -> Account:
+    def prepare_dataset(self) -> Dataset:
         """Return the images accounted for, each of them prepared in the cache; those of a drawn cohort drawn first."""
         config, console = self.config, self._console
         read = False
@@ -77,7 +77,7 @@ class Provision:
             read = True
             console.progress("Reading images", done, total)
 
-        account = take_account(
+        account = prepare_dataset(
             self._source or self._drawn_cohort(),
             self._plan.task,
             config,
@@ -91,10 +91,10 @@ class Provision:
             console.say("No image had to be read: all of them are in the cache.")
         for note in account.report.notes:
             console.say(note)
-        console.say(account.report.words())
+        console.say(account.report.describe())
         return account
 
-    def place(self, prepared: Prepared) -> sharing.Placed:
+    def place(self, prepared: Prepared) -> sharing.SharedDataset:
         """Return the prepared images where workers read them: in shared memory, or in shards where they do not fit."""
         demand, cache = self._demand, self._cache
         placement = admission.place(
@@ -104,7 +104,7 @@ class Provision:
             pixel_bytes=prepared.pixel_bytes,
             stream_bytes=sharing.missing_stream_bytes(prepared, cache, window=demand.shuffle_window),
         )
-        self._console.say(placement.words)
+        self._console.say(placement.description)
         if placement.streamed:
             return sharing.stream(
                 prepared,
@@ -128,7 +128,7 @@ class Provision:
         )
 
 
-def refuse_other_data(folder: StudyFolder, account: Account) -> None:
+def refuse_other_data(folder: StudyFolder, account: Dataset) -> None:
     """Raise StudyError where the images are not those that the study was begun with."""
     manifest = folder.read_manifest()
     now = {"data": account.report.fingerprint, "split": account.split.fingerprint}

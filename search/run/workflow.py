@@ -10,21 +10,21 @@ from cluster.session import Session
 from leukmodels.errors import StudyError
 from leukmodels.training import checkpoint
 from search.cache.store import PixelCache
-from search.data.dataset import Account, write_listing
+from search.data.dataset import Dataset, write_listing
 from search.data.prepare import Prepared
-from search.data.sharing import Placed
+from search.data.sharing import SharedDataset
 from search.display.console import Console
 from search.export.bundle import write_bundle
 from search.export.destination import check_out
 from search.report.gallery import write_gallery
 from search.report.write import write_page
 from search.run.planning import Plan
-from search.run.resources import Provision, refuse_other_data
+from search.run.resources import StudyResources, refuse_other_data
 from search.selection import head_start
-from search.selection.front import effort, stand
+from search.selection.front import effort, pareto_front
 from search.selection.preference import Preference
 from search.study.arguments import find_study
-from search.study.config import aims_of
+from search.study.config import objectives_of
 from search.study.folder import StudyFolder
 from search.study.journal import Event
 from search.study.manifest import begin
@@ -33,7 +33,7 @@ from search.tracking.prometheus import Gauges
 from search.tracking.tracker import Tracker, watch_command
 from search.tuning.signals import Interrupted
 from search.tuning.study_loop import drive
-from search.tuning.successive_halving import Ladder
+from search.tuning.successive_halving import RungSchedule
 from search.tuning.warm_start import refuse_known_test
 
 if TYPE_CHECKING:
@@ -49,18 +49,18 @@ def carry_out(plan: Plan, session: Session) -> bool:
     console = Console(
         planned_trials=config.trials,
         epochs=config.epochs,
-        aims=aims_of(config),
+        objectives=objectives_of(config),
         synthetic=config.data is None,
         time_budget_s=config.time_budget,
     )
     cache = PixelCache(plan.cache)
     with folder.lock(), cache.in_use(), console:
-        provision = Provision(plan, session, cache, console)
+        provision = StudyResources(plan, session, cache, console)
         plan = replace(plan, config=provision.config)
-        for note in (Ladder.of(config).words(), *plan.starts.notes, *provision.notes):
+        for note in (RungSchedule.of(config).describe(), *plan.starts.notes, *provision.notes):
             console.say(note)
         if plan.prior:
-            console.say(plan.prior.words(config.sampler))
+            console.say(plan.prior.describe(config.sampler))
         tracker, followed = Tracker(folder, uri=plan.uri), False
 
         def follow() -> None:
@@ -69,8 +69,8 @@ def carry_out(plan: Plan, session: Session) -> bool:
                 followed = True
                 tracker.start()
 
-        def ready() -> Placed:
-            account = provision.take_account()
+        def ready() -> SharedDataset:
+            account = provision.prepare_dataset()
             if plan.changes is not None:
                 refuse_other_data(folder, account)
             plan.starts.refuse_other_split(account.split.fingerprint)
@@ -93,7 +93,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
                 config=plan.config,
                 space=plan.space,
                 resources=provision.resources,
-                listeners=(console.show, Gauges(folder.name, aims_of(config)), partial(_forget, folder)),
+                listeners=(console.show, Gauges(folder.name, objectives_of(config)), partial(_forget, folder)),
                 changes=plan.changes,
                 prior=plan.prior,
             )
@@ -115,7 +115,7 @@ def _interrupted(plan: Plan, end: Interrupted) -> str:
     )
 
 
-def _begin(plan: Plan, account: Account) -> None:
+def _begin(plan: Plan, account: Dataset) -> None:
     write_listing(plan.folder.quarantine, account.quarantined)
     write_listing(plan.folder.duplicates, account.duplicates)
     plan.starts.copy_to(plan.folder)
@@ -145,19 +145,21 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     """Write the pictures, the export and the page, tell MLflow the rest, and say it all; whether a trial succeeded."""
     folder = plan.folder
     study = shlex.quote(str(folder.path))
-    standing = stand(record, aims_of(plan.config))
+    front = pareto_front(record, objectives_of(plan.config))
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
         written |= write_gallery(folder, record, folder.read_manifest())
         tracker.log_report()
     commands = [f"python -m search.status {study}"]
-    if standing.front:
+    if front.trials:
         written["exported"], command = _export(plan)
         commands += [command, f"python -m search.confirm {study}", f"python -m search.export {study} --prefer accuracy"]
     if record.count(TrialState.COMPLETE):
         written["page"] = _page(folder)
     if head := head_start.head_start(folder.read_manifest()):
-        console.say(head_start.words(head, effort(record, aims_of(plan.config)), head_start.cold_start(folder)))
+        console.say(
+            head_start.describe(head, effort(record, objectives_of(plan.config)), head_start.cold_start(folder))
+        )
     if not tracker.stop(_TRACKING_PATIENCE_S):
         behind = tracker.problem or f"{tracker.behind} events are on their way"
         console.say(f"MLflow has not heard everything yet: {behind}")

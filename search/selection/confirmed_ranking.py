@@ -11,7 +11,7 @@ import numpy as np
 
 from search.selection.dominance import pareto_mask
 from search.study.confirmation_log import Confirmation, Retraining
-from search.study.objectives import OBJECTIVES, Aims
+from search.study.objectives import OBJECTIVES, Objectives
 
 SHOWN = ("recall", "accuracy", "specificity", "auroc", "balanced_accuracy", "precision", "f1", "log_loss")
 
@@ -33,7 +33,7 @@ class Ranked:
     on_front: bool
 
 
-def rank(confirmation: Confirmation, trials: Sequence[int], aims: Aims) -> tuple[Ranked, ...]:
+def rank(confirmation: Confirmation, trials: Sequence[int], objectives: Objectives) -> tuple[Ranked, ...]:
     """Return the trials that were trained again, the front of their means first, each by recall and then accuracy.
 
     With other options some may have been trained on patients whom others were not, or a training may be missing still:
@@ -50,7 +50,7 @@ def rank(confirmation: Confirmation, trials: Sequence[int], aims: Aims) -> tuple
         for trial, known in measured.items()
     }
     ranked = [_over(trial, metrics) for trial, metrics in compared.items() if any(metrics)]
-    sound = [each for each in ranked if not each.failures and _keeps_bounds(each, aims)]
+    sound = [each for each in ranked if not each.failures and _keeps_bounds(each, objectives)]
     losses = -np.array([[each.means[name] for name in OBJECTIVES] for each in sound]).reshape(-1, len(OBJECTIVES))
     front = {each.trial for each, on_front in zip(sound, pareto_mask(losses), strict=True) if on_front}
     members = [Ranked(**{**vars(each), "on_front": each.trial in front}) for each in ranked]
@@ -70,8 +70,8 @@ def _over(trial: int, measured: Sequence[Mapping[str, float]]) -> Ranked:
     )
 
 
-def _keeps_bounds(each: Ranked, aims: Aims) -> bool:
-    return each.means["recall"] >= aims.min_recall and each.means["specificity"] >= aims.min_specificity
+def _keeps_bounds(each: Ranked, objectives: Objectives) -> bool:
+    return each.means["recall"] >= objectives.min_recall and each.means["specificity"] >= objectives.min_specificity
 
 
 def _order(each: Ranked) -> tuple[bool, bool, float, float, int]:

@@ -11,59 +11,59 @@ from itertools import accumulate
 import numpy as np
 
 from search.selection import dominance
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ParetoFront:
     """The front (by recall, highest first), the other feasible and the infeasible complete trials; the hypervolume."""
 
-    front: tuple[TrialRecord, ...]
+    trials: tuple[TrialRecord, ...]
     dominated: tuple[TrialRecord, ...]
     infeasible: tuple[TrialRecord, ...]
     hypervolume: float
 
 
-def stand(record: StudyRecord, aims: Aims) -> Standing:
+def pareto_front(record: StudyRecord, objectives: Objectives) -> ParetoFront:
     """Return where the study stands; the hypervolume is measured from recall 0 and accuracy 0, so it lies in [0, 1].
 
     That of a third objective is measured from its ceiling, see ``aims.COSTS``.
     """
     complete = record.by_state(TrialState.COMPLETE)
-    feasible = [trial for trial in complete if aims.admit(trial.metrics)]
-    losses = np.array([aims.losses(trial.metrics) for trial in feasible]).reshape(-1, len(aims.objectives))
+    feasible = [trial for trial in complete if objectives.is_feasible(trial.metrics)]
+    losses = np.array([objectives.minimised(trial.metrics) for trial in feasible]).reshape(-1, len(objectives.names))
     mask = dominance.pareto_mask(losses)
     members = [trial for trial, on_front in zip(feasible, mask, strict=True) if on_front]
-    return Standing(
-        front=tuple(sorted(members, key=lambda trial: (*aims.losses(trial.metrics), trial.number))),
+    return ParetoFront(
+        trials=tuple(sorted(members, key=lambda trial: (*objectives.minimised(trial.metrics), trial.number))),
         dominated=tuple(trial for trial, on_front in zip(feasible, mask, strict=True) if not on_front),
-        infeasible=tuple(trial for trial in complete if not aims.admit(trial.metrics)),
-        hypervolume=dominance.hypervolume(losses, np.ones(len(aims.objectives))),
+        infeasible=tuple(trial for trial in complete if not objectives.is_feasible(trial.metrics)),
+        hypervolume=dominance.hypervolume(losses, np.ones(len(objectives.names))),
     )
 
 
-def complete(standing: Standing) -> tuple[TrialRecord, ...]:
+def complete(front: ParetoFront) -> tuple[TrialRecord, ...]:
     """Return every complete trial."""
-    return (*standing.front, *standing.dominated, *standing.infeasible)
+    return (*front.trials, *front.dominated, *front.infeasible)
 
 
-def advance(standing: Standing, finished: Iterable[TrialRecord], aims: Aims) -> Standing:
+def extended(front: ParetoFront, finished: Iterable[TrialRecord], objectives: Objectives) -> ParetoFront:
     """Return the standing of the front so far and the newcomers.
 
     Front and hypervolume are those of all trials, for the price of a front; ``dominated`` and ``infeasible`` hold only
     who has come or gone just now.
     """
-    return stand(StudyRecord(trials={trial.number: trial for trial in (*standing.front, *finished)}), aims)
+    return pareto_front(StudyRecord(trials={trial.number: trial for trial in (*front.trials, *finished)}), objectives)
 
 
-def hypervolumes(record: StudyRecord, aims: Aims) -> list[tuple[int, float]]:
+def hypervolumes(record: StudyRecord, objectives: Objectives) -> list[tuple[int, float]]:
     """Return (trial number, hypervolume once it had finished) over the complete trials in order of finishing."""
-    standing = stand(StudyRecord(), aims)
+    front = pareto_front(StudyRecord(), objectives)
     reached: list[tuple[int, float]] = []
     for trial in sorted(record.by_state(TrialState.COMPLETE), key=lambda trial: (trial.finished or 0.0, trial.number)):
-        standing = advance(standing, [trial], aims)
-        reached.append((trial.number, standing.hypervolume))
+        front = extended(front, [trial], objectives)
+        reached.append((trial.number, front.hypervolume))
     return reached
 
 
@@ -95,13 +95,13 @@ class Effort:
         return next((spent for spent, had in zip(self.epochs, self.volumes, strict=True) if had >= volume), None)
 
 
-def effort(record: StudyRecord, aims: Aims) -> Effort:
+def effort(record: StudyRecord, objectives: Objectives) -> Effort:
     """Return the effort of a study, its trials in order of finishing."""
     ended = sorted(
         (trial for trial in record.trials.values() if trial.finished is not None),
         key=lambda trial: (trial.finished or 0.0, trial.number),
     )
-    reached = dict(hypervolumes(record, aims))
+    reached = dict(hypervolumes(record, objectives))
     return Effort(
         epochs=tuple(accumulate(len(trial.epochs) for trial in ended)),
         seconds=tuple(accumulate(sum(epoch.get("seconds", 0.0) for epoch in trial.epochs) for trial in ended)),

@@ -10,7 +10,7 @@ from leukmodels.space.presets import OF_LOADED
 from search.selection.front import Effort, effort
 from search.study import journal
 from search.study.folder import StudyFolder
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import fold
 
 # What two studies must have in common: all but how they begin, their seed, and how long they go on.
@@ -44,13 +44,13 @@ def cold_start(folder: StudyFolder) -> ColdStart | None:
             manifest = other.read_manifest()
             if not manifest["prior"] and not manifest["starts"]["files"] and _what(manifest) == ours:
                 record = fold(journal.read(other.journal))
-                found.append(ColdStart(name=other.name, effort=effort(record, Aims(**manifest["aims"]))))
+                found.append(ColdStart(name=other.name, effort=effort(record, Objectives(**manifest["aims"]))))
         except (StudyError, ValueError, KeyError):  # of another version, or damaged: nothing to compare with
             continue
     return max((cold for cold in found if cold.effort.spent), key=lambda cold: cold.effort.spent, default=None)
 
 
-def words(head: str, ours: Effort, cold: ColdStart | None) -> str:
+def describe(head: str, ours: Effort, cold: ColdStart | None) -> str:
     """Return in a sentence whether the head start of this name helped; one study each, so luck is in it."""
     if cold is None:
         return (

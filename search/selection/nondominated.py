@@ -16,7 +16,7 @@ from search.selection.dominance import Points, pareto_mask
 Order = npt.NDArray[np.int64]
 
 
-def best_first(losses: Points, violations: npt.ArrayLike) -> Order:
+def rank(losses: Points, violations: npt.ArrayLike) -> Order:
     """Return the rows of n points, the best first: a permutation of 0 to n - 1.
 
     Points (n, m) with a violation (n,) of zero or less are feasible and come first, front by front; the others follow
@@ -29,7 +29,7 @@ def best_first(losses: Points, violations: npt.ArrayLike) -> Order:
     return np.concatenate([np.empty(0, np.int64), *(rows[_by_fronts(losses[rows])] for rows in groups)])
 
 
-def fronts(losses: Points) -> list[Order]:
+def nondominated_fronts(losses: Points) -> list[Order]:
     """Return the rows of each front: those that nobody dominates, then those that only they dominate, and so on.
 
     Rows with a NaN are in none.
@@ -68,7 +68,7 @@ def _swept(losses: Points, rows: Order) -> list[Order]:
     return [np.sort(np.array(front, dtype=np.int64)) for front in found]
 
 
-def spread(losses: Points) -> Order:
+def epsilon_net(losses: Points) -> Order:
     """Return the rows in the order of an epsilon-net: the lowest first objective, then the farthest from all before.
 
     (Clarkson 2006, "Nearest-neighbor searching and metric space dimensions".) Of equally far ones the first in
@@ -87,6 +87,6 @@ def spread(losses: Points) -> Order:
 
 
 def _by_fronts(losses: Points) -> Order:
-    ranked = [rows[spread(losses[rows])] for rows in fronts(losses)]
+    ranked = [rows[epsilon_net(losses[rows])] for rows in nondominated_fronts(losses)]
     without = np.flatnonzero(np.isnan(losses).any(axis=1))
     return np.concatenate([np.empty(0, np.int64), *ranked, without])

@@ -9,18 +9,18 @@ from leukmodels.evaluation.bounds import lower_bounds
 from leukmodels.evaluation.metrics import score
 from leukmodels.evaluation.scored import Scored
 from leukmodels.training.scoring import read_scores
-from search.selection.front import Standing
+from search.selection.front import ParetoFront
 from search.selection.preference import Preference
-from search.study.confirmation_log import Opening
+from search.study.confirmation_log import TestAccess
 from search.study.folder import StudyFolder
-from search.study.objectives import THRESHOLD, Aims
+from search.study.objectives import THRESHOLD, Objectives
 from search.study.records import TrialRecord
 
 _COSTS = ("latency_ms", "parameters")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class OperatingPoint:
     """A model in use.
 
     threshold   a cell whose score reaches it is called leukemic; settled on validation patients
@@ -36,9 +36,13 @@ class Operation:
     why: str
 
 
-def operate(
-    folder: StudyFolder, standing: Standing, aims: Aims, preference: Preference, opening: Opening | None = None
-) -> Operation:
+def select_operating_point(
+    folder: StudyFolder,
+    front: ParetoFront,
+    objectives: Objectives,
+    preference: Preference,
+    opening: TestAccess | None = None,
+) -> OperatingPoint:
     """Return what the user prefers; StudyError, with what to do, where there is none.
 
     ``opening`` is the last of the test patients. Unless a recall is wished for, a model that they were opened for is
@@ -50,28 +54,32 @@ def operate(
     if preference == Preference() and confirmed:
         preference, why = Preference(trial=confirmed[0].trial), f"its confirmation: {confirmed[0].why}"
     else:
-        why = preference.words()
-    others = (*standing.dominated, *standing.infeasible)
-    usable = [trial for trial in others if aims.affords(trial.metrics) and folder.scores(trial.number).is_file()]
-    candidates = standing.front if preference.sure else (*standing.front, *usable)
+        why = preference.describe()
+    others = (*front.dominated, *front.infeasible)
+    usable = [
+        trial
+        for trial in others
+        if objectives.within_cost_limits(trial.metrics) and folder.scores(trial.number).is_file()
+    ]
+    candidates = front.trials if preference.sure else (*front.trials, *usable)
     if preference.min_recall is not None and candidates:
-        return promise(
+        return with_guaranteed_recall(
             folder,
             candidates,
             min_recall=preference.min_recall,
-            min_specificity=aims.min_specificity,
+            min_specificity=objectives.min_specificity,
             sure=preference.sure,
             why=why,
         )
-    trial = preference.choose(standing, aims)
+    trial = preference.choose(front, objectives)
     held = next((each for each in confirmed if each.trial == trial.number), None)
     if held is None:
-        return Operation(trial=trial, threshold=THRESHOLD, metrics=trial.metrics, why=why)
+        return OperatingPoint(trial=trial, threshold=THRESHOLD, metrics=trial.metrics, why=why)
     metrics = _measured(trial, _scored(folder, trial), held.threshold)
-    return Operation(trial=trial, threshold=held.threshold, metrics=metrics, promised=held.promised, why=why)
+    return OperatingPoint(trial=trial, threshold=held.threshold, metrics=metrics, promised=held.promised, why=why)
 
 
-def promise(
+def with_guaranteed_recall(
     folder: StudyFolder,
     trials: Sequence[TrialRecord],
     *,
@@ -79,7 +87,7 @@ def promise(
     min_specificity: float,
     sure: bool,
     why: str,
-) -> Operation:
+) -> OperatingPoint:
     """Return the trial and threshold with the highest accuracy of those with this recall on validation patients.
 
     With ``sure`` as many other patients will have it, with 95 % confidence, as far as resampling the validation
@@ -90,7 +98,7 @@ def promise(
     (trial,) = (trial for trial in trials if trial.number == choice.model)
     threshold = choice.point.threshold
     metrics = _measured(trial, models[choice.model], threshold)
-    return Operation(trial=trial, threshold=threshold, metrics=metrics, promised=choice.promised, why=why)
+    return OperatingPoint(trial=trial, threshold=threshold, metrics=metrics, promised=choice.promised, why=why)
 
 
 def _measured(trial: TrialRecord, scored: Scored, threshold: float) -> Mapping[str, float]:

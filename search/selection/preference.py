@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from leukmodels.errors import StudyError
-from search.selection.front import Standing, complete
-from search.study.objectives import Aims
+from search.selection.front import ParetoFront, complete
+from search.study.objectives import Objectives
 from search.study.records import TrialRecord, TrialState
 
 By = Literal["recall", "accuracy", "balanced", "cost"]
@@ -28,20 +28,20 @@ class Preference:
     min_recall: float | None = None
     sure: bool = True
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Return the preference in a few words, for "chosen by ..."."""
         if self.min_recall is not None:
             whose = "of other patients" if self.sure else "of validation patients"
             return f"recall {whose} of at least {self.min_recall:g}, then accuracy"
         return (self.by or "recall") if self.trial is None else "its number"
 
-    def choose(self, standing: Standing, aims: Aims) -> TrialRecord:
+    def choose(self, front: ParetoFront, objectives: Objectives) -> TrialRecord:
         """Return the trial by number or ``by``; StudyError, with what to do, where there is none."""
         if self.trial is not None:
-            return self._numbered(standing)
-        members = standing.front
+            return self._numbered(front)
+        members = front.trials
         if not members:
-            raise StudyError(_no_front(standing))
+            raise StudyError(_no_front(front))
         match self.by:
             case "recall" | None:
                 return max(members, key=_merits)
@@ -50,33 +50,35 @@ class Preference:
             case "balanced":
                 return max(members, key=lambda trial: (min(_merits(trial)), _merits(trial)))
             case "cost":
-                if not aims.cost:
+                if not objectives.cost:
                     raise StudyError(
                         "This study has no cost to prefer by: recall and accuracy are its objectives. Choose a trial "
                         "by its number (--trial), or search with a third objective (--objectives)."
                     )
-                return min(members, key=lambda trial: (trial.metrics[aims.cost], [-merit for merit in _merits(trial)]))
+                return min(
+                    members, key=lambda trial: (trial.metrics[objectives.cost], [-merit for merit in _merits(trial)])
+                )
 
-    def _numbered(self, standing: Standing) -> TrialRecord:
-        for trial in complete(standing):
+    def _numbered(self, front: ParetoFront) -> TrialRecord:
+        for trial in complete(front):
             if trial.number == self.trial:
                 return trial
         raise StudyError(f"Trial {self.trial} has no model to choose: it is not a {TrialState.COMPLETE} trial.")
 
 
-def ways(aims: Aims) -> tuple[By, ...]:
+def ways(objectives: Objectives) -> tuple[By, ...]:
     """Return what a study with these aims can be chosen ``by``."""
-    return tuple(by for by in get_args(By) if by != "cost" or aims.cost)
+    return tuple(by for by in get_args(By) if by != "cost" or objectives.cost)
 
 
 def _merits(trial: TrialRecord) -> tuple[float, float]:
     return trial.metrics["recall"], trial.metrics["accuracy"]
 
 
-def _no_front(standing: Standing) -> str:
-    if standing.infeasible:
+def _no_front(front: ParetoFront) -> str:
+    if front.infeasible:
         return (
-            f"No trial is on the front: all {len(standing.infeasible)} complete trials break a bound. "
+            f"No trial is on the front: all {len(front.infeasible)} complete trials break a bound. "
             "Resume the study with more --trials, or start one with wider bounds (a lower --min-specificity)."
         )
     return "No trial is on the front: none is complete. Resume the study, or give it more time."

@@ -12,8 +12,8 @@ from leukmodels.errors import StudyError
 from leukmodels.evaluation.metrics import score
 from leukmodels.training.scoring import read_scores
 from search.selection.confirmed_ranking import Ranked
-from search.selection.operating_point import promise
-from search.study.confirmation_log import Chosen
+from search.selection.operating_point import with_guaranteed_recall
+from search.study.confirmation_log import TestCandidate
 from search.study.folder import StudyFolder
 from search.study.objectives import THRESHOLD
 from search.study.records import DEFAULT, StudyRecord, TrialRecord, TrialState
@@ -31,7 +31,7 @@ def choose(
     min_specificity: float,
     min_recall: float | None = None,
     sure: bool = True,
-) -> tuple[Chosen, ...]:
+) -> tuple[TestCandidate, ...]:
     """Return the ``count`` that kept on top on other patients, and the default CNN for comparison.
 
     First the one, and its threshold, that has the recall that was asked for, if any was. The others in this order, at
@@ -39,7 +39,7 @@ def choose(
     mean accuracy, and the rest of the front by recall. StudyError where that recall cannot be had.
     """
     front = [each for each in ranking if each.on_front]
-    chosen: dict[int, Chosen] = {}
+    chosen: dict[int, TestCandidate] = {}
     if min_recall is not None:
         trials = [record.trials[each.trial] for each in front or ranking[:1]]
         first = with_recall(folder, trials, min_recall=min_recall, min_specificity=min_specificity, sure=sure)
@@ -84,15 +84,17 @@ def refuse_hopeless(
 
 def with_recall(
     folder: StudyFolder, trials: Sequence[TrialRecord], *, min_recall: float, min_specificity: float, sure: bool
-) -> Chosen:
+) -> TestCandidate:
     """Return the one, and its threshold, that has the recall; StudyError where it cannot be had.
 
     With ``sure`` it is the recall of other patients, else that of the validation patients alone.
     """
     whose = "of other patients" if sure else "of validation patients"
     why = f"recall {whose} of at least {min_recall:g}"
-    kept = promise(folder, trials, min_recall=min_recall, min_specificity=min_specificity, sure=sure, why=why)
-    return Chosen(
+    kept = with_guaranteed_recall(
+        folder, trials, min_recall=min_recall, min_specificity=min_specificity, sure=sure, why=why
+    )
+    return TestCandidate(
         trial=kept.trial.number,
         threshold=kept.threshold,
         why=why,
@@ -101,9 +103,9 @@ def with_recall(
     )
 
 
-def _at_one_half(folder: StudyFolder, trial: int, why: str) -> Chosen:
+def _at_one_half(folder: StudyFolder, trial: int, why: str) -> TestCandidate:
     promise = _of_validation(folder, trial, THRESHOLD)
-    return Chosen(trial=trial, threshold=THRESHOLD, why=why, promise=promise)
+    return TestCandidate(trial=trial, threshold=THRESHOLD, why=why, promise=promise)
 
 
 def _of_validation(folder: StudyFolder, trial: int, threshold: float) -> Mapping[str, float]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from leukmodels.collections.place import absolute_place, is_uri
 from leukmodels.model.weights import RANDOM
 from leukmodels.space.hyperparameters import PRETRAINED
-from search.study.objectives import COSTS, OBJECTIVES, Aims
+from search.study.objectives import COSTS, OBJECTIVES, Objectives
 
 Sampler = Literal["tpe", "nsga2", "nsga3", "random"]
 
@@ -241,9 +241,9 @@ class SearchConfig(BaseModel):
         return uri
 
 
-def aims_of(config: SearchConfig) -> Aims:
+def objectives_of(config: SearchConfig) -> Objectives:
     """Return what ``config`` asks for."""
-    return Aims(
+    return Objectives(
         cost="".join(config.objectives.split(",")[len(OBJECTIVES) :]),
         min_recall=config.min_recall,
         min_specificity=config.min_specificity,

@@ -29,7 +29,7 @@ class Retraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class TestCandidate:
     """A model that is held against the test patients.
 
     threshold   a cell whose score reaches it is called leukemic; settled on validation patients
@@ -46,12 +46,12 @@ class Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
+class TestAccess:
     """One opening of the test: when (seconds since the epoch, UTC), whom it was opened for, what each then reached."""
 
     number: int
     time: float
-    chosen: tuple[Chosen, ...]
+    chosen: tuple[TestCandidate, ...]
     results: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     @property
@@ -91,7 +91,7 @@ class Confirmation:
     """The same of images, where images were dealt: no patient is new there"""
     reasons: dict[Retraining, str] = field(default_factory=dict)
     """Why it could not be"""
-    openings: list[Opening] = field(default_factory=list)
+    openings: list[TestAccess] = field(default_factory=list)
 
     def apply(self, event: Event) -> None:
         """Take one event."""
@@ -102,14 +102,14 @@ class Confirmation:
                 if event["reason"]:
                     self.reasons[which] = event["reason"]
             case "test_opened":
-                chosen = tuple(Chosen(**each) for each in event["chosen"])
-                self.openings.append(Opening(number=len(self.openings) + 1, time=event["time"], chosen=chosen))
+                chosen = tuple(TestCandidate(**each) for each in event["chosen"])
+                self.openings.append(TestAccess(number=len(self.openings) + 1, time=event["time"], chosen=chosen))
             case "tested":
                 last = self.openings[-1]
                 self.openings[-1] = replace(last, results={**last.results, event["trial"]: event["metrics"]})
 
     @property
-    def latest(self) -> Opening | None:
+    def latest(self) -> TestAccess | None:
         """The last opening whose results are all there."""
         return next((opening for opening in reversed(self.openings) if opening.complete), None)
 
@@ -122,11 +122,11 @@ def confirmation_of(events: Iterable[Event]) -> Confirmation:
     return confirmation
 
 
-def as_event(chosen: Chosen) -> dict[str, Any]:
+def as_event(chosen: TestCandidate) -> dict[str, Any]:
     """Return a chosen model as the journal keeps it."""
     return {**vars(chosen), "promise": dict(chosen.promise)}
 
 
-def test_scores(folder: StudyFolder, opening: Opening) -> Path:
+def test_scores(folder: StudyFolder, opening: TestAccess) -> Path:
     """Return the folder of the test patients' scores in an opening: <trial>.parquet."""
     return folder.confirmed / "test" / str(opening.number)

@@ -15,9 +15,9 @@ from leukmodels.collections.tasks import Task
 from leukmodels.dataset.split import PARTS, Split
 from leukmodels.errors import StudyError
 from leukmodels.space.dimensions import Space
-from search.study.config import SearchConfig, aims_of
+from search.study.config import SearchConfig, objectives_of
 from search.study.folder import SCHEMA, StudyFolder, write_whole
-from search.study.objectives import COSTS, Aims
+from search.study.objectives import COSTS, Objectives
 from search.study.records import StudyRecord
 
 _VERSIONED = ("ray", "tensorflow", "keras", "optuna", "mlflow", "numpy", "pillow")
@@ -51,7 +51,7 @@ class DataReport:
         """Return the report as plain values."""
         return asdict(self)
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Return the account in one line."""
         excluded = f", {self.excluded:,} excluded" if self.excluded else ""
         parts = ", ".join(f"{part} {self.cells[part]:,} of {self.patients[part]:,}" for part in PARTS)
@@ -62,7 +62,7 @@ class DataReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prior:
+class WarmStart:
     """What is taken from the other study, JSON-able.
 
     study, task   its names
@@ -82,7 +82,7 @@ class Prior:
         """Return it as ``study.json`` keeps it."""
         return asdict(self)
 
-    def words(self, sampler: str) -> str:
+    def describe(self, sampler: str) -> str:
         """Return what is done with it, in a sentence."""
         learnt = len(self.params) if self.default and sampler == "tpe" else 0
         return (
@@ -90,11 +90,13 @@ class Prior:
             f"sampler learns from {learnt} of its trials."
         )
 
-    def moved(self, default: Mapping[str, float], aims: Aims) -> list[tuple[Mapping[str, Any], dict[str, float]]]:
+    def shifted(
+        self, default: Mapping[str, float], objectives: Objectives
+    ) -> list[tuple[Mapping[str, Any], dict[str, float]]]:
         """Return params and metrics of each trial as they would be here, where the default has these metrics."""
         if not self.default:
             return []
-        names = {*aims.objectives, *aims.violations(default)} - {*COSTS}
+        names = {*objectives.names, *objectives.violations(default)} - {*COSTS}
         names |= {f"{name}_low" for name in names if f"{name}_low" in default}
         apart = {name: default[name] - self.default[name] for name in names}
         times = {name: default[name] / self.default[name] for name in COSTS}  # other machines, other images
@@ -121,7 +123,7 @@ def begin(
     space: Space,
     command: str,
     starts: Mapping[str, Any],
-    prior: Prior | None = None,
+    prior: WarmStart | None = None,
 ) -> None:
     """Write what a new study is about; StudyError where one of this name exists already."""
     refuse_existing(folder)
@@ -132,8 +134,8 @@ def begin(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "task": asdict(task),
         "config": config.model_dump(mode="json"),
-        "objectives": aims_of(config).objectives,
-        "aims": asdict(aims_of(config)),
+        "objectives": objectives_of(config).names,
+        "aims": asdict(objectives_of(config)),
         "space": space.to_dict(),
         "starts": starts,
         "seed": config.seed,
@@ -155,9 +157,9 @@ def knows_patients(manifest: Mapping[str, Any]) -> bool:
     return manifest["starts"]["base"] is not None
 
 
-def prior_of(manifest: Mapping[str, Any]) -> Prior | None:
+def prior_of(manifest: Mapping[str, Any]) -> WarmStart | None:
     """Return what the study was begun with of another, None where nothing."""
-    return Prior(**manifest["prior"]) if manifest["prior"] else None
+    return WarmStart(**manifest["prior"]) if manifest["prior"] else None
 
 
 def refuse_existing(folder: StudyFolder) -> None:

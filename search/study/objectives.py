@@ -17,7 +17,7 @@ COSTS = {"latency_ms": 100.0, "parameters": 100e6}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aims:
+class Objectives:
     """Objectives and bounds of a study, JSON-able.
 
     cost              the third objective, one of COSTS, lower is better; "" for none
@@ -34,24 +34,24 @@ class Aims:
     sure: bool = False
 
     @property
-    def objectives(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """The objectives' names, recall first."""
         return (*OBJECTIVES, self.cost) if self.cost else OBJECTIVES
 
     @property
     def directions(self) -> list[Literal["minimize", "maximize"]]:
         """What Optuna is to do with each objective."""
-        return ["minimize" if name in COSTS else "maximize" for name in self.objectives]
+        return ["minimize" if name in COSTS else "maximize" for name in self.names]
 
     def values(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return the objectives as they were measured."""
-        return tuple(float(metrics[name]) for name in self.objectives)
+        return tuple(float(metrics[name]) for name in self.names)
 
-    def losses(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+    def minimised(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return the objectives so that lower is better, 0 is ideal, and the hypervolume ends at 1."""
         return tuple(
             self._cost(name, float(metrics[name])) if name in COSTS else 1.0 - float(metrics[name])
-            for name in self.objectives
+            for name in self.names
         )
 
     def violations(self, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -67,11 +67,11 @@ class Aims:
         """Return the sum of all that is broken, 0 for a feasible trial."""
         return sum(max(value, 0.0) for value in self.violations(metrics).values())
 
-    def admit(self, metrics: Mapping[str, float]) -> bool:
+    def is_feasible(self, metrics: Mapping[str, float]) -> bool:
         """Say whether ``metrics`` keep every bound."""
         return all(value <= 0 for value in self.violations(metrics).values())
 
-    def affords(self, metrics: Mapping[str, float]) -> bool:
+    def within_cost_limits(self, metrics: Mapping[str, float]) -> bool:
         """Say whether ``metrics`` keep the ceilings, which do not depend on a threshold."""
         return all(value <= 0 for name, value in self.violations(metrics).items() if name in COSTS)
 

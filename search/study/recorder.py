@@ -6,7 +6,7 @@ from typing import Any
 
 from leukmodels.errors import StudyError
 from search.study.journal import Event, EventKind, Journal
-from search.study.records import StudyRecord, TrialRecord, TrialState, Verdict
+from search.study.records import RungDecision, StudyRecord, TrialRecord, TrialState
 
 Listener = Callable[[StudyRecord, Event], None]
 
@@ -34,7 +34,7 @@ class Recorder:
         if trial.state is TrialState.RUNNING and epoch == len(trial.epochs) + 1:
             self._append("epoch", trial=number, epoch=epoch, metrics=dict(metrics))
 
-    def rung(self, number: int, verdict: Verdict) -> None:
+    def rung(self, number: int, verdict: RungDecision) -> None:
         """A trial was compared with those that reached the same epoch."""
         self._append("rung", trial=number, **asdict(verdict))
 

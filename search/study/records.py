@@ -29,7 +29,7 @@ class TrialState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RungDecision:
     """How a trial stood at a rung, the epoch ``rung``: ``rank`` (from 1) of ``size``, of whom ``quota`` train on."""
 
     rung: int
@@ -42,7 +42,7 @@ class Verdict:
         """Whether the trial ends here."""
         return self.rank > self.quota
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Return the verdict as the reason of a stop."""
         return f"rank {self.rank} of {self.size} at epoch {self.rung}, where the best {self.quota} train on"
 
@@ -56,15 +56,15 @@ class TrialRecord:
     source: str
     state: TrialState = TrialState.RUNNING
     epochs: tuple[Mapping[str, float], ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    decisions: tuple[RungDecision, ...] = ()
     outcome: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     started: float = 0.0
     finished: float | None = None
 
-    def verdict(self, rung: int) -> Verdict | None:
+    def decision(self, rung: int) -> RungDecision | None:
         """Return how the trial stood at a rung, None where it was not judged there."""
-        return next((verdict for verdict in self.verdicts if verdict.rung == rung), None)
+        return next((verdict for verdict in self.decisions if verdict.rung == rung), None)
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -106,8 +106,8 @@ class StudyRecord:
                 self.trials[trial.number] = replace(trial, epochs=(*trial.epochs, event["metrics"]))
             case "rung":
                 trial = self.trials[event["trial"]]
-                verdict = Verdict(**{name: event[name] for name in ("rung", "rank", "size", "quota")})
-                self.trials[trial.number] = replace(trial, verdicts=(*trial.verdicts, verdict))
+                verdict = RungDecision(**{name: event[name] for name in ("rung", "rank", "size", "quota")})
+                self.trials[trial.number] = replace(trial, decisions=(*trial.decisions, verdict))
             case "trial_finished":
                 trial = self.trials[event["trial"]]
                 self.trials[trial.number] = replace(

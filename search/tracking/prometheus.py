@@ -2,19 +2,19 @@
 
 from ray.util.metrics import Gauge
 
-from search.selection.front import advance, stand
+from search.selection.front import extended, pareto_front
 from search.study.journal import Event
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState
 
 
 class Gauges:
     """Sets trials by state, images/s of the running trials and the hypervolume of ``study`` after every event."""
 
-    def __init__(self, study: str, aims: Aims) -> None:
-        self._aims = aims
+    def __init__(self, study: str, objectives: Objectives) -> None:
+        self._objectives = objectives
         self._seen: set[int] = set()
-        self._standing = stand(StudyRecord(), aims)
+        self._front = pareto_front(StudyRecord(), objectives)
         tags = {"study": study}
         self._trials = Gauge("leukemia_search_trials", "Trials by state.", ("study", "state"))
         self._hypervolume = Gauge("leukemia_search_hypervolume", "Hypervolume of the front, 0 to 1.", ("study",))
@@ -31,5 +31,5 @@ class Gauges:
                 self._trials.set(record.count(state), {"state": state.value})
             newcomers = [trial for trial in record.by_state(TrialState.COMPLETE) if trial.number not in self._seen]
             self._seen.update(trial.number for trial in newcomers)
-            self._standing = advance(self._standing, newcomers, self._aims)
-            self._hypervolume.set(self._standing.hypervolume)
+            self._front = extended(self._front, newcomers, self._objectives)
+            self._hypervolume.set(self._front.hypervolume)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from search.selection import front as standing
+from search.selection.front import extended, pareto_front
 from search.study.journal import Event
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState
 from search.tracking.ledger import find_runs
 
@@ -54,11 +54,11 @@ class StudyRuns:
         self.client = client
         self.record = StudyRecord()
         self._manifest = manifest
-        self._aims = Aims(**manifest["aims"])
+        self._objectives = Objectives(**manifest["aims"])
         self._status = ("RUNNING", 0.0)
         self._finished: Counter[str] = Counter()
         self._openings = 0
-        self._standing = standing.stand(StudyRecord(), self._aims)
+        self._front = pareto_front(StudyRecord(), self._objectives)
         self._shown: list[int] | None = None
         self.experiment_id = _experiment(client, f"leukemia-search/{manifest['task']['name']}", artifacts)
         parents, children = find_runs(client, [self.experiment_id], manifest["study_id"])
@@ -90,7 +90,7 @@ class StudyRuns:
 
     def front(self) -> tuple[TrialRecord, ...]:
         """Return the front as far as it was told."""
-        return standing.stand(self.record, self._aims).front
+        return pareto_front(self.record, self._objectives).trials
 
     def show_front(self) -> None:
         """Write the front as a table beside the parent if it changed."""
@@ -124,14 +124,14 @@ class StudyRuns:
 
     def _hypervolume(self, number: int) -> float:
         """Return the volume once trial ``number`` has ended; kept from trial to trial, so a study costs O(trials)."""
-        self._standing = standing.advance(self._standing, [self.record.trials[number]], self._aims)
-        return self._standing.hypervolume
+        self._front = extended(self._front, [self.record.trials[number]], self._objectives)
+        return self._front.hypervolume
 
     def _tags(self) -> dict[int, dict[str, str]]:
         """Return the tags of the complete trials as the front stands now."""
-        now = standing.stand(self.record, self._aims)
+        now = pareto_front(self.record, self._objectives)
         return {
-            **{trial.number: {"feasible": "true", "pareto": "true"} for trial in now.front},
+            **{trial.number: {"feasible": "true", "pareto": "true"} for trial in now.trials},
             **{trial.number: {"feasible": "true", "pareto": "false"} for trial in now.dominated},
             **{trial.number: {"feasible": "false", "pareto": "false"} for trial in now.infeasible},
         }

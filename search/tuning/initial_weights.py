@@ -16,13 +16,13 @@ import yaml
 from leukmodels.errors import Attempts, ConfigError, StudyError
 from leukmodels.model.weights import ENDING, SMALLEST_PX, Weights, read_backbones
 from leukmodels.space.hyperparameters import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
-from search.selection.front import stand
+from search.selection.front import pareto_front
 from search.selection.preference import Preference
 from search.study.arguments import find_study
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.journal import read
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import fold
 
 
@@ -51,7 +51,7 @@ class BaseModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Starts:
+class InitialWeights:
     """The weights by the name of the backbone that starts from them, and what is to be said of them."""
 
     weights: Mapping[str, Weights] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Starts:
             )
 
 
-def starts_of(config: SearchConfig, storage: Path) -> Starts:
+def starts_of(config: SearchConfig, storage: Path) -> InitialWeights:
     """Return what a new study's options ask for; ConfigError or StudyError where it cannot be had."""
     attempts = Attempts()
     found: tuple[dict[str, Weights], list[str]] = {}, []
@@ -116,7 +116,7 @@ def starts_of(config: SearchConfig, storage: Path) -> Starts:
             "Pre-trained networks cannot see images this small:",
             [f"--image-px is {config.image_px}; give {SMALLEST_PX} or more."],
         )
-    return Starts(weights=weights, base=base, notes=tuple(notes))
+    return InitialWeights(weights=weights, base=base, notes=tuple(notes))
 
 
 def starts_in(manifest: Mapping[str, Any], folder: StudyFolder) -> Mapping[str, Weights]:
@@ -147,8 +147,8 @@ def find_base(said: str, storage: Path) -> BaseModel:
         )
     folder = find_study(said, storage)
     manifest = folder.read_manifest()
-    aims = Aims(**manifest["aims"])
-    trial = Preference().choose(stand(fold(read(folder.journal)), aims), aims)
+    objectives = Objectives(**manifest["aims"])
+    trial = Preference().choose(pareto_front(fold(read(folder.journal)), objectives), objectives)
     return _base(
         folder.trial(trial.number) / "model.keras",
         origin=f"trial {trial.number} of {folder.name}",

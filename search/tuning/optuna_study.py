@@ -9,7 +9,7 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
 from leukmodels.space.dimensions import Choice, Dimension, Float, Int, Space
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState
 
 STATES = {
@@ -22,7 +22,7 @@ STATES = {
 def told(
     record: StudyRecord,
     space: Space,
-    aims: Aims,
+    objectives: Objectives,
     sampler: optuna.samplers.BaseSampler | None = None,
     *,
     learnt: Sequence[optuna.trial.FrozenTrial] = (),
@@ -32,51 +32,51 @@ def told(
     ``learnt`` are another study's trials, which come first.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=aims.directions, sampler=sampler)
+    study = optuna.create_study(directions=objectives.directions, sampler=sampler)
     study.add_trials(learnt)
     for number in sorted(record.trials):
         trial = record.trials[number]
         if trial.state is TrialState.RUNNING:
             study.enqueue_trial(dict(trial.params), user_attrs={"number": number})
         else:
-            study.add_trial(_as_told(trial, space, aims))
+            study.add_trial(_as_told(trial, space, objectives))
     return study
 
 
-def constraints(trial: TrialRecord, aims: Aims) -> dict[str, float]:
+def constraints(trial: TrialRecord, objectives: Objectives) -> dict[str, float]:
     """Return by how much an ended trial breaks what it should keep, as Optuna is told it."""
     match trial.state:
         case TrialState.COMPLETE:
-            return aims.violations(trial.metrics)
+            return objectives.violations(trial.metrics)
         case TrialState.STOPPED:
-            last = trial.verdicts[-1] if trial.verdicts else None
+            last = trial.decisions[-1] if trial.decisions else None
             place = last.rank / last.size if last else 1.0
             return {"stopped": (1.0 + place) / (1.0 + len(trial.epochs))}
         case _:
             return {}
 
 
-def _as_told(trial: TrialRecord, space: Space, aims: Aims) -> optuna.trial.FrozenTrial:
+def _as_told(trial: TrialRecord, space: Space, objectives: Objectives) -> optuna.trial.FrozenTrial:
     if trial.state is TrialState.COMPLETE:
-        return complete(trial.params, trial.metrics, space, aims)
+        return complete(trial.params, trial.metrics, space, objectives)
     return create_trial(
         state=STATES[trial.state],
         params=dict(trial.params),
         distributions={name: distribution(space.dimensions[name]) for name in trial.params},
-        constraints=constraints(trial, aims),
+        constraints=constraints(trial, objectives),
     )
 
 
 def complete(
-    params: Mapping[str, Any], metrics: Mapping[str, float], space: Space, aims: Aims
+    params: Mapping[str, Any], metrics: Mapping[str, float], space: Space, objectives: Objectives
 ) -> optuna.trial.FrozenTrial:
     """Return a complete trial with these hyperparameters and metrics."""
     return create_trial(
         state=OptunaState.COMPLETE,
         params=dict(params),
         distributions={name: distribution(space.dimensions[name]) for name in params},
-        values=aims.values(metrics),
-        constraints=aims.violations(metrics),
+        values=objectives.values(metrics),
+        constraints=objectives.violations(metrics),
     )
 
 

@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.study.recorder import Recorder
 from search.study.records import DEFAULT, TrialState
-from search.tuning.successive_halving import Rungs
+from search.tuning.successive_halving import RungTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class JournalingScheduler(FIFOScheduler):
     """Records every report of ``trial.run`` and stops whom ``rungs`` stops; a warm-up has no number, and only fails."""
 
-    def __init__(self, recorder: Recorder, rungs: Rungs) -> None:
+    def __init__(self, recorder: Recorder, rungs: RungTable) -> None:
         super().__init__()
         self._recorder, self._rungs = recorder, rungs
         self.on_warm_up_failure: Callable[[str], None] = lambda reason: None
@@ -36,7 +36,7 @@ class JournalingScheduler(FIFOScheduler):
                 self.on_warm_up_failure(result["failure"])
         elif "outcome" in result:
             outcome = json.loads(result["outcome"])
-            self._rungs.take(self._recorder.trial_finished(number, TrialState.COMPLETE, outcome=outcome))
+            self._rungs.add(self._recorder.trial_finished(number, TrialState.COMPLETE, outcome=outcome))
         elif "failure" in result:
             self._recorder.trial_finished(number, TrialState.FAILED, reason=result["failure"])
         else:
@@ -51,15 +51,15 @@ class JournalingScheduler(FIFOScheduler):
         if epoch not in self._rungs.ladder.rungs or trial.state is not TrialState.RUNNING:
             return False
         if trial.source == DEFAULT:  # what others are measured by, and two tasks by one another (see prior)
-            self._rungs.take(trial)
+            self._rungs.add(trial)
             return False
-        verdict = trial.verdict(epoch)
+        verdict = trial.decision(epoch)
         if verdict is None:
-            self._rungs.take(trial)
-            verdict = self._rungs.judge(number, epoch)
+            self._rungs.add(trial)
+            verdict = self._rungs.decide(number, epoch)
             self._recorder.rung(number, verdict)
         if verdict.stops:
-            self._recorder.trial_finished(number, TrialState.STOPPED, reason=verdict.words())
+            self._recorder.trial_finished(number, TrialState.STOPPED, reason=verdict.describe())
         return verdict.stops
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:

@@ -23,8 +23,8 @@ from ray.tune.search import Searcher
 
 from leukmodels.space.dimensions import Choice, Dimension, Float, Int, Space
 from search.study.config import Sampler
-from search.study.manifest import Prior
-from search.study.objectives import Aims
+from search.study.manifest import WarmStart
+from search.study.objectives import Objectives
 from search.study.recorder import Recorder
 from search.study.records import DEFAULT, LOADED, SAMPLED, WARM, TrialState
 from search.tuning import samplers
@@ -43,31 +43,31 @@ class OptunaSearcher(Searcher):
         recorder: Recorder,
         *,
         space: Space,
-        aims: Aims,
+        objectives: Objectives,
         trials: int,
         seed: int,
         sampler: Sampler = "tpe",
         complete: int | None = None,
-        prior: Prior | None = None,
+        prior: WarmStart | None = None,
     ) -> None:
         # Without metric and mode Tune neither compares results nor refuses one that lacks an objective.
         super().__init__(metric=None, mode=None)
         self._recorder = recorder
         self._space = space
-        self._aims = aims
+        self._objectives = objectives
         self._trials = trials
         # Another seed for every session: a resumed sampler must not repeat the first one's draws.
         drawing = samplers.sampler(
             sampler, seed=seed + recorder.record.sessions - 1, trials=trials, complete=complete or trials
         )
         self._prior = prior
-        self.study = told(recorder.record, space, aims, drawing, learnt=self._learnt())
+        self.study = told(recorder.record, space, objectives, drawing, learnt=self._learnt())
         self._numbers: dict[str, int] = {}
         self._asked: dict[int, optuna.Trial] = {}
         self._unfinished = len(recorder.record.by_state(TrialState.RUNNING))  # of earlier sessions, not yet handed out
         if not recorder.record.trials:
             self.study.enqueue_trial(dict(space.default), user_attrs={"source": DEFAULT})
-        self._offer(LOADED, space.also)
+        self._offer(LOADED, space.initial_points)
         self._offer(WARM, prior.front if prior else ())
 
     def _offer(self, source: str, configurations: Sequence[Mapping[str, Any]]) -> None:
@@ -81,8 +81,8 @@ class OptunaSearcher(Searcher):
         defaults = (trial for trial in self._recorder.record.by_state(TrialState.COMPLETE) if trial.source == DEFAULT)
         if self._prior is None or (default := next(defaults, None)) is None:
             return []
-        moved, self._prior = self._prior.moved(default.metrics, self._aims), None
-        return [complete(params, metrics, self._space, self._aims) for params, metrics in moved]
+        moved, self._prior = self._prior.shifted(default.metrics, self._objectives), None
+        return [complete(params, metrics, self._space, self._objectives) for params, metrics in moved]
 
     @property
     def has_more(self) -> bool:
@@ -102,7 +102,7 @@ class OptunaSearcher(Searcher):
         asked = self.study.ask()
         params: dict[str, Any] = {}
         for name, dimension in self._space.dimensions.items():
-            if self._space.matters(name, params):
+            if self._space.is_active(name, params):
                 params[name] = _draw(asked, name, dimension)
         number = asked.user_attrs.get("number")
         if number is None:
@@ -116,10 +116,10 @@ class OptunaSearcher(Searcher):
         """Tell Optuna what the journal says of the trial."""
         trial = self._recorder.record.trials[self._numbers[trial_id]]
         asked = self._asked.pop(trial.number)
-        for name, violation in constraints(trial, self._aims).items():
+        for name, violation in constraints(trial, self._objectives).items():
             asked.set_constraint(name, violation)
         if trial.state is TrialState.COMPLETE:
-            self.study.tell(asked, self._aims.values(trial.metrics))
+            self.study.tell(asked, self._objectives.values(trial.metrics))
             self.study.add_trials(self._learnt())
         else:
             self.study.tell(asked, state=STATES[trial.state])

@@ -6,9 +6,9 @@ from typing import Any
 
 from ray.tune import Stopper
 
-from search.selection.front import advance, stand
+from search.selection.front import extended, pareto_front
 from search.study.journal import Event
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState
 
 
@@ -20,19 +20,19 @@ class Plateau:
     every member costs more than the reference).
     """
 
-    def __init__(self, record: StudyRecord, aims: Aims, *, window: int, tolerance: float) -> None:
-        self._aims, self._window, self._tolerance = aims, window, tolerance
-        self._standing = stand(record, aims)
-        self._volumes = [self._standing.hypervolume]
+    def __init__(self, record: StudyRecord, objectives: Objectives, *, window: int, tolerance: float) -> None:
+        self._objectives, self._window, self._tolerance = objectives, window, tolerance
+        self._front = pareto_front(record, objectives)
+        self._volumes = [self._front.hypervolume]
 
     def __call__(self, record: StudyRecord, event: Event) -> None:
         """Take note of a trial that is complete."""
         if event["event"] != "trial_finished" or event["state"] != TrialState.COMPLETE:
             return
         trial = record.trials[event["trial"]]
-        if self._aims.admit(trial.metrics):
-            self._standing = advance(self._standing, [trial], self._aims)
-            self._volumes.append(self._standing.hypervolume)
+        if self._objectives.is_feasible(trial.metrics):
+            self._front = extended(self._front, [trial], self._objectives)
+            self._volumes.append(self._front.hypervolume)
 
     @property
     def reached(self) -> bool:

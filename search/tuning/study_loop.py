@@ -8,25 +8,25 @@ from typing import Any
 from ray.tune import TuneError
 
 from leukmodels.space.dimensions import Space
-from search.data.sharing import Placed
+from search.data.sharing import SharedDataset
 from search.study import journal
-from search.study.config import SearchConfig, aims_of
+from search.study.config import SearchConfig, objectives_of
 from search.study.folder import StudyFolder
-from search.study.manifest import Prior
+from search.study.manifest import WarmStart
 from search.study.recorder import Listener, Recorder
 from search.study.records import StudyRecord, TrialState, fold
 from search.tuning.scheduler import JournalingScheduler
 from search.tuning.searcher import OptunaSearcher
 from search.tuning.signals import Interrupted, interruptible
 from search.tuning.stopping import Ending, Plateau
-from search.tuning.successive_halving import Ladder, Rungs
+from search.tuning.successive_halving import RungSchedule, RungTable
 from search.tuning.trial import Experiment, KerasExperiment, TrialPlan
 from search.tuning.tuner import Resources, run_trials
 
 
 def drive(
     folder: StudyFolder,
-    ready: Callable[[], Placed | None],
+    ready: Callable[[], SharedDataset | None],
     *,
     config: SearchConfig,
     space: Space,
@@ -34,7 +34,7 @@ def drive(
     listeners: Sequence[Listener] = (),
     changes: Mapping[str, Any] | None = None,
     experiment: Experiment | None = None,
-    prior: Prior | None = None,
+    prior: WarmStart | None = None,
 ) -> StudyRecord:
     """Run the study to its end, from wherever its journal stands, and return its record; the caller holds its lock.
 
@@ -44,8 +44,8 @@ def drive(
     training (see ``trial.Experiment``); ``prior`` is what another study gives.
     """
     with journal.Journal(folder.journal) as written:
-        aims, ladder, record = aims_of(config), Ladder.of(config), fold(journal.read(folder.journal))
-        plateau = Plateau(record, aims, window=config.plateau, tolerance=config.tolerance)
+        objectives, ladder, record = objectives_of(config), RungSchedule.of(config), fold(journal.read(folder.journal))
+        plateau = Plateau(record, objectives, window=config.plateau, tolerance=config.tolerance)
         recorder = Recorder(written, record, (*listeners, plateau))
         plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
         searcher = OptunaSearcher(
@@ -53,7 +53,7 @@ def drive(
             space=space,
             sampler=config.sampler,
             complete=ladder.complete(config.trials),
-            aims=aims,
+            objectives=objectives,
             trials=config.trials,
             seed=config.seed,
             prior=prior,
@@ -63,7 +63,7 @@ def drive(
             with interruptible() as check:
                 ending = Ending(config.time_budget, plateau, check=check)
 
-                def begin() -> Placed | None:
+                def begin() -> SharedDataset | None:
                     nonlocal begun
                     placed = ready()
                     begun = True
@@ -76,7 +76,7 @@ def drive(
                         folder,
                         begin,
                         searcher=searcher,
-                        scheduler=JournalingScheduler(recorder, Rungs(ladder, aims, recorder.record)),
+                        scheduler=JournalingScheduler(recorder, RungTable(ladder, objectives, recorder.record)),
                         stopper=ending,
                         plan=plan,
                         experiment=experiment or KerasExperiment(),

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.selection.nondominated import best_first
+from search.selection.nondominated import rank
 from search.study.config import SearchConfig
-from search.study.objectives import Aims
-from search.study.records import StudyRecord, TrialRecord, Verdict
+from search.study.objectives import Objectives
+from search.study.records import RungDecision, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ladder:
+class RungSchedule:
     """Where the rungs are: the first after ``grace`` epochs, each further after ``spacing`` times as many.
 
     All lie below ``epochs``; of so many trials on one as ``eta`` says, one trains on.
@@ -35,7 +35,7 @@ class Ladder:
     epochs: int
 
     @classmethod
-    def of(cls, config: SearchConfig) -> "Ladder":
+    def of(cls, config: SearchConfig) -> "RungSchedule":
         """Return where ``config`` has trials compared; without rungs where nobody is to be stopped."""
         grace = config.grace if config.scheduler == "asha" else config.epochs
         return cls(eta=config.eta, grace=grace, spacing=config.spacing, epochs=config.epochs)
@@ -50,7 +50,7 @@ class Ladder:
             rung *= self.spacing
         return tuple(found)
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Return in a sentence who is stopped."""
         if not self.rungs:
             return f"No trial is stopped early: each may train to epoch {self.epochs}."
@@ -67,29 +67,29 @@ class Ladder:
         return -(-size // self.eta)
 
 
-class Rungs:
+class RungTable:
     """Who stands on each rung; ``take`` whatever changed, and ``judge`` who has come to one."""
 
-    def __init__(self, ladder: Ladder, aims: Aims, record: StudyRecord) -> None:
-        self.ladder, self._aims = ladder, aims
+    def __init__(self, ladder: RungSchedule, objectives: Objectives, record: StudyRecord) -> None:
+        self.ladder, self._objectives = ladder, objectives
         # rung -> trial -> (losses, violation)
         self._standing: dict[int, dict[int, tuple[tuple[float, ...], float]]] = {rung: {} for rung in ladder.rungs}
         for trial in record.trials.values():
-            self.take(trial)
+            self.add(trial)
 
-    def take(self, trial: TrialRecord) -> None:
+    def add(self, trial: TrialRecord) -> None:
         """Put the trial on the rungs that it has reached and does not stand on yet."""
         for rung, standing in self._standing.items():
             if trial.number not in standing and (metrics := trial.metrics_at(rung)):
-                standing[trial.number] = (self._aims.losses(metrics), self._aims.violation(metrics))
+                standing[trial.number] = (self._objectives.minimised(metrics), self._objectives.violation(metrics))
 
-    def judge(self, number: int, rung: int) -> Verdict:
+    def decide(self, number: int, rung: int) -> RungDecision:
         """Return where the trial stands on a rung that it is on."""
         standing = dict(sorted(self._standing[rung].items()))  # equal ones by number, live and resumed
         losses, violations = zip(*standing.values(), strict=True)
-        order = best_first(np.array(losses), violations)
+        order = rank(np.array(losses), violations)
         place = list(standing).index(number)
-        return Verdict(
+        return RungDecision(
             rung=rung,
             rank=1 + int(np.flatnonzero(order == place)[0]),
             size=len(standing),

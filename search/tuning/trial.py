@@ -18,7 +18,7 @@ import ray
 from ray import tune
 
 from leukmodels.errors import StudyError
-from search.data.sharing import Placed
+from search.data.sharing import SharedDataset
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.tuning.initial_weights import starts_in
@@ -61,7 +61,14 @@ class Experiment(Protocol):
         """Make this worker ready for trials, while the images are still being prepared."""
 
     def train(
-        self, params: dict[str, Any], data: Placed | None, *, plan: TrialPlan, seed: int, folder: Path, report: Report
+        self,
+        params: dict[str, Any],
+        data: SharedDataset | None,
+        *,
+        plan: TrialPlan,
+        seed: int,
+        folder: Path,
+        report: Report,
     ) -> dict[str, Any]:
         """Train ``params`` in ``folder``, calling ``report(epoch, metrics)`` after each epoch, from where it stood."""
 
@@ -106,7 +113,14 @@ class KerasExperiment:
         gc.freeze()
 
     def train(
-        self, params: dict[str, Any], data: Placed | None, *, plan: TrialPlan, seed: int, folder: Path, report: Report
+        self,
+        params: dict[str, Any],
+        data: SharedDataset | None,
+        *,
+        plan: TrialPlan,
+        seed: int,
+        folder: Path,
+        report: Report,
     ) -> dict[str, Any]:
         """Train the Keras model of ``params``."""
         self.warm_up(plan)  # this worker may have taken the place of one that was lost

@@ -11,12 +11,12 @@ import numpy as np
 
 from leukmodels.dataset.split import Split
 from leukmodels.errors import StudyError
-from search.selection.front import stand
-from search.selection.nondominated import best_first, spread
+from search.selection.front import pareto_front
+from search.selection.nondominated import epsilon_net, rank
 from search.study import journal
 from search.study.folder import StudyFolder
-from search.study.manifest import Prior
-from search.study.objectives import Aims
+from search.study.manifest import WarmStart
+from search.study.objectives import Objectives
 from search.study.records import DEFAULT, TrialState, fold
 
 TRIED = 5  # of the other front, spread over it
@@ -35,20 +35,20 @@ def refuse_known_test(folder: StudyFolder, split: Split) -> None:
         )
 
 
-def read_prior(folder: StudyFolder) -> Prior:
+def read_prior(folder: StudyFolder) -> WarmStart:
     """Return what a study has to give to a search of the same space; StudyError where nothing."""
     manifest = folder.read_manifest()
-    record, aims = fold(journal.read(folder.journal)), Aims(**manifest["aims"])
-    front = stand(record, aims).front
+    record, objectives = fold(journal.read(folder.journal)), Objectives(**manifest["aims"])
+    front = pareto_front(record, objectives).trials
     if not front:
         raise StudyError(f"{folder.name} has no front to begin with: none of its trials is complete and within bounds.")
-    chosen = spread(np.array([aims.losses(trial.metrics) for trial in front]))[:TRIED]
+    chosen = epsilon_net(np.array([objectives.minimised(trial.metrics) for trial in front]))[:TRIED]
     complete = record.by_state(TrialState.COMPLETE)
     default = next((trial.metrics for trial in complete if trial.source == DEFAULT), {})
     others = [trial for trial in complete if trial.source != DEFAULT]
-    losses = np.array([aims.losses(trial.metrics) for trial in others]).reshape(-1, len(aims.objectives))
-    best = best_first(losses, [aims.violation(trial.metrics) for trial in others])[:LEARNT]
-    return Prior(
+    losses = np.array([objectives.minimised(trial.metrics) for trial in others]).reshape(-1, len(objectives.names))
+    best = rank(losses, [objectives.violation(trial.metrics) for trial in others])[:LEARNT]
+    return WarmStart(
         study=folder.name,
         task=manifest["task"]["name"],
         front=[dict(front[row].params) for row in chosen if front[row].source != DEFAULT],

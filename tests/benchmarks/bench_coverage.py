@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri, stdtrit
 
 from leukmodels.errors import StudyError
-from leukmodels.evaluation.calibration import probabilities
+from leukmodels.evaluation.calibration import probability_metrics
 from leukmodels.evaluation.interval import Spread, limits
 from leukmodels.evaluation.operating import RISK, choose, most_promised
 from leukmodels.evaluation.resampling import Measure, draws, intervals, spread
@@ -207,7 +207,7 @@ def probability_lines(cohorts: int) -> list[str]:
             cohort, rng = Cohort(leukemic=size[0], healthy=size[1], **values), np.random.default_rng(0)
             truth, found = np.array([cohort.calibration[name] for name in ("brier", "ece")]), []
             for _ in range(cohorts):
-                each = Resampled.of(probabilities(cohort.draw(rng)[0]))
+                each = Resampled.of(probability_metrics(cohort.draw(rng)[0]))
                 found.append((each.estimate, *(end for way in OF_PROBABILITIES.values() for end in way(each))))
             estimate, *ends = np.stack(found, axis=1)  # (cohorts, 2) each: Brier score, ECE
             ways = list(zip(ends[::2], ends[1::2], strict=True))

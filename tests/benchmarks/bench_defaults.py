@@ -16,11 +16,11 @@ import numpy as np
 from publishing import publish
 from record_curves import CURVES
 from replay_report import interval
-from search.study.objectives import Aims
-from search.tuning.successive_halving import Ladder
+from search.study.objectives import Objectives
+from search.tuning.successive_halving import RungSchedule
 from simulation import Curves, Ours, replay
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 HALF = 0
 
 
@@ -56,10 +56,10 @@ def reached(variant: Variant, seed: int, *, epochs: int, workers: int) -> tuple[
     """Return the hypervolume at a third of the budget and at the end, and how many trials were whole."""
     curves = _curves()
     grace = variant.grace or curves.epochs
-    ladder = Ladder(eta=variant.eta, grace=grace, spacing=variant.spacing, epochs=curves.epochs)
-    search = Ours(curves, AIMS, seed=seed, trials=epochs, ladder=ladder, sampler=variant.sampler)
+    ladder = RungSchedule(eta=variant.eta, grace=grace, spacing=variant.spacing, epochs=curves.epochs)
+    search = Ours(curves, OBJECTIVES, seed=seed, trials=epochs, ladder=ladder, sampler=variant.sampler)
     found = replay(search, curves, epochs=epochs, workers=workers, seed=seed, patience=variant.patience)
-    volumes = [*found.hypervolumes(AIMS, whole_only=True)]
+    volumes = [*found.hypervolumes(OBJECTIVES, whole_only=True)]
     third = max((volume for spent, volume in volumes if 3 * spent <= epochs), default=0.0)
     return third, volumes[-1][1] if volumes else 0.0, sum(found.whole)
 

@@ -26,13 +26,13 @@ from leukmodels.synthetic import draw_cohort
 from publishing import publish
 from search.report.models import scored
 from search.selection.dominance import hypervolume
-from search.selection.front import complete, stand
+from search.selection.front import complete, pareto_front
 from search.study.folder import StudyFolder
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord
 from searching import search
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 CELLS = 32
 LUCK = "luck: the published CNN, other seeds"
 TRANSFER = "transfer from pml_rara"
@@ -128,13 +128,13 @@ def found(folder: StudyFolder, record: StudyRecord, epochs: int) -> Found:
             break
         spent += len(trial.epochs)
         ended[trial.number] = trial
-    standing = stand(StudyRecord(trials=ended), AIMS)
-    points = {trial.number: (trial.metrics["recall"], trial.metrics["accuracy"]) for trial in complete(standing)}
+    front = pareto_front(StudyRecord(trials=ended), OBJECTIVES)
+    points = {trial.number: (trial.metrics["recall"], trial.metrics["accuracy"]) for trial in complete(front)}
     curves = {number: curve_of(scored(folder.scores(number))) for number in points}
-    front = operating_front(curves, min_specificity=AIMS.min_specificity)
-    members, first = (points[trial.number] for trial in standing.front), points[0]
+    front = operating_front(curves, min_specificity=OBJECTIVES.min_specificity)
+    members, first = (points[trial.number] for trial in front.trials), points[0]
     return Found(
-        volume=standing.hypervolume,
+        volume=front.hypervolume,
         operating=hypervolume(-np.column_stack([front.recall, front.accuracy]), (0, 0)),
         first=first,
         above=tuple(point for point in members if point[0] > first[0] and point[1] > first[1]),

@@ -36,7 +36,7 @@ from leukmodels.dataset.shards import image_bytes
 from leukmodels.synthetic import draw_cohort
 from publishing import publish
 from search.cache.store import PixelCache, Policy
-from search.data.dataset import take_account
+from search.data.dataset import prepare_dataset
 from search.data.ingest import Files, ingest
 from search.data.prepare import Prepared
 from search.data.sharing import share
@@ -90,7 +90,7 @@ def warm(root: Path, cache: PixelCache, image_px: int) -> tuple[float, float]:
     """Return seconds until a study's pixels are in the object store, and their bytes."""
     config = configure("quick", {"task": "aml", "image_px": image_px})
     start = time.perf_counter()
-    account = take_account(open_source(root), find_task("aml"), config, cache, synthetic=True, cores=CORES)
+    account = prepare_dataset(open_source(root), find_task("aml"), config, cache, synthetic=True, cores=CORES)
     prepared = Prepared.of(account)
     placed = share(prepared, cache)
     taken = time.perf_counter() - start

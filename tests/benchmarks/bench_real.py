@@ -23,11 +23,11 @@ from matplotlib.figure import Figure
 
 from leukmodels.synthetic import draw_cohort
 from publishing import RESULTS, publish
-from real_peers import AIMS, PEERS
+from real_peers import OBJECTIVES, PEERS
 from search.selection.dominance import hypervolume
 from search.study.folder import StudyFolder
 from search.study.journal import read
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import TrialState, fold
 
 HERE = Path(__file__).resolve().parent
@@ -101,11 +101,11 @@ class Race:
             sys.exit(f"{words}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
 
 
-def _volumes(rows: Sequence[dict], start: float, aims: Aims = AIMS) -> Iterator[tuple[float, float]]:
+def _volumes(rows: Sequence[dict], start: float, objectives: Objectives = OBJECTIVES) -> Iterator[tuple[float, float]]:
     points: list[tuple[float, ...]] = []
     for row in rows:
-        if row["metrics"] and aims.admit(row["metrics"]):
-            points.append(aims.losses(row["metrics"]))
+        if row["metrics"] and objectives.is_feasible(row["metrics"]):
+            points.append(objectives.minimised(row["metrics"]))
         yield row["time"] - start, hypervolume(np.array(points).reshape(-1, 2), np.ones(2))
 
 

@@ -22,11 +22,11 @@ from record_curves import CURVES
 from replay_peers import AshaOnRecall, KerasTuner, OptunaAlone, SyneTune
 from replay_report import OURS, POINTS, draw, table
 from search.study.config import SearchConfig
-from search.study.objectives import Aims
-from search.tuning.successive_halving import Ladder
+from search.study.objectives import Objectives
+from search.tuning.successive_halving import RungSchedule
 from simulation import Curves, Ours, Search, replay
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 Make = Callable[[Curves, int, int], Search]
 
 
@@ -34,15 +34,15 @@ def ours(curves: Curves, seed: int, epochs: int, *, sampler: str = "", stops: bo
     """Return this project's search with its defaults, but for what is given."""
     usual = SearchConfig(task="runx1")
     grace = usual.grace if stops else curves.epochs
-    ladder = Ladder(eta=usual.eta, grace=grace, spacing=usual.spacing, epochs=curves.epochs)
-    return Ours(curves, AIMS, seed=seed, trials=epochs, ladder=ladder, sampler=sampler or usual.sampler)
+    ladder = RungSchedule(eta=usual.eta, grace=grace, spacing=usual.spacing, epochs=curves.epochs)
+    return Ours(curves, OBJECTIVES, seed=seed, trials=epochs, ladder=ladder, sampler=sampler or usual.sampler)
 
 
 SEARCHES: dict[str, Make] = {
     OURS: ours,
-    "random search": lambda curves, seed, _: OptunaAlone(curves, AIMS, optuna.samplers.RandomSampler(seed=seed)),
-    "Optuna TPE": lambda curves, seed, _: OptunaAlone(curves, AIMS, optuna.samplers.TPESampler(seed=seed)),
-    "Optuna NSGA-II": lambda curves, seed, _: OptunaAlone(curves, AIMS, optuna.samplers.NSGAIISampler(seed=seed)),
+    "random search": lambda curves, seed, _: OptunaAlone(curves, OBJECTIVES, optuna.samplers.RandomSampler(seed=seed)),
+    "Optuna TPE": lambda curves, seed, _: OptunaAlone(curves, OBJECTIVES, optuna.samplers.TPESampler(seed=seed)),
+    "Optuna NSGA-II": lambda curves, seed, _: OptunaAlone(curves, OBJECTIVES, optuna.samplers.NSGAIISampler(seed=seed)),
     "Ray Tune ASHA on recall": lambda curves, seed, _: AshaOnRecall(curves, seed=seed),
     "KerasTuner Hyperband": lambda curves, seed, epochs: KerasTuner(curves, seed=seed, hyperband=True, trials=epochs),
     "KerasTuner random": lambda curves, seed, epochs: KerasTuner(curves, seed=seed, hyperband=False, trials=epochs),
@@ -76,7 +76,7 @@ def volumes(name: str, seed: int, *, half: int | None, epochs: int, workers: int
     grid = np.linspace(0, epochs, POINTS + 1)[1:]
     reached = np.zeros((2, POINTS))
     for row, whole_only in enumerate((True, False)):
-        for spent, volume in found.hypervolumes(AIMS, whole_only=whole_only):
+        for spent, volume in found.hypervolumes(OBJECTIVES, whole_only=whole_only):
             reached[row, grid >= spent] = volume
     return reached
 

@@ -16,11 +16,11 @@ from scipy.stats import spearmanr
 from publishing import publish
 from record_curves import CURVES
 from search.selection.dominance import hypervolume
-from search.selection.nondominated import best_first
-from search.study.objectives import OBJECTIVES, Aims
+from search.selection.nondominated import rank
+from search.study.objectives import Objectives
 from simulation import Curves
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 RUNGS = (1, 2, 3, 4, 6, 9, 13, 18)
 DRAWS, DRAWN, ETA = 1000, 27, 3
 Curve = Sequence[Mapping[str, float]]
@@ -42,7 +42,7 @@ def best(curve: Curve) -> Mapping[str, float]:
 def best_three(curve: Curve) -> Mapping[str, float]:
     """Return the mean of the three epochs with the lowest log losses."""
     three = sorted(curve, key=lambda metrics: metrics["log_loss"])[:3]
-    return {name: float(np.mean([metrics[name] for metrics in three])) for name in (*OBJECTIVES, "specificity")}
+    return {name: float(np.mean([metrics[name] for metrics in three])) for name in (*OBJECTIVES.names, "specificity")}
 
 
 def ways(share: float) -> dict[str, Way]:
@@ -74,14 +74,14 @@ def kept(curves: Curves, way: Way, rung: int) -> float:
     rng = np.random.default_rng(0)
     ends = [best(curves.of(row)) for row in range(len(curves))]
     now = [way(curves.of(row)[:rung]) for row in range(len(curves))]
-    losses = np.array([AIMS.losses(metrics) for metrics in now])
-    over = np.array([AIMS.violation(metrics) for metrics in now])
-    final = np.array([AIMS.losses(metrics) for metrics in ends])
-    feasible = np.array([AIMS.admit(metrics) for metrics in ends])
+    losses = np.array([OBJECTIVES.minimised(metrics) for metrics in now])
+    over = np.array([OBJECTIVES.violation(metrics) for metrics in now])
+    final = np.array([OBJECTIVES.minimised(metrics) for metrics in ends])
+    feasible = np.array([OBJECTIVES.is_feasible(metrics) for metrics in ends])
     shares = []
     for _ in range(DRAWS):
         drawn = rng.choice(len(curves), DRAWN, replace=False)
-        chosen = drawn[best_first(losses[drawn], over[drawn])[: DRAWN // ETA]]
+        chosen = drawn[rank(losses[drawn], over[drawn])[: DRAWN // ETA]]
         whole, part = (hypervolume(final[rows[feasible[rows]]], np.ones(2)) for rows in (drawn, chosen))
         shares.append(part / whole)
     return float(np.mean(shares))
@@ -98,7 +98,7 @@ def main() -> None:
         f"{len(curves)} random configurations, {curves.epochs} epochs each, on the drawn cohort. A trial ends with its "
         "best epoch by log loss, at threshold 0.5.",
     ]
-    for objective in OBJECTIVES:
+    for objective in OBJECTIVES.names:
         lines += ["", f"Rank correlation of {objective} with the end:", "", f"| compared by | {heads} |"]
         lines.append("| --- |" + " ---: |" * len(RUNGS))
         for name, way in known.items():

@@ -34,9 +34,9 @@ from leukmodels.dataset.shards import image_bytes
 from leukmodels.synthetic import draw_cohort
 from publishing import publish
 from search.cache.store import PixelCache
-from search.data.dataset import take_account
+from search.data.dataset import prepare_dataset
 from search.data.prepare import Prepared
-from search.data.sharing import Placed, share, stream
+from search.data.sharing import SharedDataset, share, stream
 from search.study.presets import configure
 
 CORES = len(os.sched_getaffinity(0))
@@ -71,7 +71,7 @@ def start(kind: str, image_px: int, place: Path) -> Start:
     with open_session(dashboard=False):
         begin = time.perf_counter()
         task = find_task(config.task)
-        account = take_account(open_source(place / "cohort"), task, config, cache, synthetic=True, cores=CORES)
+        account = prepare_dataset(open_source(place / "cohort"), task, config, cache, synthetic=True, cores=CORES)
         prepared = Prepared.of(account)
         middle = time.perf_counter()
         placed = stream(prepared, cache, window=config.shuffle_window) if kind == STREAMED else share(prepared, cache)
@@ -86,7 +86,7 @@ def start(kind: str, image_px: int, place: Path) -> Start:
         )
 
 
-def epoch(placed: Placed) -> tuple[int, float]:
+def epoch(placed: SharedDataset) -> tuple[int, float]:
     """Read all training batches; return how many images and seconds that were."""
     pixels = placed.open().train.pixels
     begin = time.perf_counter()

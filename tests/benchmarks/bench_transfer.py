@@ -18,12 +18,12 @@ from statistics import mean, median
 
 from leukmodels.synthetic import draw_cohort
 from publishing import publish
-from search.selection.front import Effort, effort, stand
-from search.study.objectives import Aims
+from search.selection.front import Effort, effort, pareto_front
+from search.study.objectives import Objectives
 from search.study.records import LOADED, StudyRecord
 from searching import search
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 BASES = ("aml", "pml_rara")
 _MORE = 2  # times the trials of a cold start, so that a search from a base model has its epochs too
 
@@ -54,7 +54,7 @@ class Bench:
 
 def transferred(record: StudyRecord) -> str:
     """Return how much of the front, and of the trials, started from the base model."""
-    front = stand(record, AIMS).front
+    front = pareto_front(record, OBJECTIVES).trials
     of_base = [trial for trial in record.trials.values() if trial.params["backbone"] == "base"]
     return f"{sum(trial in of_base for trial in front)} of {len(front)}, {len(of_base)} of {len(record.trials)}"
 
@@ -81,7 +81,7 @@ def report(
     shares: dict[str, list[float]] = {base: [] for base in warm}
     for base, runs in warm.items():
         for seed, run in enumerate(runs):
-            mine, theirs = effort(run, AIMS), effort(cold[seed], AIMS)
+            mine, theirs = effort(run, OBJECTIVES), effort(cold[seed], OBJECTIVES)
             reached = mine.epochs_to(_end(theirs))
             shares[base].append(reached / theirs.spent if reached else float("inf"))
             half, whole = (mine.volume_at(int(part * theirs.spent)) for part in (0.5, 1.0))
@@ -90,9 +90,8 @@ def report(
                 f"{half:.3f}, {whole:.3f} | {reached or 'never'} | {shares[base][-1]:.2f} | {transferred(run)} |"
             )
     lines += ["", *(f"Median share with {base}: {median(each):.2f}." for base, each in shares.items())]
-    lines.append(
-        f"Mean hypervolume of the cold starts at their end: {mean(_end(effort(each, AIMS)) for each in cold):.3f}."
-    )
+    ends = mean(_end(effort(each, OBJECTIVES)) for each in cold)
+    lines.append(f"Mean hypervolume of the cold starts at their end: {ends:.3f}.")
     return lines
 
 
@@ -118,10 +117,10 @@ def main() -> None:
             bench.search(base, base)
         for seed in range(options.seeds):
             cold.append(bench.search(f"cold-{seed}", "runx1", seed=seed))
-            print(f"cold {seed}: {_end(effort(cold[-1], AIMS)):.3f}", flush=True)
+            print(f"cold {seed}: {_end(effort(cold[-1], OBJECTIVES)):.3f}", flush=True)
             for base, runs in warm.items():
                 runs.append(bench.search(f"{base}-{seed}", "runx1", seed=seed, base=base))
-                print(f"{base} {seed}: {_end(effort(runs[-1], AIMS)):.3f}", flush=True)
+                print(f"{base} {seed}: {_end(effort(runs[-1], OBJECTIVES)):.3f}", flush=True)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     publish("transfer", report(cold, warm, options, busy))

@@ -25,12 +25,12 @@ from leukmodels.evaluation.metrics import Metrics
 from leukmodels.space import presets
 from search.cache.store import PixelCache
 from search.data import sharing
-from search.data.dataset import take_account
+from search.data.dataset import prepare_dataset
 from search.data.prepare import Prepared
 from search.study.folder import StudyFolder
 from search.study.manifest import begin
 from search.study.presets import configure
-from search.tuning.initial_weights import Starts
+from search.tuning.initial_weights import InitialWeights
 from search.tuning.study_loop import Resources, drive
 from search.tuning.trial import Report, TrialPlan
 
@@ -51,7 +51,7 @@ class Holding:
     def train(
         self,
         params: dict[str, Any],
-        data: sharing.Placed | None,
+        data: sharing.SharedDataset | None,
         *,
         plan: TrialPlan,
         seed: int,
@@ -71,7 +71,7 @@ class Holding:
         del kept
         return {"metrics": {field.name: 0.5 for field in fields(Metrics)}, "best_epoch": 1, "epochs": 1}
 
-    def _read(self, data: sharing.Placed) -> object:
+    def _read(self, data: sharing.SharedDataset) -> object:
         """Read all images once; return what a trial has in the middle of its next epoch."""
         cells = data.open()
         batches = [batch for part in (cells.train, cells.validation) for batch in self._through(part.pixels)]
@@ -104,16 +104,22 @@ def main(held: str, trials: int, place: Path, shared: Path, image_px: int, windo
     folder = StudyFolder(place / "study")
     with open_session(dashboard=False, cpus=CPUS) as _, folder.lock():
         cores = len(os.sched_getaffinity(0))
-        account = take_account(open_source(shared / "cohort"), task, config, cache, synthetic=True, cores=cores)
+        account = prepare_dataset(open_source(shared / "cohort"), task, config, cache, synthetic=True, cores=cores)
         prepared = Prepared.of(account)
         if not trials:
             (shared / "images").write_text(str(prepared.image_count))
             sharing.stream(prepared, cache, window=window)
             return
 
-        def ready() -> sharing.Placed | None:
+        def ready() -> sharing.SharedDataset | None:
             written = {"config": config, "task": task, "data": prepared.report, "split": prepared.split}
-            begin(folder, **written, space=presets.space("small"), starts=Starts().to_dict(), command="bench_memory")
+            begin(
+                folder,
+                **written,
+                space=presets.space("small"),
+                starts=InitialWeights().to_dict(),
+                command="bench_memory",
+            )
             if held == NOTHING:
                 return None
             return sharing.share(prepared, cache) if held == SHARED else sharing.stream(prepared, cache, window=window)

@@ -35,7 +35,7 @@ def ours(trials: int, folder: Path) -> float:
     from cluster.session import open_session
     from search.display.console import Console
     from search.study.journal import read
-    from search.study.objectives import Aims
+    from search.study.objectives import Objectives
     from search.study.records import fold
     from search.tracking.prometheus import Gauges
     from search.tracking.tracker import Tracker, default_uri
@@ -47,7 +47,7 @@ def ours(trials: int, folder: Path) -> float:
     tracker = Tracker(study, uri=default_uri(folder))
     starts: list[float] = []
     with open_session(cpus=CPUS) as session, study.lock(), (folder / "log").open("w") as log:
-        console = Console(log, planned_trials=trials, epochs=REPORTS, aims=Aims(), synthetic=True)
+        console = Console(log, planned_trials=trials, epochs=REPORTS, objectives=Objectives(), synthetic=True)
 
         def ready() -> None:
             tracker.start()
@@ -60,7 +60,7 @@ def ours(trials: int, folder: Path) -> float:
                 config=config(**options),
                 space=presets.space("small"),
                 resources=Resources(concurrency=len(session.nodes) * CPUS, cpus=1, gpus=0, memory=2**20),
-                listeners=(console.show, Gauges("overhead", Aims())),
+                listeners=(console.show, Gauges("overhead", Objectives())),
                 experiment=Idle(),
             )
         if not tracker.stop(300):

@@ -12,7 +12,7 @@ import ray
 from leukmodels.dataset.cells import Cells, TrainingData
 from parallel_load import Load
 from search.data.prepare import Part
-from search.data.sharing import InStore, Placed, PlacedPart
+from search.data.sharing import ObjectStorePixels, PlacedPart, SharedDataset
 from search.tuning.trial import KerasExperiment, Report, TrialPlan
 
 
@@ -23,7 +23,14 @@ class FixedTrials(KerasExperiment):
         self._load = load
 
     def train(
-        self, params: dict[str, Any], data: Placed | None, *, plan: TrialPlan, seed: int, folder: Path, report: Report
+        self,
+        params: dict[str, Any],
+        data: SharedDataset | None,
+        *,
+        plan: TrialPlan,
+        seed: int,
+        folder: Path,
+        report: Report,
     ) -> dict[str, Any]:
         number = int(folder.name)
         self.warm_up(plan)  # imports, where the worker did not yet
@@ -32,9 +39,9 @@ class FixedTrials(KerasExperiment):
             return super().train(fixed, data, plan=plan, seed=number, folder=folder, report=report)
 
 
-def placed(data: TrainingData) -> Placed:
+def placed(data: TrainingData) -> SharedDataset:
     """Put the pixels into the object store, as a study does that has its images in the cache."""
-    return Placed(
+    return SharedDataset(
         train=_part(data.train),
         validation=_part(data.validation),
         black_background=data.black_background,
@@ -54,5 +61,5 @@ def _part(cells: Cells) -> PlacedPart:
             image_ids=cells.image_ids,
             class_names=cells.labels.astype(str),
         ),
-        pixels=InStore(blocks=(ray.put(images),), where=rows),
+        pixels=ObjectStorePixels(blocks=(ray.put(images),), where=rows),
     )

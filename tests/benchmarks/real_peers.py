@@ -23,10 +23,10 @@ from leukmodels.dataset.cells import Cells, TrainingData
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.space import presets
 from leukmodels.space.hyperparameters import HyperParams
-from search.study.objectives import OBJECTIVES, Aims
+from search.study.objectives import Objectives
 from search.tuning.optuna_study import distribution
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 SPACE = presets.space("small")
 CORES = len(os.sched_getaffinity(0))
 _PARTS = ("train", "validation")
@@ -39,7 +39,7 @@ def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
     from leukmodels.collections.tasks import find_task
     from search.cache.store import PixelCache
     from search.data import sharing
-    from search.data.dataset import take_account
+    from search.data.dataset import prepare_dataset
     from search.data.prepare import Prepared
     from search.study.presets import configure
 
@@ -48,7 +48,7 @@ def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
     with open_session(cpus=CORES), cache.in_use():
         config = configure("quick", {"task": "runx1", "image_px": image_px})
         source, task = open_source(str(cohort)), find_task("runx1")
-        prepared = Prepared.of(take_account(source, task, config, cache, synthetic=True, cores=CORES))
+        prepared = Prepared.of(prepare_dataset(source, task, config, cache, synthetic=True, cores=CORES))
         data = sharing.share(prepared, cache).open()
         for part in _PARTS:
             cells: Cells = getattr(data, part)
@@ -100,7 +100,7 @@ def train(params: Mapping[str, Any], data: TrainingData, *, epochs: int, seed: i
             report=lambda *_: None,
         )
     keras.utils.clear_session()
-    told = {name: float(fitted.best[name]) for name in (*OBJECTIVES, "specificity")}
+    told = {name: float(fitted.best[name]) for name in (*OBJECTIVES.names, "specificity")}
     with (folder / "trials.jsonl").open("a") as file:
         file.write(json.dumps({"time": time.time(), "epochs": epochs, "metrics": told}) + "\n")
     return told
@@ -116,12 +116,12 @@ def optuna_alone(arrays: Path, folder: Path, epochs: int, seconds: float, seed: 
     def objective(trial: optuna.Trial) -> list[float]:
         params = {name: trial._suggest(name, of) for name, of in distributions.items()}
         told = train(params, data, epochs=epochs, seed=trial.number, folder=folder)
-        for name, violation in AIMS.violations(told).items():
+        for name, violation in OBJECTIVES.violations(told).items():
             trial.set_constraint(name, violation)
-        return [told[name] for name in OBJECTIVES]
+        return [told[name] for name in OBJECTIVES.names]
 
     sampler = optuna.samplers.TPESampler(seed=seed)
-    study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
+    study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES.names), sampler=sampler)
     study.enqueue_trial(dict(SPACE.default))
     study.optimize(objective, timeout=seconds, catch=TrainingDivergedError)
 
@@ -138,13 +138,13 @@ def ray_tune(arrays: Path, folder: Path, epochs: int, seconds: float, seed: int)
         tensorflow_runtime.start(threads=1)
         drawn = int(tune.get_context().get_trial_id().rpartition("_")[2], 16) % 2**31  # Tune names trials at random
         told = train(config, data, epochs=epochs, seed=drawn, folder=folder)
-        tune.report({name: told[name] for name in OBJECTIVES})
+        tune.report({name: told[name] for name in OBJECTIVES.names})
 
     ray.init(address="local", num_cpus=CORES)
     search = OptunaSearch(
         space={name: distribution(dimension) for name, dimension in SPACE.dimensions.items()},
-        metric=[*OBJECTIVES],
-        mode=["max"] * len(OBJECTIVES),
+        metric=[*OBJECTIVES.names],
+        mode=["max"] * len(OBJECTIVES.names),
         seed=seed,
         points_to_evaluate=[dict(SPACE.default)],
     )

@@ -24,8 +24,8 @@ from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import MOPriority
 
 from leukmodels.space.dimensions import Choice, Float, Int
-from search.selection.nondominated import best_first
-from search.study.objectives import OBJECTIVES, Aims
+from search.selection.nondominated import rank
+from search.study.objectives import OBJECTIVES, Objectives
 from search.tuning.searcher import distribution
 from simulation import Curves, Suggestion
 
@@ -35,8 +35,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 class OptunaAlone:
     """Optuna's sampler on recall and accuracy with its constraint; every trial runs to its end."""
 
-    def __init__(self, curves: Curves, aims: Aims, sampler: optuna.samplers.BaseSampler) -> None:
-        self._aims = aims
+    def __init__(self, curves: Curves, objectives: Objectives, sampler: optuna.samplers.BaseSampler) -> None:
+        self._objectives = objectives
         self._distributions = {name: distribution(of) for name, of in curves.space.dimensions.items()}
         self._study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES), sampler=sampler)
         self._study.enqueue_trial(dict(curves.space.default))
@@ -51,7 +51,7 @@ class OptunaAlone:
 
     def end(self, trial: str, metrics: dict[str, float], *, whole: bool) -> None:
         asked = self._asked.pop(trial)
-        for name, violation in self._aims.violations(metrics).items():
+        for name, violation in self._objectives.violations(metrics).items():
             asked.set_constraint(name, violation)
         self._study.tell(asked, [metrics[name] for name in OBJECTIVES])
 
@@ -136,7 +136,7 @@ class Places(MOPriority):
     """Its non-dominated sort as places. Its own (0.16.0) returns the sorted rows, which its ASHA takes for places."""
 
     def priority_unsafe(self, objectives: np.ndarray) -> np.ndarray:
-        return np.argsort(best_first(objectives, np.zeros(len(objectives))))
+        return np.argsort(rank(objectives, np.zeros(len(objectives))))
 
 
 class SyneTune:

@@ -16,20 +16,20 @@ from leukmodels.evaluation.metrics import score
 from leukmodels.training.scoring import write_scores
 from search.cache.store import PixelCache
 from search.confirm.confirmation import confirm
-from search.confirm.options import Asked
+from search.confirm.options import ConfirmOptions
 from search.confirm.retraining import Answer
-from search.data.dataset import take_account
+from search.data.dataset import prepare_dataset
 from search.data.prepare import Prepared
 from search.data.sharing import share
 from search.run.planning import plan_again
 from search.study import journal, manifest
 from search.study.folder import StudyFolder
-from search.tuning.initial_weights import Starts
+from search.tuning.initial_weights import InitialWeights
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 PX = 16
-ASKED = Asked(members=2, folds=3, seeds=2, choose=1)
+ASKED = ConfirmOptions(members=2, folds=3, seeds=2, choose=1)
 
 
 class Toys:
@@ -43,13 +43,13 @@ class Toys:
             raise RuntimeError("the power went")
         opened = data.open()
         cells = join(opened.train, opened.validation)
-        rows = {name: getattr(task.round, name) for name in ("train", "choosing", "asked")}
+        rows = {name: getattr(task.round, name) for name in ("train", "validation", "held_out")}
         shown = "\n".join(f"{part}\t{name}" for part, own in rows.items() for name in cells.image_ids[own])
         kind = "by-image" if task.round.by_image else "trained"
         (self.log / f"{kind}-{task.which.name.replace('/', '-').replace('by-image-', '')}").write_text(shown)
         if task.which.trial == self.diverge:
             return Answer(which=task.which, metrics={}, reason="Training diverged in epoch 1.")
-        about = cells.take(task.round.asked)
+        about = cells.take(task.round.held_out)
         hint = 0.5 if task.round.by_image else 0.3 + 0.05 * task.which.trial
         scores = answers(about.image_ids, about.labels, hint=hint)
         write_scores(task.folder / "scores.parquet", about, scores)
@@ -58,7 +58,7 @@ class Toys:
     def test(self, model, cells, place, test, plan):
         if self.die_at_test == test.trial:
             raise RuntimeError("the power went")
-        with (self.log / "asked").open("a") as log:
+        with (self.log / "held_out").open("a") as log:
             log.write(f"{test.trial}\n")
         opened = cells.open()
         write_scores(place / f"{test.trial}.parquet", opened, answers(opened.image_ids, opened.labels))
@@ -88,7 +88,7 @@ def searched(tmp_path, *, patients=12, **params):
     config = studies.config(data=str(root), concurrency=2)
     cache = PixelCache(tmp_path / "cache")
     task = find_task("runx1")
-    account = take_account(open_source(root), task, config, cache, synthetic=False, cores=2)
+    account = prepare_dataset(open_source(root), task, config, cache, synthetic=False, cores=2)
     folder = StudyFolder(tmp_path / "runx1-1")
     manifest.begin(
         folder,
@@ -98,7 +98,7 @@ def searched(tmp_path, *, patients=12, **params):
         split=account.split,
         space=studies.presets.space("small"),
         command="python -m search.run --task runx1",
-        starts=Starts().to_dict(),
+        starts=InitialWeights().to_dict(),
     )
     with studies.recording(folder) as recorder:
         for number, (recall, specificity) in enumerate([(0.7, 0.8), (0.85, 0.95), (0.95, 0.7)]):

@@ -276,7 +276,7 @@ PLACES: dict[str, tuple[Callable[[Path], None], str | None]] = {
 """What no bytes can say: how to make each, and the reason as for `contents`."""
 
 
-class Placed(NamedTuple):
+class HostileFile(NamedTuple):
     """A hostile file in a collection; `reason` is what refuses it, None where it is used."""
 
     kind: str
@@ -284,16 +284,16 @@ class Placed(NamedTuple):
     reason: str | None
 
 
-def draw_hostile(root: Path) -> list[Placed]:
+def draw_hostile(root: Path) -> list[HostileFile]:
     """Write good images in the MLL layout and every hostile file among them; return the latter."""
     draw_folder(root)
     patients = cycle(sorted(root.glob("data/control/*")) + sorted(root.glob("data/RUNX1_RUNX1T1/*")))
-    placed: list[Placed] = []
+    placed: list[HostileFile] = []
     for number, (kind, (data, reason)) in enumerate(contents().items(), 100):
-        placed.append(Placed(kind, next(patients) / f"image_{number}.tif", reason))
+        placed.append(HostileFile(kind, next(patients) / f"image_{number}.tif", reason))
         placed[-1].path.write_bytes(data)
     for number, (kind, (make, reason)) in enumerate(PLACES.items(), 900):
-        placed.append(Placed(kind, next(patients) / f"image_{number}.tif", reason))
+        placed.append(HostileFile(kind, next(patients) / f"image_{number}.tif", reason))
         make(placed[-1].path)
     (root / "data" / "control" / "AAA" / "image_999.tif").mkdir()
     os.mkfifo(root / "metadata.csv")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cluster.nodes import FolderState, Node, NodeState
-from search.data.requirements import Demand
+from search.data.requirements import ResourceRequirements
 from studies import config
 
 GB = 1_000_000_000
@@ -31,5 +31,5 @@ def node(*, cpus=4, gpus=0.0, folders=None, **stated):
 
 
 def demand(**given):
-    asked = Demand.of(config(image_px=64), gpus=0.0, storage=STORAGE, cache=CACHE, data=DATA)
+    asked = ResourceRequirements.of(config(image_px=64), gpus=0.0, storage=STORAGE, cache=CACHE, data=DATA)
     return replace(asked, **given)

@@ -16,7 +16,7 @@ from leukmodels.evaluation import resampling
 from leukmodels.training.scoring import SCORES_SCHEMA
 from search.report import render
 from search.report.write import write_page
-from search.study.confirmation_log import Chosen, Retraining, as_event
+from search.study.confirmation_log import Retraining, TestCandidate, as_event
 from search.study.folder import StudyFolder
 from search.study.journal import Journal
 
@@ -72,14 +72,14 @@ def open_test(folder: StudyFolder, number: int, *, unfinished: bool = False, pro
     """Write an opening of the test for the trials 2, of which a recall may have been promised, and 0."""
     place = folder.confirmed / "test" / str(number)
     chosen = [
-        Chosen(
+        TestCandidate(
             trial=2,
             threshold=0.4,
             why="highest mean recall",
             promise={},
             promised=promised,
         ),
-        Chosen(trial=0, threshold=0.5, why="the published CNN, for comparison", promise={}),
+        TestCandidate(trial=0, threshold=0.5, why="the published CNN, for comparison", promise={}),
     ]
     with Journal(folder.journal) as journal:
         journal.append("test_opened", chosen=[as_event(each) for each in chosen])

@@ -30,13 +30,13 @@ from leukmodels.space import presets
 from leukmodels.space.dimensions import Choice, Float, Int, Space
 from search.selection.dominance import hypervolume
 from search.study.config import Sampler
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.recorder import Recorder
 from search.study.records import StudyRecord
 from search.tuning.scheduler import JournalingScheduler
 from search.tuning.searcher import OptunaSearcher
 from search.tuning.stopping import Plateau
-from search.tuning.successive_halving import Ladder, Rungs
+from search.tuning.successive_halving import RungSchedule, RungTable
 
 OF_TRAINING = ("loss", "seconds", "images_per_s")
 OF_INTEREST = ("recall", "specificity", "log_loss")
@@ -164,13 +164,13 @@ class Replayed:
     metrics: list[Mapping[str, float]] = field(default_factory=list)
     whole: list[bool] = field(default_factory=list)
 
-    def hypervolumes(self, aims: Aims, *, whole_only: bool) -> Iterator[tuple[int, float]]:
+    def hypervolumes(self, objectives: Objectives, *, whole_only: bool) -> Iterator[tuple[int, float]]:
         """Yield epochs spent and the hypervolume of what is feasible so far, each time that it has grown."""
         points: list[tuple[float, ...]] = []
         volume = 0.0
         for spent, metrics, whole in zip(self.epochs, self.metrics, self.whole, strict=True):
-            if (whole or not whole_only) and aims.admit(metrics):
-                points.append(aims.losses(metrics))
+            if (whole or not whole_only) and objectives.is_feasible(metrics):
+                points.append(objectives.minimised(metrics))
                 grown = hypervolume(np.array(points), np.ones(len(points[0])))
                 if grown > volume:
                     volume = grown
@@ -243,24 +243,24 @@ class Ours:
     def __init__(
         self,
         curves: Curves,
-        aims: Aims,
+        objectives: Objectives,
         *,
         seed: int,
         trials: int,
-        ladder: Ladder,
+        ladder: RungSchedule,
         sampler: Sampler = "tpe",
         plateau: int = 0,
     ) -> None:
         record = StudyRecord()
         self.journal = _Events()
-        self.plateau = Plateau(record, aims, window=plateau, tolerance=0.001)
+        self.plateau = Plateau(record, objectives, window=plateau, tolerance=0.001)
         self.recorder = Recorder(self.journal, record, (self.plateau,))  # type: ignore[arg-type]
-        self.rungs = Rungs(ladder, aims, record)
+        self.rungs = RungTable(ladder, objectives, record)
         self._scheduler = JournalingScheduler(self.recorder, self.rungs)
         self._searcher = OptunaSearcher(
             self.recorder,
             space=curves.space,
-            aims=aims,
+            objectives=objectives,
             trials=trials,
             seed=seed,
             sampler=sampler,

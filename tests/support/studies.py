@@ -19,11 +19,11 @@ from search.study import manifest
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.journal import Journal, read
-from search.study.manifest import DataReport, Prior
+from search.study.manifest import DataReport, WarmStart
 from search.study.presets import configure
 from search.study.recorder import Recorder
 from search.study.records import StudyRecord, TrialRecord, TrialState, fold
-from search.tuning.initial_weights import Starts
+from search.tuning.initial_weights import InitialWeights
 
 PX = 16
 SHARE = 0.4  # of leukemic cells among the validation cells
@@ -78,8 +78,8 @@ def begin(
     *,
     root: Path | str = "/data/cells",
     space: Space | None = None,
-    starts: Starts | None = None,
-    prior: Prior | None = None,
+    starts: InitialWeights | None = None,
+    prior: WarmStart | None = None,
     **given: Any,
 ) -> StudyFolder:
     """Begin a study of drawn cells in ``path``; ``given`` are its options."""
@@ -115,7 +115,7 @@ def begin(
         split=Split(part_of={"AAA": "train", "AAB": "validation", "AAC": "test"}),
         space=space or presets.space("small"),
         command=f"python -m search.run --task runx1 --data {root}",
-        starts=(starts or Starts()).to_dict(),
+        starts=(starts or InitialWeights()).to_dict(),
         prior=prior,
     )
     return folder

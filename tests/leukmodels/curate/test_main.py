@@ -86,7 +86,7 @@ def test_of_each_class_the_disputed_are_shown_by_rank_and_one_well_believed_cell
     assert [strip.heading.partition(":")[0] for strip in shown] == ["RUNX1_RUNX1T1"] * 2 + ["control"] * 2
     for disputed, believed in (shown[:2], shown[2:]):
         assert ranking.disputed[disputed.rows].all()
-        assert (np.diff(ranking.dispute[disputed.rows]) <= 0).all()
+        assert (np.diff(ranking.label_issue_score[disputed.rows]) <= 0).all()
         assert not ranking.disputed[believed.rows].any()
         patients = found.cells.patients[believed.rows].tolist()
         assert len(set(patients)) == len(patients) == min(6, SHEET_COLUMNS)

@@ -16,7 +16,7 @@ from leukmodels.collections.tasks import find_task
 from leukmodels.curate.ranking import rank
 from leukmodels.curate.training_cells import Gathered, gather, read_pixels
 from leukmodels.dataset.cells import Cells
-from leukmodels.dataset.folds import deal, deal_images, rounds
+from leukmodels.dataset.folds import image_folds, patient_folds, rounds
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.dataset.split import split_patients
 from leukmodels.errors import DataError
@@ -50,15 +50,15 @@ SEVERAL = st.lists(st.tuples(st.sampled_from(CLASSES), st.integers(1, 4)), min_s
 def test_no_patient_stands_on_two_sides_of_a_round(rows: list[tuple[str, int, int]], folds: int, seed: int) -> None:
     patients = [*rows, *(("control", 0, 1),) * folds, *(("PML", 1, 2),) * folds]
     cells, class_names = cells_of(patients)
-    fold_of = deal(cells, class_names, folds=folds, seed=seed)
+    fold_of = patient_folds(cells, class_names, folds=folds, seed=seed)
     asked_about = Counter[int]()
     for each in rounds(fold_of, folds):
-        sides = [set(cells.patients[part].tolist()) for part in (each.train, each.choosing, each.asked)]
+        sides = [set(cells.patients[part].tolist()) for part in (each.train, each.validation, each.held_out)]
         assert sum(map(len, sides)) == len(set.union(*sides)) == len(patients)
-        assert len(each.train) + len(each.choosing) + len(each.asked) == len(cells)
-        for part in (each.train, each.choosing, each.asked):
+        assert len(each.train) + len(each.validation) + len(each.held_out) == len(cells)
+        for part in (each.train, each.validation, each.held_out):
             assert set(cells.labels[part].tolist()) == {0, 1}
-        asked_about.update(each.asked.tolist())
+        asked_about.update(each.held_out.tolist())
     assert asked_about == dict.fromkeys(range(len(cells)), 1)
 
 
@@ -66,7 +66,7 @@ def test_no_patient_stands_on_two_sides_of_a_round(rows: list[tuple[str, int, in
 def test_the_folds_hold_equal_shares_of_every_class(rows: list[tuple[str, int, int]], folds: int, seed: int) -> None:
     patients = [*rows, *(("control", 0, 1),) * folds, *(("PML", 1, 2),) * folds]
     cells, class_names = cells_of(patients)
-    fold_of = deal(cells, class_names, folds=folds, seed=seed)
+    fold_of = patient_folds(cells, class_names, folds=folds, seed=seed)
     fold_of_patient = dict(zip(cells.patients.tolist(), fold_of.tolist(), strict=True))
     for wanted in ({"control"}, {"NPM1"}, {"PML"}, {"NPM1", "PML"}):
         members = [code for code, (name, _, _) in enumerate(patients) if name in wanted]
@@ -76,12 +76,12 @@ def test_the_folds_hold_equal_shares_of_every_class(rows: list[tuple[str, int, i
 
 def test_images_can_be_dealt_by_themselves_and_then_stand_for_nobody() -> None:
     cells, class_names = cells_of([("control", 0, 9)] * 5 + [("PML", 1, 7)] * 4)
-    fold_of = deal_images(cells, class_names, folds=4, seed=0)
+    fold_of = image_folds(cells, class_names, folds=4, seed=0)
     for each in rounds(fold_of, 4, by_image=True):
         assert each.by_image
-        assert cells.take(each.asked).present_patients & cells.take(each.train).present_patients
-        nobodies = cells.take(each.asked).each_its_own().present_patients
-        assert len(nobodies) == len(each.asked)
+        assert cells.take(each.held_out).present_patients & cells.take(each.train).present_patients
+        nobodies = cells.take(each.held_out).each_its_own().present_patients
+        assert len(nobodies) == len(each.held_out)
         assert nobodies.isdisjoint(cells.present_patients)
     counts = np.array([np.bincount(cells.labels[fold_of == fold], minlength=2) for fold in range(4)])
     assert np.ptp(counts, axis=0).max() <= 1
@@ -89,14 +89,14 @@ def test_images_can_be_dealt_by_themselves_and_then_stand_for_nobody() -> None:
 
 def test_another_seed_deals_other_folds() -> None:
     cells, class_names = cells_of([("control", 0, 1), ("PML", 1, 1)] * 10)
-    one, same, other = (deal(cells, class_names, folds=5, seed=seed).tolist() for seed in (0, 0, 1))
+    one, same, other = (patient_folds(cells, class_names, folds=5, seed=seed).tolist() for seed in (0, 0, 1))
     assert one == same != other
 
 
 def test_too_few_patients_for_the_folds_are_refused_with_how_many_would_do() -> None:
     cells, class_names = cells_of([("control", 0, 3)] * 4 + [("PML", 1, 3)] * 2)
     with pytest.raises(DataError) as caught:
-        deal(cells, class_names, folds=5, seed=0)
+        patient_folds(cells, class_names, folds=5, seed=0)
     assert len(caught.value.problems) == 2
     assert "4 of the patients to deal are of the side control" in str(caught.value)
     assert "Give --folds 4." in str(caught.value)
@@ -114,14 +114,14 @@ def test_the_ranking_is_confident_learning_said_plainly(cells: list[tuple[int, f
     believed = [probability if label else 1 - probability for label, probability in cells]
     usual = [np.mean([b for b, (label, _) in zip(believed, cells, strict=True) if label == side]) for side in (0, 1)]
     for row, (label, probability) in enumerate(cells):
-        assert found.dispute[row] == pytest.approx(1 - believed[row] / usual[label])
+        assert found.label_issue_score[row] == pytest.approx(1 - believed[row] / usual[label])
         # The labels that the models are as sure of as they usually are, and of these the surest.
         by_side = {0: 1 - probability, 1: probability}
         sure = [(by, side == label, side) for side, by in by_side.items() if by >= usual[side]]
         assert found.disputed[row] == (bool(sure) and max(sure)[2] != label)
     assert sorted(found.order.tolist()) == list(range(len(cells)))
     assert found.order[found.place - 1].tolist() == list(range(len(cells)))
-    assert (np.diff(found.dispute[found.order]) <= 0).all()
+    assert (np.diff(found.label_issue_score[found.order]) <= 0).all()
     for at_most in (0, 3, 100):
         for among in (labels == 1, labels >= 0):
             listed = found.listed(among, at_most=at_most)

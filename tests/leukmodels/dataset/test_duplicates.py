@@ -74,17 +74,18 @@ def test_a_large_group_has_a_short_name() -> None:
 
 def test_who_was_joined_is_told_in_a_sentence() -> None:
     rows = [("a", "all", "20"), ("a", "all", "21"), ("b", "all", "7")]
-    assert join_duplicates(table(rows)).words() == "Subjects 20+21 share images and count as one patient."
+    assert join_duplicates(table(rows)).describe() == "Subjects 20+21 share images and count as one patient."
     rows += [("c", "all", subject) for subject in ("78", "51", "75")]
     assert (
-        join_duplicates(table(rows)).words() == "Subjects 20+21, 51+75+78 share images and count as one patient each."
+        join_duplicates(table(rows)).describe()
+        == "Subjects 20+21, 51+75+78 share images and count as one patient each."
     )
-    assert join_duplicates(table(rows[:1])).words() == ""
+    assert join_duplicates(table(rows[:1])).describe() == ""
 
 
 def test_the_sentence_on_hundreds_of_joined_subjects_is_short() -> None:
     rows = [(f"c{n // 2}", "all", f"subject{n}") for n in range(400)]
-    words = join_duplicates(table(rows)).words()
+    words = join_duplicates(table(rows)).describe()
     assert "subject18+subject19 and 190 more groups share" in words
     assert len(words) < 400
 

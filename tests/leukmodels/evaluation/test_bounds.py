@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from leukmodels.evaluation.bounds import lower_bounds
 from leukmodels.evaluation.resampling import intervals
-from leukmodels.evaluation.tables import answers
+from leukmodels.evaluation.tables import classification_rates
 from toy_scores import scored
 
 
@@ -55,4 +55,4 @@ def test_of_one_patient_nothing_follows():
 
 def test_a_bound_is_one_end_of_an_interval_that_is_wrong_at_both():
     part = cohort(np.random.default_rng(2), 30, 20, 0.7)
-    assert lower_bounds(part)["recall_low"] == intervals(answers(part), confidence=0.9)["recall"].low
+    assert lower_bounds(part)["recall_low"] == intervals(classification_rates(part), confidence=0.9)["recall"].low

@@ -12,13 +12,13 @@ from leukmodels.evaluation.calibration import (
     fit_temperature,
     log_loss,
     predictive_values,
-    probabilities,
+    probability_metrics,
     reliability,
     temper,
 )
 from leukmodels.evaluation.interval import Interval
 from leukmodels.evaluation.resampling import intervals
-from leukmodels.evaluation.tables import answers
+from leukmodels.evaluation.tables import classification_rates
 from toy_scores import Cohort, of_patients, scored
 
 
@@ -31,7 +31,7 @@ def drawn(rows=2000, sharpness=1.0, seed=0):
 
 def error(part):
     """Return the expected calibration error."""
-    measure = probabilities(part)
+    measure = probability_metrics(part)
     return measure.of(np.ones((1, len(part.groups))))[0][list(measure.basis).index("ece")]
 
 
@@ -41,7 +41,7 @@ def test_brier_and_calibration_error_are_those_of_other_hands(seed, tied):
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, 16, 40) / 15 if tied else rng.random(40)
     part = scored([0, 1, *rng.integers(0, 2, 38)], scores, rng.integers(0, 9, 40))
-    measure = probabilities(part)
+    measure = probability_metrics(part)
     weights = rng.integers(1, 4, (1, len(part.groups))).astype(float)
     of_row = weights[0][part.groups.of_row]
     brier, ece = measure.of(weights)[0]
@@ -124,7 +124,7 @@ def test_predictive_values_are_counted_in_a_million(recall, specificity, prevale
 
 def test_no_false_alarm_among_few_promises_little_where_leukemia_is_rare():
     (part,) = Cohort(leukemic=30, healthy=30, mean=8.0).draw(np.random.default_rng(0))
-    found = intervals(answers(part))
+    found = intervals(classification_rates(part))
     ppv, npv = predictive_values(found["recall"], found["specificity"], prevalence=0.001)
     assert (ppv.estimate, npv.estimate) == (1, 1)
     assert ppv.low < 0.01  # one of nine healthy ones may still be called leukemic

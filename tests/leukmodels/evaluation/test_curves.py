@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from leukmodels.evaluation.curves import SPECIFICITIES, auroc, curve, curve_of, ranking
+from leukmodels.evaluation.curves import SPECIFICITIES, auroc, curve, curve_of, ranking_metrics
 from toy_scores import of_patients, scored
 
 
@@ -83,7 +83,7 @@ def test_ranking_is_that_of_scikit_learn_for_any_weights(part, seed):
     labels, scores = part
     rng = np.random.default_rng(seed)
     patients = rng.integers(0, 5, len(labels))
-    measure = ranking(scored(labels, scores, patients))
+    measure = ranking_metrics(scored(labels, scores, patients))
     weights = rng.integers(0, 4, (2, len(measure.groups))).astype(float)
     for label in (0, 1):
         weights[:, measure.groups.members(label)[0]] += 1  # as in a draw: somebody of each class is there

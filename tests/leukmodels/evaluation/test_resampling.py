@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from leukmodels.errors import DataError
-from leukmodels.evaluation.calibration import probabilities
-from leukmodels.evaluation.curves import ranking
+from leukmodels.evaluation.calibration import probability_metrics
+from leukmodels.evaluation.curves import ranking_metrics
 from leukmodels.evaluation.interval import exact
 from leukmodels.evaluation.resampling import DRAWS, differences, draws, intervals, spread
 from leukmodels.evaluation.scored import Scored, by_patient
-from leukmodels.evaluation.tables import answers
+from leukmodels.evaluation.tables import classification_rates
 from toy_scores import Cohort, of_patients, scored
 
 
@@ -31,7 +31,9 @@ def test_exact_limits_are_those_of_the_binomial_test(trials, data):
 @pytest.mark.parametrize("cells", [1, 20])
 def test_perfect_answers_have_the_exact_limits_of_so_many_patients(patients, low, cells):
     labels = np.repeat([1, 0], patients * cells)
-    found = intervals(answers(scored(labels, labels * 0.8 + 0.1, np.arange(2 * patients * cells) // cells)))
+    found = intervals(
+        classification_rates(scored(labels, labels * 0.8 + 0.1, np.arange(2 * patients * cells) // cells))
+    )
     for name in ("recall", "specificity", "precision", "f1"):
         assert (found[name].estimate, found[name].high) == (1, 1)
         assert found[name].low == pytest.approx(low, abs=5e-4)
@@ -41,7 +43,7 @@ def test_perfect_answers_have_the_exact_limits_of_so_many_patients(patients, low
 def test_proportions_of_patients_are_exact():
     labels = np.repeat([1, 0], [20, 30])
     right = np.r_[np.arange(20) < 17, np.arange(30) < 29]
-    found = intervals(answers(of_patients(labels, np.where(right, labels, 1 - labels))))
+    found = intervals(classification_rates(of_patients(labels, np.where(right, labels, 1 - labels))))
     for name, successes, trials in (("recall", 17, 20), ("specificity", 29, 30), ("accuracy", 46, 50)):
         oracle = stats.binomtest(successes, trials).proportion_ci(method="exact")
         assert (found[name].low, found[name].high) == pytest.approx((oracle.low, oracle.high))
@@ -60,12 +62,12 @@ def test_the_standard_error_is_that_of_scipys_bootstrap():
         "recall": stats.bootstrap(((leukemic >= 0).astype(float),), np.mean, n_resamples=4000, rng=1),
         "auroc": stats.bootstrap((leukemic, healthy), auroc, n_resamples=2000, rng=1, batch=200, method="percentile"),
     }
-    for name, measure in (("recall", answers(part)), ("auroc", ranking(part))):
+    for name, measure in (("recall", classification_rates(part)), ("auroc", ranking_metrics(part))):
         place = list(measure.basis).index(name)
         _, drawn = spread(measure.groups, measure.of)
         assert drawn.error[place] == pytest.approx(oracle[name].standard_error, rel=0.06)
     # Of many patients who are all alike it matters little how limits are made of the draws.
-    found, theirs = intervals(ranking(part))["auroc"], oracle["auroc"].confidence_interval
+    found, theirs = intervals(ranking_metrics(part))["auroc"], oracle["auroc"].confidence_interval
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.015)
 
 
@@ -80,7 +82,7 @@ def test_two_thousand_draws_of_each_class_by_itself():
 
 
 def everything(part: Scored) -> dict:
-    return intervals(answers(part), ranking(part), probabilities(part))
+    return intervals(classification_rates(part), ranking_metrics(part), probability_metrics(part))
 
 
 @settings(max_examples=10, deadline=None)
@@ -104,7 +106,7 @@ def test_more_cells_of_the_same_patients_make_nothing_surer():
 
 
 def test_of_one_patient_nothing_follows():
-    found = intervals(answers(scored([1, 1, 0, 0], [0.9, 0.8, 0.1, 0.6], [0, 0, 1, 2])))
+    found = intervals(classification_rates(scored([1, 1, 0, 0], [0.9, 0.8, 0.1, 0.6], [0, 0, 1, 2])))
     assert (found["recall"].low, found["recall"].high) == (0, 1)
     assert found["specificity"].low > 0
 
@@ -141,7 +143,7 @@ PROBABILITIES = {
 @pytest.mark.parametrize("cohort", PROBABILITIES.values(), ids=PROBABILITIES)
 def test_intervals_of_probabilities_hold_as_often_as_they_say(cohort):
     rng = np.random.default_rng(0)
-    found = [intervals(probabilities(cohort.draw(rng)[0])) for _ in range(200)]
+    found = [intervals(probability_metrics(cohort.draw(rng)[0])) for _ in range(200)]
     held = {
         name: np.mean([each[name].low <= truth + 1e-9 and truth <= each[name].high for each in found])
         for name, truth in cohort.calibration.items()
@@ -155,9 +157,9 @@ def test_intervals_of_probabilities_hold_as_often_as_they_say(cohort):
 
 def test_what_is_far_from_a_probability_is_surely_so():
     (part,) = Cohort(leukemic=30, healthy=30).draw(np.random.default_rng(0))
-    assert intervals(probabilities(part))["ece"].low > 0.01
+    assert intervals(probability_metrics(part))["ece"].low > 0.01
     wrong = replace(part, scores=1 - part.scores)
-    found = intervals(probabilities(wrong))["ece"]
+    found = intervals(probability_metrics(wrong))["ece"]
     assert found.low > 0.5
     assert found.high - found.low < 0.3
 
@@ -166,11 +168,11 @@ def test_the_truths_that_coverage_is_held_against_are_true():
     cohort = Cohort(leukemic=400, healthy=400, cells=(1, 9))
     (part,) = cohort.draw(np.random.default_rng(0))
     repeated = cohort.repeat(np.random.default_rng(0), times=2)
-    for name, found in {**intervals(answers(part)), **intervals(ranking(part))}.items():
+    for name, found in {**intervals(classification_rates(part)), **intervals(ranking_metrics(part))}.items():
         if name in cohort.truth:
             assert found.estimate == pytest.approx(cohort.truth[name], abs=0.02)
             assert intervals(repeated[name])["0"].estimate == pytest.approx(cohort.truth[name], abs=0.02)
-    for name, found in intervals(probabilities(part)).items():
+    for name, found in intervals(probability_metrics(part)).items():
         assert found.estimate == pytest.approx(cohort.calibration[name], abs=0.02)
 
 
@@ -178,13 +180,13 @@ def test_a_difference_is_surer_on_the_same_patients():
     rng = np.random.default_rng(5)
     first, second = Cohort(leukemic=20, healthy=20, between=1.5).draw(rng, models=2, alike=0.95)
     (other,) = Cohort(leukemic=20, healthy=20, between=1.5).draw(rng)
-    paired = differences(ranking(first), ranking(second))["auroc"]
-    alone = intervals(ranking(first))["auroc"]
+    paired = differences(ranking_metrics(first), ranking_metrics(second))["auroc"]
+    alone = intervals(ranking_metrics(first))["auroc"]
     assert paired.high - paired.low < (alone.high - alone.low) / 2
-    estimates = [intervals(ranking(part))["auroc"].estimate for part in (first, second)]
+    estimates = [intervals(ranking_metrics(part))["auroc"].estimate for part in (first, second)]
     assert paired.estimate == pytest.approx(estimates[1] - estimates[0])
     with pytest.raises(DataError, match="the same cells in the same order"):
-        differences(ranking(first), ranking(other))
+        differences(ranking_metrics(first), ranking_metrics(other))
 
 
 def test_a_difference_holds_as_often_as_it_says():
@@ -192,14 +194,14 @@ def test_a_difference_holds_as_often_as_it_says():
     held, times = 0, 400
     for _ in range(times):
         first, second = Cohort(leukemic=12, healthy=15, cells=(3, 8)).draw(rng, models=2)
-        found = differences(answers(first), answers(second))["accuracy"]
+        found = differences(classification_rates(first), classification_rates(second))["accuracy"]
         held += found.low <= 0 <= found.high
     assert 0.92 <= held / times <= 0.985
 
 
 def test_where_nobody_tells_two_models_apart_the_patients_not_seen_remain():
     (part,) = Cohort(leukemic=12, healthy=12).draw(np.random.default_rng(0))
-    found = differences(answers(part), answers(part))["recall"]
+    found = differences(classification_rates(part), classification_rates(part))["recall"]
     assert found.estimate == 0
     assert (found.low, found.high) == pytest.approx((0.735 - 1, 1 - 0.735), abs=5e-4)
 
@@ -208,4 +210,4 @@ def test_patients_are_measured_as_cells_are():
     (part,) = Cohort(leukemic=10, healthy=10).draw(np.random.default_rng(4))
     patients = by_patient(part)
     labels, called = patients.labels, patients.scores >= 0.5
-    assert intervals(answers(patients))["recall"].estimate == called[labels == 1].mean()
+    assert intervals(classification_rates(patients))["recall"].estimate == called[labels == 1].mean()

@@ -8,7 +8,7 @@ from sklearn import metrics as oracle
 
 from leukmodels.evaluation.resampling import intervals
 from leukmodels.evaluation.scored import by_patient
-from leukmodels.evaluation.tables import answers, table
+from leukmodels.evaluation.tables import classification_rates, table
 from toy_scores import Cohort, scored
 
 
@@ -41,7 +41,7 @@ def test_the_table_is_that_of_scikit_learn(case):
 @given(parts(), st.integers(0, 1000))
 def test_weights_are_those_of_scikit_learn(case, seed):
     part, threshold = case
-    measure = answers(part, threshold)
+    measure = classification_rates(part, threshold)
     weights = np.random.default_rng(seed).integers(1, 4, len(part.groups)).astype(float)
     of_row, called = weights[part.groups.of_row], part.scores >= threshold
     found = dict(zip(measure.basis, measure.of(weights[None])[0], strict=True))
@@ -61,4 +61,4 @@ def test_cells_and_patients_have_tables_alike():
     (cells,) = Cohort(leukemic=9, healthy=7).draw(np.random.default_rng(0))
     found = table(by_patient(cells))
     assert (found.leukemia.support, found.control.support, found.macro.support) == (9, 7, 16)
-    assert found.leukemia.recall == intervals(answers(by_patient(cells)))["recall"]
+    assert found.leukemia.recall == intervals(classification_rates(by_patient(cells)))["recall"]

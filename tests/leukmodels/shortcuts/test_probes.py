@@ -16,7 +16,7 @@ from leukmodels.dataset.cells import Cells
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import DataError
 from leukmodels.evaluation.curves import auroc
-from leukmodels.shortcuts.classifiers import Patients, ask, ask_by_chance, ask_neighbours, deal
+from leukmodels.shortcuts.classifiers import Patients, cross_validated_scores, deal, knn_scores, permutation_aurocs
 from leukmodels.shortcuts.probes import measure_gap, probe_shortcuts
 from toy_cells import images_of
 
@@ -137,8 +137,8 @@ def test_the_leak_is_what_remembering_slides_adds():
     for features, leaks in ((slides(patients, rng), True), (rng.normal(size=(240, 3)), False)):
         gap = measure_gap(
             some,
-            by_image=ask_neighbours(some.labels, features, deal(some.labels, rng)),
-            by_patient=ask_neighbours(some.labels, features, deal(patients.labels, rng)[patients.of_cell]),
+            by_image=knn_scores(some.labels, features, deal(some.labels, rng)),
+            by_patient=knn_scores(some.labels, features, deal(patients.labels, rng)[patients.of_cell]),
         ).gap
         assert (gap.low > 0.1) == leaks
         assert (gap.low < 0 < gap.high) != leaks
@@ -162,7 +162,7 @@ def test_answers_are_those_of_scikit_learn_fold_by_fold():
     features = rng.standard_t(2, size=(65, 3))
     labels = patients.labels[patients.of_cell]
     fold_of = deal(patients.labels, np.random.default_rng(5))[patients.of_cell]
-    answers = ask(patients, features, seed=5)
+    answers = cross_validated_scores(patients, features, seed=5)
     for fold in range(5):
         train = fold_of != fold
         weights = np.zeros(65)
@@ -192,7 +192,7 @@ def test_folds_hold_each_class_evenly(patients):
 def test_neighbours_are_those_of_scikit_learn():
     rng = np.random.default_rng(3)
     features, labels, fold_of = rng.normal(size=(50, 2)), rng.integers(0, 2, 50).astype(np.uint8), np.arange(50) % 3
-    answers = ask_neighbours(labels, features, fold_of)
+    answers = knn_scores(labels, features, fold_of)
     for fold in range(3):
         asked = fold_of == fold
         model = KNeighborsClassifier(5).fit(features[~asked], labels[~asked])
@@ -206,8 +206,8 @@ def test_permuted_labels_come_out_as_chance_has_it():
     for seed in range(100):
         patients = patients_of(16, 3)
         features = slides(patients, rng)
-        real = auroc(patients.labels, patients.means(ask(patients, features, seed)))
-        by_chance = ask_by_chance(patients, features, 39, seed)
+        real = auroc(patients.labels, patients.means(cross_validated_scores(patients, features, seed)))
+        by_chance = permutation_aurocs(patients, features, 39, seed)
         ties = rng.random() * np.count_nonzero(by_chance == real)
         values.append((rng.random() + np.count_nonzero(by_chance > real) + ties) / 40)
     assert kstest(values, "uniform").pvalue > 0.01
@@ -216,19 +216,19 @@ def test_permuted_labels_come_out_as_chance_has_it():
 def test_permuted_labels_fall_to_chance_where_patients_are_split_and_not_where_images_are():
     patients, rng = patients_of(24, 8), np.random.default_rng(5)
     features = slides(patients, rng)
-    assert ask_by_chance(patients, features, 200, 0).mean() == pytest.approx(0.5, abs=0.03)
+    assert permutation_aurocs(patients, features, 200, 0).mean() == pytest.approx(0.5, abs=0.03)
     labels = rng.permutation(patients.labels)[patients.of_cell]
-    assert roc_auc_score(labels, ask_neighbours(labels, features, deal(labels, rng))) > 0.95
+    assert roc_auc_score(labels, knn_scores(labels, features, deal(labels, rng))) > 0.95
 
 
 def test_many_permutations_at_once_are_the_same_as_few(monkeypatch):
     patients, rng = patients_of(10, 3), np.random.default_rng(6)
     features = slides(patients, rng)
-    at_once = ask_by_chance(patients, features, 9, 0)
+    at_once = permutation_aurocs(patients, features, 9, 0)
     monkeypatch.setattr("leukmodels.shortcuts.classifiers._AT_ONCE", 60)
     assert len(at_once) == 9
     assert np.ptp(at_once) > 0
-    np.testing.assert_allclose(ask_by_chance(patients, features, 9, 0), at_once)
+    np.testing.assert_allclose(permutation_aurocs(patients, features, 9, 0), at_once)
 
 
 def test_cells_that_cannot_be_probed_are_refused_with_all_reasons():

@@ -197,11 +197,11 @@ def test_loaded_weights_add_what_is_searched_of_them_and_are_tried_before_any_dr
     assert both.dimensions["frozen_blocks"] == Int(low=0, high=5)
     assert presets.space("seed", backbones=("base",), base_blocks=3).dimensions["frozen_blocks"] == Int(low=0, high=3)
     assert both.default["loaded_blocks"] == 3
-    assert [params["backbone"] for params in both.also] == ["base", "resnet50_v2"]
-    assert not both.matters("filters", {"backbone": "base"})
-    assert both.matters("filters", {"backbone": "cnn"})
-    assert both.matters("loaded_blocks", {"backbone": "base"})
-    assert not both.matters("loaded_blocks", {"backbone": "resnet50_v2"})
+    assert [params["backbone"] for params in both.initial_points] == ["base", "resnet50_v2"]
+    assert not both.is_active("filters", {"backbone": "base"})
+    assert both.is_active("filters", {"backbone": "cnn"})
+    assert both.is_active("loaded_blocks", {"backbone": "base"})
+    assert not both.is_active("loaded_blocks", {"backbone": "resnet50_v2"})
     pretrained = presets.space("seed", backbones=("resnet50_v2",))
     assert "loaded_blocks" not in pretrained.dimensions
 

@@ -25,7 +25,7 @@ def test_settled_statistics_are_plain_means_over_the_batches_under_frozen_weight
     batches = [images[start : start + 16] for start in (0, 16, 32)]
     settling = batch_norm.compiled_settling(model)
     assert settling
-    batch_norm.settle(settling, batches)
+    batch_norm.recalibrate(settling, batches)
     into = keras.Model(model.get_layer("body").input, first.input)
     maps = [np.asarray(into(batch / np.float32(255))) for batch in batches]
     means = [batch.mean(axis=(0, 1, 2)) for batch in maps]
@@ -49,6 +49,6 @@ def test_statistics_of_frozen_layers_stay_as_they_are() -> None:
     images = images_of(cells(n=16))
     settling = batch_norm.compiled_settling(model)
     assert settling
-    batch_norm.settle(settling, [images])
+    batch_norm.recalibrate(settling, [images])
     assert np.abs(first.moving_mean.numpy()).max() == 0
     assert np.abs(second.moving_mean.numpy()).max() > 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leukmodels.training.precision import settle
+from leukmodels.training.precision import choose_precision
 from search.study.manifest import config_of
 from search.study.records import StudyRecord
 from studies import config
@@ -32,12 +32,12 @@ from studies import config
     ],
 )
 def test_all_trials_compute_in_one_kind_of_numbers(asked, without, gpus, settled, why):
-    found = settle(asked, without=without, gpus=gpus)
+    found = choose_precision(asked, without=without, gpus=gpus)
     assert found.precision == settled
-    assert why in found.words
+    assert why in found.description
 
 
 def test_a_study_that_goes_on_elsewhere_computes_as_it_began():
-    begun = config(precision=settle(config().precision, without=[], gpus=0.0).precision)
+    begun = config(precision=choose_precision(config().precision, without=[], gpus=0.0).precision)
     again = config_of({"config": begun.model_dump(mode="json")}, StudyRecord())
-    assert settle(again.precision, without=["beta"], gpus=0.0).precision == "bfloat16"
+    assert choose_precision(again.precision, without=["beta"], gpus=0.0).precision == "bfloat16"

@@ -67,13 +67,13 @@ def test_every_patient_but_those_of_the_test_is_asked_about_once_a_seed_and_neve
     asked = {seed: [] for seed in (0, 1)}
     for path in conducted.log.glob("trained-00001-*"):
         seed = int(path.name.split("-")[3])
-        shown = {"train": [], "choosing": [], "asked": []}
+        shown = {"train": [], "validation": [], "held_out": []}
         for line in path.read_text().splitlines():
             part, name = line.split("\t")
             shown[part].append(name)
-        asked[seed] += shown["asked"]
-        assert patients(shown["asked"]).isdisjoint(patients(shown["train"]) | patients(shown["choosing"]))
-        assert patients(shown["train"]).isdisjoint(patients(shown["choosing"]))
+        asked[seed] += shown["held_out"]
+        assert patients(shown["held_out"]).isdisjoint(patients(shown["train"]) | patients(shown["validation"]))
+        assert patients(shown["train"]).isdisjoint(patients(shown["validation"]))
         assert patients(name for names in shown.values() for name in names) == developed
     for names in asked.values():
         assert len(names) == len(set(names)) == 4 * len(developed)
@@ -86,12 +86,12 @@ def test_the_best_is_also_trained_where_images_are_split_to_see_what_that_adds(p
     keys = [(event["trial"], event["seed"], event["fold"]) for event in events(place, "retrained", by_image=True)]
     assert sorted(keys) == [(best, seed, fold) for seed in (0, 1) for fold in (0, 1, 2)]
     for path in conducted.log.glob("by-image-*-0-*"):
-        shown = {"train": set(), "choosing": set(), "asked": set()}
+        shown = {"train": set(), "validation": set(), "held_out": set()}
         for line in path.read_text().splitlines():
             part, name = line.split("\t")
             shown[part].add(name)
-        assert shown["asked"].isdisjoint(shown["train"] | shown["choosing"])
-        assert patients(shown["asked"]) & patients(shown["train"])
+        assert shown["held_out"].isdisjoint(shown["train"] | shown["validation"])
+        assert patients(shown["held_out"]) & patients(shown["train"])
     probes = {probe["name"]: probe for probe in json.loads((place.confirmed / "probes.json").read_text())}
     scores = {
         by_image: pa.concat_tables(
@@ -113,13 +113,13 @@ def test_where_a_base_model_knows_the_training_patients_validation_alone_is_aske
     conducted()
     split, asked = Split.load(place.split), []
     for path in conducted.log.glob("*-00001-*-0-*"):
-        shown = {"train": set(), "choosing": set(), "asked": set()}
+        shown = {"train": set(), "validation": set(), "held_out": set()}
         for line in path.read_text().splitlines():
             part, name = line.split("\t")
             shown[part] |= patients([name])
         assert {*split.patients("train")} <= shown["train"]
-        assert shown["asked"] | shown["choosing"] <= {*split.patients("validation")}
-        asked += shown["asked"] if path.name.startswith("trained") else []
+        assert shown["held_out"] | shown["validation"] <= {*split.patients("validation")}
+        asked += shown["held_out"] if path.name.startswith("trained") else []
     assert sorted(asked) == sorted(split.patients("validation"))
     assert "validation patients alone are asked about" in capsys.readouterr().out
 
@@ -143,11 +143,11 @@ def test_a_recall_that_cannot_be_promised_leaves_the_test_locked(place, conducte
 
 def test_a_second_look_at_the_test_needs_to_be_asked_for_and_is_counted(place, conducted, capsys):
     conducted()
-    asked = (conducted.log / "asked").read_text()
+    asked = (conducted.log / "held_out").read_text()
     capsys.readouterr()
     conducted()
     assert "--again opens them all the same, and the report counts it" in capsys.readouterr().out
-    assert (conducted.log / "asked").read_text() == asked
+    assert (conducted.log / "held_out").read_text() == asked
     conducted(dataclasses.replace(ASKED, again=True))
     openings = confirmation_of(journal.read(place.journal)).openings
     assert [opening.number for opening in openings] == [1, 2]
@@ -185,9 +185,9 @@ def test_an_opening_that_was_cut_short_is_finished_as_it_was_begun(place, conduc
 def test_an_opening_that_was_begun_waits_as_long_as_the_test_is_to_stay_locked(place, conducted):
     with pytest.raises(RuntimeError, match="the power went"):
         conducted(die_at_test=0)
-    known = (conducted.log / "asked").read_text() if (conducted.log / "asked").exists() else ""
+    known = (conducted.log / "held_out").read_text() if (conducted.log / "held_out").exists() else ""
     conducted(dataclasses.replace(ASKED, locked=True))
-    assert (conducted.log / "asked").exists() == bool(known)
+    assert (conducted.log / "held_out").exists() == bool(known)
     assert not confirmation_of(journal.read(place.journal)).openings[0].complete
 
 

@@ -19,7 +19,7 @@ from leukmodels.errors import StudyError
 from leukmodels.images.decoding import decode
 from search.cache.store import PixelCache
 from search.confirm.test_set import open_test
-from search.data.dataset import take_account
+from search.data.dataset import prepare_dataset
 from search.data.prepare import Prepared
 from search.data.sharing import share, stream
 from search.study import manifest
@@ -68,7 +68,7 @@ def reachable(thing, seen):
 def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(place, placing, tmp_path):
     split, root = Split.load(place.split), tmp_path / "mll"
     config = manifest.config_of(place.read_manifest(), studies.record(place))
-    account = take_account(
+    account = prepare_dataset(
         open_source(root), find_task("runx1"), config, PixelCache(tmp_path / "cache"), synthetic=False, cores=2
     )
     placed = placing(Prepared.of(account), PixelCache(tmp_path / "cache"))
@@ -85,7 +85,9 @@ def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(pl
 def test_the_lock_opens_for_nothing_but_an_opening_in_the_journal(place, conducted, tmp_path):
     cache = PixelCache(tmp_path / "cache")
     config = manifest.config_of(place.read_manifest(), studies.record(place))
-    account = take_account(open_source(tmp_path / "mll"), find_task("runx1"), config, cache, synthetic=False, cores=2)
+    account = prepare_dataset(
+        open_source(tmp_path / "mll"), find_task("runx1"), config, cache, synthetic=False, cores=2
+    )
     with pytest.raises(StudyError, match=r"are locked: python -m search\.confirm opens them, once"):
         open_test(place, account, cache)
     conducted()  # and afterwards it is locked again

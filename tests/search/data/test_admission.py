@@ -130,14 +130,14 @@ def placed(states, *, pixel_bytes, stream_bytes=0, concurrency=1, **given):
 def test_pixels_are_shared_where_the_smallest_object_store_holds_them_and_streamed_otherwise():
     states = [node(object_store=9 * GB), node(name="beta", object_store=4 * GB)]
     shared = placed(states, pixel_bytes=2_800_000_000)
-    assert (shared.streamed, shared.words) == (False, "2.80 GB of pixels are shared: one copy a node.")
+    assert (shared.streamed, shared.description) == (False, "2.80 GB of pixels are shared: one copy a node.")
     streamed = placed(states, pixel_bytes=2_800_000_001)
     assert streamed.streamed
-    assert streamed.words == (
+    assert streamed.description == (
         "2.81 GB of pixels do not fit into shared memory: 2.80 GB may be filled on beta, 70% of Ray's object store: "
         "every trial streams them from the cache, shuffled in windows of 4,096 images."
     )
-    assert placed(states, pixel_bytes=1, pixels="streamed").words.startswith("As --pixels asks: every")
+    assert placed(states, pixel_bytes=1, pixels="streamed").description.startswith("As --pixels asks: every")
 
 
 def test_pixels_that_do_not_fit_beside_the_trials_are_streamed():
@@ -145,7 +145,9 @@ def test_pixels_that_do_not_fit_beside_the_trials_are_streamed():
     assert not placed(states, pixel_bytes=2 * GB, concurrency=3).streamed
     beside = placed(states, pixel_bytes=2 * GB, concurrency=4)
     assert beside.streamed
-    assert beside.words.startswith("2.00 GB of pixels do not fit into memory beside 4 trials of 941 MB each: every")
+    assert beside.description.startswith(
+        "2.00 GB of pixels do not fit into memory beside 4 trials of 941 MB each: every"
+    )
 
 
 def test_sharing_that_was_asked_for_and_does_not_fit_is_refused():

@@ -52,7 +52,7 @@ def test_listed_cells_are_left_out_of_training_and_the_account_balances(prepared
     assert report.found == report.used + report.duplicates + report.quarantined + report.excluded == 32
     assert report.used == sum(report.cells.values()) == before.report.used - 5
     assert report.fingerprint != before.report.fingerprint
-    assert "25 used, 1 duplicates, 1 quarantined, 5 excluded." in report.words()
+    assert "25 used, 1 duplicates, 1 quarantined, 5 excluded." in report.describe()
     assert any("Of 5 images" in note and "5 are left out of training" in note for note in report.notes)
     assert {row["path"] for row in after.excluded.to_pylist()} == {str(root / name) for name in named}
     write_listing(tmp_path / "excluded.csv", after.excluded)  # what a resumed study is prepared with

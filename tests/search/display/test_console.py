@@ -5,7 +5,7 @@ import pytest
 import studies
 from search.display.console import SYNTHETIC, Console
 from search.study.journal import read
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord
 
 
@@ -29,7 +29,7 @@ def clock():
 
 
 def console(stream, clock, **given):
-    settings = {"planned_trials": 7, "epochs": 3, "aims": Aims(min_specificity=0.5), "synthetic": True}
+    settings = {"planned_trials": 7, "epochs": 3, "objectives": Objectives(min_specificity=0.5), "synthetic": True}
     return Console(stream, clock=clock, **(settings | given))
 
 

@@ -12,11 +12,11 @@ from PIL import Image
 import studies
 from search.display import csv_tables, plots
 from search.display.labels import label_points
-from search.selection.front import stand
-from search.study.objectives import Aims
+from search.selection.front import pareto_front
+from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def texts(figure):
 
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_the_front_says_what_it_shows(study, drawn, tmp_path, synthetic):
-    standing = stand(studies.record(study), AIMS)
-    plots.draw_front(standing, tmp_path / "front.png", title="runx1", synthetic=synthetic, aims=AIMS)
+    front = pareto_front(studies.record(study), OBJECTIVES)
+    plots.draw_front(front, tmp_path / "front.png", title="runx1", synthetic=synthetic, objectives=OBJECTIVES)
     said = texts(drawn[0])
     assert ("SYNTHETIC DATA" in said) == synthetic
     assert {"recall (validation cells)", "accuracy (validation cells)", "runx1", "1", "2"} <= set(said)
@@ -57,12 +57,12 @@ def test_the_front_says_what_it_shows(study, drawn, tmp_path, synthetic):
 def test_trials_on_one_spot_share_a_label(study, drawn, tmp_path):
     with studies.recording(study) as recorder:
         studies.run(recorder, 7, 0.95, 0.7)
-    plots.draw_front(stand(studies.record(study), AIMS), tmp_path / "f.png", title="", synthetic=False)
+    plots.draw_front(pareto_front(studies.record(study), OBJECTIVES), tmp_path / "f.png", title="", synthetic=False)
     assert "2, 7" in texts(drawn[0])
 
 
 def test_progress_names_the_front(study, drawn, tmp_path):
-    plots.draw_progress(studies.record(study), AIMS, tmp_path / "progress.png", title="runx1", synthetic=True)
+    plots.draw_progress(studies.record(study), OBJECTIVES, tmp_path / "progress.png", title="runx1", synthetic=True)
     said = texts(drawn[0])
     assert {"SYNTHETIC DATA", "hypervolume", "trial 1", "trial 2", "other trials", "recall (validation cells)"} <= set(
         said
@@ -71,16 +71,16 @@ def test_progress_names_the_front(study, drawn, tmp_path):
 
 
 def test_a_study_without_a_complete_trial_can_be_drawn(tmp_path):
-    plots.draw_front(stand(StudyRecord(), AIMS), tmp_path / "front.png", title="", synthetic=False)
-    plots.draw_progress(StudyRecord(), AIMS, tmp_path / "progress.png", title="", synthetic=False)
+    plots.draw_front(pareto_front(StudyRecord(), OBJECTIVES), tmp_path / "front.png", title="", synthetic=False)
+    plots.draw_progress(StudyRecord(), OBJECTIVES, tmp_path / "progress.png", title="", synthetic=False)
     assert (tmp_path / "front.png").stat().st_size > 1000
 
 
 def test_a_study_below_its_floors_can_be_drawn(study, tmp_path):
-    strict = Aims(min_specificity=0.99, min_recall=0.99)
-    standing = stand(studies.record(study), strict)
-    assert not standing.front
-    plots.draw_front(standing, tmp_path / "front.png", title="", synthetic=False, aims=strict)
+    strict = Objectives(min_specificity=0.99, min_recall=0.99)
+    front = pareto_front(studies.record(study), strict)
+    assert not front.trials
+    plots.draw_front(front, tmp_path / "front.png", title="", synthetic=False, objectives=strict)
 
 
 def test_losses_that_the_journal_holds_as_null_are_gaps(study, tmp_path):
@@ -90,7 +90,7 @@ def test_losses_that_the_journal_holds_as_null_are_gaps(study, tmp_path):
     curve = plots._curve(studies.record(study).trials[9], "log_loss")
     assert curve.shape == (1, 2)
     assert np.isnan(curve[0, 1])
-    plots.draw_progress(studies.record(study), AIMS, tmp_path / "p.png", title="", synthetic=False)
+    plots.draw_progress(studies.record(study), OBJECTIVES, tmp_path / "p.png", title="", synthetic=False)
 
 
 def test_the_share_of_leukemic_cells_follows_from_the_metrics(study):
@@ -99,12 +99,12 @@ def test_the_share_of_leukemic_cells_follows_from_the_metrics(study):
 
 
 def test_the_front_table_round_trips(study, tmp_path):
-    standing = stand(studies.record(study), AIMS)
-    csv_tables.write_front_table(standing, tmp_path / "front.csv")
+    front = pareto_front(studies.record(study), OBJECTIVES)
+    csv_tables.write_front_table(front, tmp_path / "front.csv")
     with (tmp_path / "front.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["trial"]) for row in rows] == [2, 1]
-    for row, trial in zip(rows, standing.front, strict=True):
+    for row, trial in zip(rows, front.trials, strict=True):
         assert all(float(row[name]) == trial.metrics[name] for name in csv_tables.METRICS)
         assert int(row["epochs"]) == 3
         assert {name: row[name] for name in trial.params} == {k: str(v) for k, v in trial.params.items()}

@@ -14,7 +14,7 @@ import studies
 from search.export.bundle import write_bundle
 from search.export.model_card import model_card
 from search.selection.preference import Preference
-from search.study.confirmation_log import Chosen, as_event
+from search.study.confirmation_log import TestCandidate, as_event
 from search.study.folder import StudyFolder
 from search.study.journal import Journal
 
@@ -223,7 +223,7 @@ def test_a_threshold_that_the_test_was_not_opened_for_gets_no_figure_of_it(study
     assert answers(card)["failures"].startswith("validation: ")
     # Of several openings the one at this threshold counts, not the last.
     with Journal(study.journal) as journal:
-        again = Chosen(trial=2, threshold=0.55, why="again", promise={})
+        again = TestCandidate(trial=2, threshold=0.55, why="again", promise={})
         journal.append("test_opened", chosen=[as_event(again)])
         pages.write_scores(study.confirmed / "test" / "2" / "2.parquet", 50, prefix="T")
         journal.append("tested", opening=2, trial=2, metrics={})

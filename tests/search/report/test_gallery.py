@@ -10,8 +10,8 @@ import studies
 from leukmodels.space import presets
 from leukmodels.space.dimensions import Space
 from search.report.gallery import write_gallery
-from search.study.objectives import Aims
-from search.study.records import Verdict
+from search.study.objectives import Objectives
+from search.study.records import RungDecision
 from search.tuning.importance import FEWEST, importances
 
 
@@ -30,7 +30,7 @@ def searched(study):
             studies.start(recorder, number, learning_rate=rate, dropout=float(rng.uniform(0, 0.6)))
             studies.evaluate(recorder, number, 1)
             stopped = number % 3 == 2
-            recorder.rung(number, Verdict(rung=1, rank=3 if stopped else 1, size=number + 1, quota=2))
+            recorder.rung(number, RungDecision(rung=1, rank=3 if stopped else 1, size=number + 1, quota=2))
             if stopped:
                 studies.stop(recorder, number)
             else:
@@ -72,7 +72,7 @@ def test_who_is_beyond_a_bound_says_nothing_of_what_mattered(searched):
         for number in range(24, 48):  # everything is leukemia, whatever the rate
             studies.start(recorder, number, dropout=0.6)
             studies.complete(recorder, number, recall=1.0, specificity=0.0)
-    found = importances(studies.record(searched), presets.space("small"), Aims(min_specificity=0.5))
+    found = importances(studies.record(searched), presets.space("small"), Objectives(min_specificity=0.5))
     assert max(found["recall"], key=found["recall"].get) == "learning_rate"
 
 
@@ -84,7 +84,7 @@ def test_a_study_without_rungs_or_many_trials_has_its_gallery(study):
 
 
 def test_what_mattered_is_found(searched):
-    found = importances(studies.record(searched), presets.space("small"), Aims())
+    found = importances(studies.record(searched), presets.space("small"), Objectives())
     assert [*found] == ["recall", "accuracy"]
     assert max(found["recall"], key=found["recall"].get) == "learning_rate"
     assert sum(found["recall"].values()) == pytest.approx(1)
@@ -95,7 +95,7 @@ def test_too_few_trials_say_nothing(study):
         for number in range(FEWEST - 1):
             studies.start(recorder, number)
             studies.complete(recorder, number)
-    assert importances(studies.record(study), presets.space("small"), Aims()) == {}
+    assert importances(studies.record(study), presets.space("small"), Objectives()) == {}
 
 
 def test_a_space_goes_through_its_manifest(study):

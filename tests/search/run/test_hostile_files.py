@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 
 from folders import draw_folder
-from hostile import PLACES, PX, Placed, draw_hostile
+from hostile import PLACES, PX, HostileFile, draw_hostile
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
 from leukmodels.errors import DataError
 from search.cache.store import PixelCache
-from search.data.dataset import take_account, write_listing
+from search.data.dataset import prepare_dataset, write_listing
 from search.data.prepare import Prepared
 from search.data.sharing import share
 from search.study.presets import configure
@@ -33,7 +33,7 @@ def prepared(place, cache):
     """Prepare a place; return the result and how many files were read."""
     totals = [0]
     result = Prepared.of(
-        take_account(
+        prepare_dataset(
             open_source(place),
             find_task("runx1"),
             configure("smoke", {"task": "runx1", "image_px": PX, "max_bad": 1.0}),
@@ -67,7 +67,7 @@ class Account(NamedTuple):
     """What became of the hostile collection."""
 
     root: Path
-    placed: list[Placed]
+    placed: list[HostileFile]
     cache: PixelCache
     result: Prepared
     files_read: int

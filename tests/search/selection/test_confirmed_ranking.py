@@ -6,11 +6,11 @@ import pytest
 import pages
 import studies
 from leukmodels.errors import ConfigError
-from search.confirm.options import Asked
+from search.confirm.options import ConfirmOptions
 from search.selection.confirmed_ranking import SHOWN, rank
 from search.selection.test_candidates import BEYOND, REFERENCE, choose
 from search.study.confirmation_log import Confirmation, Retraining
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 
 
 def retrainings(**measured):
@@ -28,7 +28,7 @@ def test_the_ranking_is_by_means_of_both_and_never_by_their_sum():
     confirmation = retrainings(
         t1=[(0.9, 0.6), (0.9, 0.6)], t2=[(0.6, 0.95), (0.8, 0.95)], t3=[(0.65, 0.9), (0.65, 0.9)], t4=[(1.0, 1.0), None]
     )
-    ranking = rank(confirmation, [1, 2, 3, 4, 5], Aims())
+    ranking = rank(confirmation, [1, 2, 3, 4, 5], Objectives())
     assert [each.trial for each in ranking] == [1, 2, 3, 4]
     assert [each.on_front for each in ranking] == [True, True, False, False]
     assert ranking[1].means["recall"] == pytest.approx(0.7)
@@ -43,7 +43,7 @@ def test_only_trainings_that_all_had_are_compared():
     for fold in range(5):
         which = Retraining(trial=1, folds=5, seed=0, fold=fold)
         confirmation.retrained[which] = metrics | {"recall": 0.1, "accuracy": 0.1}
-    ranking = rank(confirmation, [1, 2, 3], Aims())
+    ranking = rank(confirmation, [1, 2, 3], Objectives())
     assert [(each.trial, each.trainings) for each in ranking] == [(1, 2), (2, 2), (3, 2)]
     assert [each.means["recall"] for each in ranking] == pytest.approx([0.9, 0.8, 0.7])
 
@@ -53,7 +53,7 @@ def test_where_nobody_keeps_the_bounds_nobody_is_called_best(tmp_path):
     for which, metrics in confirmation.retrained.items():
         if metrics:
             confirmation.retrained[which] = {**metrics, "specificity": 0.1}
-    ranking = rank(confirmation, [1, 2], Aims(min_specificity=0.5))
+    ranking = rank(confirmation, [1, 2], Objectives(min_specificity=0.5))
     folder = pages.searched(tmp_path / "study")
     chosen = choose(folder, studies.record(folder), ranking, count=3, min_specificity=0.5)
     assert [(each.trial, each.why) for each in chosen] == [(1, BEYOND), (0, REFERENCE)]
@@ -64,12 +64,12 @@ def test_a_mean_beyond_the_studys_bound_is_on_no_front():
     for which in confirmation.retrained:
         if which.trial == 1:
             confirmation.retrained[which] = {**confirmation.retrained[which], "specificity": 0.1}
-    ranking = rank(confirmation, [1, 2], Aims(min_specificity=0.5))
+    ranking = rank(confirmation, [1, 2], Objectives(min_specificity=0.5))
     assert [(each.trial, each.on_front) for each in ranking] == [(2, True), (1, False)]
 
 
 def test_what_cannot_be_done_is_said_all_at_once():
     with pytest.raises(ConfigError) as caught:
-        Asked(folds=2, seeds=0, again=True, locked=True)
+        ConfirmOptions(folds=2, seeds=0, again=True, locked=True)
     for words in ("--folds is 2", "--seeds is 0", "--again opens the test patients and --keep-locked does not"):
         assert words in str(caught.value)

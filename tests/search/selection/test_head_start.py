@@ -8,14 +8,14 @@ import pytest
 from leukmodels.model.weights import Weights
 from leukmodels.space.presets import space
 from search.selection.front import Effort, effort
-from search.selection.head_start import ColdStart, cold_start, head_start, words
+from search.selection.head_start import ColdStart, cold_start, describe, head_start
 from search.study.folder import StudyFolder
-from search.study.manifest import Prior
-from search.study.objectives import Aims
-from search.tuning.initial_weights import Starts
+from search.study.manifest import WarmStart
+from search.study.objectives import Objectives
+from search.tuning.initial_weights import InitialWeights
 from studies import begin, of_points, recording, run
 
-PRIOR = Prior(study="npm1", task="npm1", front=[], params=[], metrics=[], default={})
+PRIOR = WarmStart(study="npm1", task="npm1", front=[], params=[], metrics=[], default={})
 COLD = {"cold": {}, "longer": {}, "other size": {"epochs": 9}, "other bounds": {"min_specificity": 0.7}}
 
 
@@ -43,8 +43,8 @@ def test_the_longest_study_that_searched_the_same_from_nothing_is_the_one_beside
 def test_without_one_it_is_said_how_to_have_one(tmp_path):
     begin(tmp_path / "unspent")
     assert cold_start(begin(tmp_path / "warm", prior=PRIOR)) is None
-    assert "Warm start: whether it helped cannot be said" in words("Warm start", Effort(), None)
-    assert "without --warm-start, --base-model and --backbones" in words("Transfer", Effort(), None)
+    assert "Warm start: whether it helped cannot be said" in describe("Warm start", Effort(), None)
+    assert "without --warm-start, --base-model and --backbones" in describe("Transfer", Effort(), None)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_without_one_it_is_said_how_to_have_one(tmp_path):
 )
 def test_they_are_compared_after_the_epochs_that_both_have_spent(warm, said):
     rival = ColdStart(name="cold", effort=Effort(epochs=(3, 6), seconds=(6, 12), volumes=(0.2, 0.5)))
-    assert re.search(f"Transfer beside the cold start of cold: .*{said}", words("Transfer", warm, rival))
+    assert re.search(f"Transfer beside the cold start of cold: .*{said}", describe("Transfer", warm, rival))
 
 
 def test_a_transfer_is_set_beside_a_search_of_the_same_space_but_for_what_is_loaded(tmp_path):
     spend(begin(tmp_path / "cold"), 2)
     spend(begin(tmp_path / "smaller", space=space("seed")), 3)
-    starts = Starts(weights={"resnet50_v2": Weights(path=tmp_path / "a.h5", sha256="a" * 64)})
-    idle = Starts(weights={"resnet50_v2": Weights(path=None, sha256="")})
+    starts = InitialWeights(weights={"resnet50_v2": Weights(path=tmp_path / "a.h5", sha256="a" * 64)})
+    idle = InitialWeights(weights={"resnet50_v2": Weights(path=None, sha256="")})
     spend(begin(tmp_path / "untrained", space=space("small", backbones=("resnet50_v2",)), starts=idle), 9)
     transfer = begin(tmp_path / "transfer", space=space("small", backbones=("resnet50_v2",)), starts=starts)
     assert cold_start(transfer).name == "cold"
@@ -84,7 +84,7 @@ def test_the_effort_adds_epochs_up_in_order_of_finishing_and_never_falls():
     record = of_points((0.8, 0.8, 0.9), (0.1, 0.1, 0.9), (0.9, 0.9, 0.9))
     for number, epochs in enumerate((3, 1, 2)):
         record.trials[number] = replace(record.trials[number], epochs=({},) * epochs)
-    reached = effort(record, Aims())
+    reached = effort(record, Objectives())
     assert reached.epochs == (3, 4, 6)
     assert reached.volumes == pytest.approx((0.64, 0.64, 0.81))
     assert [reached.volume_at(spent) for spent in (0, 3, 5, 9)] == pytest.approx([0, 0.64, 0.64, 0.81])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from search.selection.nondominated import best_first, fronts, spread
+from search.selection.nondominated import epsilon_net, nondominated_fronts, rank
 
 COARSE = st.integers(0, 4).map(float)  # many ties
 FINE = st.floats(0, 1, allow_subnormal=False)
@@ -26,7 +26,7 @@ def dominates(a, b):
 @given(points(COARSE))
 def test_fronts_are_what_remains_undominated_when_the_fronts_before_are_taken_away(losses):
     left = set(range(len(losses)))
-    for front in fronts(losses):
+    for front in nondominated_fronts(losses):
         assert set(front) == {i for i in left if not any(dominates(losses[j], losses[i]) for j in left)}
         left -= set(front.tolist())
     assert not left
@@ -34,7 +34,7 @@ def test_fronts_are_what_remains_undominated_when_the_fronts_before_are_taken_aw
 
 @given(points(FINE, least=1))
 def test_each_next_in_a_net_is_as_far_from_all_before_as_anyone_left(losses):
-    order = spread(losses)
+    order = epsilon_net(losses)
     assert sorted(order) == list(range(len(losses)))
     assert losses[order[0], 0] == losses[:, 0].min()
     for place in range(1, len(order)):
@@ -47,7 +47,7 @@ def test_the_feasible_come_first_and_then_whoever_violates_less(losses, data):
     violations = np.array(data.draw(st.lists(st.sampled_from([-1.0, 0.0, 0.1, 0.2]), min_size=len(losses))))[
         : len(losses)
     ]
-    order = best_first(losses, violations)
+    order = rank(losses, violations)
     assert sorted(order) == list(range(len(losses)))
     assert (np.diff(np.maximum(violations, 0)[order]) >= 0).all()
     for earlier, later in pairwise(order):
@@ -59,12 +59,12 @@ def test_the_feasible_come_first_and_then_whoever_violates_less(losses, data):
 def test_the_order_of_the_rows_changes_nothing(losses, data):
     shuffled = np.array(data.draw(st.permutations(range(len(losses)))))
     violations = np.zeros(len(losses))
-    assert (losses[best_first(losses, violations)] == losses[shuffled][best_first(losses[shuffled], violations)]).all()
+    assert (losses[rank(losses, violations)] == losses[shuffled][rank(losses[shuffled], violations)]).all()
 
 
 def test_rows_without_a_number_come_last():
     losses = np.array([[np.nan, 0.0], [0.5, 0.5], [0.1, 0.9]])
-    assert best_first(losses, [0.0, 0.3, 0.0]).tolist() == [2, 1, 0]
+    assert rank(losses, [0.0, 0.3, 0.0]).tolist() == [2, 1, 0]
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,9 @@ def test_equal_to_syne_tune(oracle, losses):
     # It breaks ties by the order of the rows: lexicographic here.
     rows = losses[np.lexsort(losses.T[::-1])]
     wanted = oracle.nondominated_sort(rows, dim=0, flatten=False)
-    found = fronts(rows)
+    found = nondominated_fronts(rows)
     assert [front.tolist() for front in found] == [sorted(front) for front in wanted]
     for front in found:
         # Its net says each row's place. (Its sort, in 0.16.0, takes the places for the rows in order.)
         places = oracle.compute_epsilon_net(rows[front], dim=0)
-        assert rows[front][spread(rows[front])] == pytest.approx(rows[front][np.argsort(places)])
+        assert rows[front][epsilon_net(rows[front])] == pytest.approx(rows[front][np.argsort(places)])

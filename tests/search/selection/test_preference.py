@@ -2,12 +2,12 @@ import pytest
 
 import studies
 from leukmodels.errors import StudyError
-from search.selection.front import stand
+from search.selection.front import pareto_front
 from search.selection.preference import Preference, ways
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 
-AIMS = Aims(min_specificity=0.5)
-COSTLY = Aims(min_specificity=0.5, cost="parameters")
+OBJECTIVES = Objectives(min_specificity=0.5)
+COSTLY = Objectives(min_specificity=0.5, cost="parameters")
 # The front's two ends, its middle, one behind it and one beyond the floor of specificity.
 POINTS = ((0.95, 0.70, 0.6), (0.85, 0.84, 0.8), (0.70, 0.90, 0.95), (0.6, 0.6, 0.6), (1.0, 0.68, 0.0))
 
@@ -24,29 +24,29 @@ POINTS = ((0.95, 0.70, 0.6), (0.85, 0.84, 0.8), (0.70, 0.90, 0.95), (0.6, 0.6, 0
     ],
 )
 def test_each_preference_has_its_trial(preference, expected):
-    assert preference.choose(stand(studies.of_points(*POINTS), AIMS), AIMS).number == expected
+    assert preference.choose(pareto_front(studies.of_points(*POINTS), OBJECTIVES), OBJECTIVES).number == expected
 
 
 def test_the_cheapest_of_the_front_wins_by_cost():
     record = studies.of_points(*POINTS)
     for number, parameters in enumerate((3e6, 1e6, 2e6, 9e6, 1.0)):
         record.trials[number].outcome["metrics"]["parameters"] = parameters
-    standing = stand(record, COSTLY)
-    assert Preference(by="cost").choose(standing, COSTLY).number == 1
+    front = pareto_front(record, COSTLY)
+    assert Preference(by="cost").choose(front, COSTLY).number == 1
 
 
 def test_a_study_without_a_cost_is_not_chosen_by_it():
-    assert ways(AIMS) == ("recall", "accuracy", "balanced")
+    assert ways(OBJECTIVES) == ("recall", "accuracy", "balanced")
     assert ways(COSTLY) == ("recall", "accuracy", "balanced", "cost")
     with pytest.raises(StudyError, match=r"no cost.*--trial.*--objectives"):
-        Preference(by="cost").choose(stand(studies.of_points(*POINTS), AIMS), AIMS)
+        Preference(by="cost").choose(pareto_front(studies.of_points(*POINTS), OBJECTIVES), OBJECTIVES)
 
 
 def test_a_trial_without_a_model_cannot_be_chosen():
     with pytest.raises(StudyError, match="Trial 7 has no model"):
-        Preference(trial=7).choose(stand(studies.of_points(*POINTS), AIMS), AIMS)
+        Preference(trial=7).choose(pareto_front(studies.of_points(*POINTS), OBJECTIVES), OBJECTIVES)
 
 
 def test_an_empty_front_says_why():
     with pytest.raises(StudyError, match="1 complete trials break a bound"):
-        Preference().choose(stand(studies.of_points(POINTS[-1]), AIMS), AIMS)
+        Preference().choose(pareto_front(studies.of_points(POINTS[-1]), OBJECTIVES), OBJECTIVES)

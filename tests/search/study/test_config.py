@@ -4,9 +4,9 @@ import pytest
 
 from leukmodels.errors import ConfigError
 from search.run.command_line import build_parser, parse
-from search.study.config import SearchConfig, aims_of
+from search.study.config import SearchConfig, objectives_of
 from search.study.presets import PRESETS, configure, reconfigure
-from search.tuning.successive_halving import Ladder
+from search.tuning.successive_halving import RungSchedule
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -151,12 +151,12 @@ def test_only_known_objectives_are_searched_for(objectives):
 
 def test_a_third_objective_is_a_cost():
     config = configure("quick", {"task": "runx1", "objectives": "recall,accuracy,parameters"})
-    assert aims_of(config).objectives == ("recall", "accuracy", "parameters")
+    assert objectives_of(config).names == ("recall", "accuracy", "parameters")
 
 
 def test_a_study_that_stops_nobody_has_no_rungs():
-    assert Ladder.of(configure("thorough", {"task": "runx1"})).rungs == (1, 9)
-    assert Ladder.of(configure("thorough", {"task": "runx1", "scheduler": "none"})).rungs == ()
+    assert RungSchedule.of(configure("thorough", {"task": "runx1"})).rungs == (1, 9)
+    assert RungSchedule.of(configure("thorough", {"task": "runx1", "scheduler": "none"})).rungs == ()
 
 
 @pytest.mark.parametrize(("given", "epochs"), [({}, 3), ({"epochs": 40}, 13), ({"epochs": 2}, 3), ({"patience": 1}, 1)])

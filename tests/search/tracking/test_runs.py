@@ -14,7 +14,7 @@ from search.selection.front import hypervolumes
 from search.study import journal
 from search.study.confirmation_log import Retraining
 from search.study.folder import StudyFolder
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import fold
 from search.tracking import follower as tracking_follower
 from search.tracking.follower import catch_up
@@ -66,7 +66,7 @@ def test_front_and_hypervolume_are_told(study: StudyFolder) -> None:
     }
     client = connect(uri)
     told = client.get_metric_history(parent.info.run_id, "hypervolume")
-    expected = dict(hypervolumes(fold(journal.read(study.journal)), Aims(min_specificity=0.5)))
+    expected = dict(hypervolumes(fold(journal.read(study.journal)), Objectives(min_specificity=0.5)))
     complete_after = {0: 1, 1: 2, 2: 3, 3: 6}  # trial: how many had finished once it had
     assert {point.step: pytest.approx(point.value) for point in told if point.step in complete_after.values()} == {
         complete_after[number]: volume for number, volume in expected.items()

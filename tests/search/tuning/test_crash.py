@@ -105,7 +105,7 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(folder, start_toy):
     assert record.sessions >= 5
     assert record.count(TrialState.COMPLETE) + record.count(TrialState.STOPPED) >= TRIALS - 3  # by workers lost thrice
     assert all(len(trial.epochs) == EPOCHS for trial in record.by_state(TrialState.COMPLETE))
-    assert all(trial.verdicts[-1].stops for trial in record.by_state(TrialState.STOPPED))
+    assert all(trial.decisions[-1].stops for trial in record.by_state(TrialState.STOPPED))
     assert count(folder, "study_finished") == 1
 
 

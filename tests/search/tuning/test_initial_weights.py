@@ -11,7 +11,7 @@ from leukmodels.errors import ConfigError, StudyError
 from leukmodels.model.weights import Weights
 from leukmodels.space.hyperparameters import BASE
 from leukmodels.space.presets import space
-from search.tuning.initial_weights import Starts, find_base, networks_in, starts_in, starts_of
+from search.tuning.initial_weights import InitialWeights, find_base, networks_in, starts_in, starts_of
 from studies import begin, config, recording, run
 
 
@@ -103,7 +103,7 @@ def test_the_files_are_copied_into_the_study_and_found_there(tmp_path):
         "resnet50_v2": Weights.of(given),
         "mobilenet_v3_small": Weights(path=None, sha256=""),
     }
-    starts = Starts(weights=weights, base=base)
+    starts = InitialWeights(weights=weights, base=base)
     starts.copy_to(folder)
     given.unlink()
     found = starts_in({"starts": starts.to_dict()}, folder)
@@ -118,22 +118,22 @@ def test_the_files_are_copied_into_the_study_and_found_there(tmp_path):
 
 def test_a_study_without_weights_has_none(tmp_path):
     folder = begin(tmp_path / "study")
-    Starts().copy_to(folder)
+    InitialWeights().copy_to(folder)
     assert not folder.weights.exists()
     assert starts_in(folder.read_manifest(), folder) == {}
 
 
 def test_another_split_is_refused(tmp_path):
     base = find_base(str(exported(tmp_path / "npm1")), tmp_path)
-    starts = Starts(weights={BASE: base.weights}, base=base)
+    starts = InitialWeights(weights={BASE: base.weights}, base=base)
     starts.refuse_other_split("f" * 64)
     with pytest.raises(StudyError, match="may have seen patients that are to test it"):
         starts.refuse_other_split("0" * 64)
-    Starts().refuse_other_split("anything")
+    InitialWeights().refuse_other_split("anything")
 
 
 def test_the_options_say_what_there_is(tmp_path):
-    assert starts_of(config(), tmp_path) == Starts()
+    assert starts_of(config(), tmp_path) == InitialWeights()
     asked = config(base_model=str(exported(tmp_path / "npm1")), backbones="resnet50_v2=random", image_px=32)
     found = starts_of(asked, tmp_path)
     assert list(found.weights) == [BASE, "resnet50_v2"]

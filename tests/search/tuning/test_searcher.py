@@ -11,9 +11,9 @@ from leukmodels.space import hyperparameters
 from leukmodels.space.dimensions import Choice, Float, Int, Space
 from search.study.config import Sampler
 from search.study.journal import Journal
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.recorder import Recorder
-from search.study.records import StudyRecord, TrialState, Verdict, fold
+from search.study.records import RungDecision, StudyRecord, TrialState, fold
 from search.tuning.optuna_study import distribution, told
 from search.tuning.searcher import OptunaSearcher
 from studies import complete, stop
@@ -27,7 +27,7 @@ def recorder(tmp_path):
 
 
 def searcher_of(recorder, trials=10, **changed):
-    arguments = {"space": SPACE, "aims": Aims(min_specificity=0.5), "seed": 0}
+    arguments = {"space": SPACE, "objectives": Objectives(min_specificity=0.5), "seed": 0}
     return OptunaSearcher(recorder, trials=trials, **{**arguments, **changed})
 
 
@@ -171,13 +171,13 @@ def test_no_stopped_trial_is_taken_for_a_good_one_while_others_are_complete(reco
     searcher = searcher_of(recorder, trials=100)
     for number in range(60):
         searcher.suggest(str(number))
-        recorder.rung(number, Verdict(rung=1, rank=number + 1, size=60, quota=1))
+        recorder.rung(number, RungDecision(rung=1, rank=number + 1, size=60, quota=1))
         if number % 20 == 19:
             complete(recorder, number)
         else:
             stop(recorder, number)
         searcher.on_trial_complete(str(number), {})
-    study = told(recorder.record, SPACE, Aims()) if resumed else searcher.study
+    study = told(recorder.record, SPACE, Objectives()) if resumed else searcher.study
     ended = study.get_trials(states=[OptunaState.COMPLETE, OptunaState.PRUNED])
     better, _ = _split_trials(study, ended, 6)
     # The three that are complete, and then the best of the stopped ones.
@@ -193,7 +193,7 @@ CONDITIONAL = Space(
         "rate": Float(low=1e-4, high=1e-1, log=True),
     },
     default={"norm": "none", "groups": 4, "rate": 1e-2},
-    given={"groups": {"norm": Choice(options=("group",))}},
+    conditions={"groups": {"norm": Choice(options=("group",))}},
 )
 
 
@@ -206,12 +206,12 @@ def test_a_hyperparameter_without_effect_is_not_drawn(recorder, sampler):
         complete(recorder, number, recall=number / 25)
         searcher.on_trial_complete(str(number), {})
     assert {"none", "group"} == {trial.params["norm"] for trial in recorder.record.trials.values()}
-    replayed = told(recorder.record, CONDITIONAL, Aims())
+    replayed = told(recorder.record, CONDITIONAL, Objectives())
     assert [trial.params for trial in replayed.trials] == [trial.params for trial in searcher.study.trials]
 
 
 def test_a_third_objective_is_minimised(recorder):
-    searcher = searcher_of(recorder, aims=Aims(cost="latency_ms"))
+    searcher = searcher_of(recorder, objectives=Objectives(cost="latency_ms"))
     number = searcher.suggest("a")["number"]
     complete(recorder, number)
     searcher.on_trial_complete("a", {})

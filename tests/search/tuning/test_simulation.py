@@ -5,16 +5,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.records import TrialState
-from search.tuning.successive_halving import Ladder
+from search.tuning.successive_halving import RungSchedule
 from simulation import Curves, Ours, replay
 from studies import TOLD, metrics
 from toy import SPACE
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 EPOCHS = 9
-LADDER = Ladder(eta=3, grace=1, spacing=3, epochs=EPOCHS)
+LADDER = RungSchedule(eta=3, grace=1, spacing=3, epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def curves(recorded):
 
 
 def search(curves, *, seed=0, ladder=LADDER, **given):
-    return Ours(curves, AIMS, seed=seed, trials=given.pop("trials", 60), ladder=ladder, **given)
+    return Ours(curves, OBJECTIVES, seed=seed, trials=given.pop("trials", 60), ladder=ladder, **given)
 
 
 def test_what_is_like_a_configuration_is_what_matters(curves):
@@ -109,7 +109,7 @@ def test_the_plateau_ends_a_replayed_study(curves):
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "random"])
 def test_every_sampler_runs_with_every_bound(curves, sampler):
-    bounds = Aims(
+    bounds = Objectives(
         min_recall=0.3, min_specificity=0.5, max_latency_ms=5, max_parameters=10_000, sure=True, cost="latency_ms"
     )
     mine = Ours(curves, bounds, seed=1, trials=25, ladder=LADDER, sampler=sampler)

@@ -3,20 +3,20 @@
 import pytest
 
 from search.study.journal import Journal
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.recorder import Recorder
 from search.study.records import StudyRecord
 from search.tuning.stopping import Ending, Plateau
 from studies import complete, start, stop
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 
 
 @pytest.fixture
 def study(tmp_path):
     """Return a recorder and the plateau that listens to it."""
     record = StudyRecord()
-    plateau = Plateau(record, AIMS, window=3, tolerance=0.01)
+    plateau = Plateau(record, OBJECTIVES, window=3, tolerance=0.01)
     with Journal(tmp_path / "journal.jsonl") as writing:
         yield Recorder(writing, record, (plateau,)), plateau
 
@@ -55,12 +55,12 @@ def test_trials_of_an_earlier_session_do_not_count(study):
     recorder, plateau = study
     finish(recorder, *[(0.8, 0.8)] * 5)
     assert plateau.reached
-    assert not Plateau(recorder.record, AIMS, window=3, tolerance=0.01).reached
+    assert not Plateau(recorder.record, OBJECTIVES, window=3, tolerance=0.01).reached
 
 
 def test_a_window_of_none_never_ends_anything(study):
     recorder, _ = study
-    never = Plateau(StudyRecord(), AIMS, window=0, tolerance=1.0)
+    never = Plateau(StudyRecord(), OBJECTIVES, window=0, tolerance=1.0)
     finish(recorder, *[(0.8, 0.8)] * 5)
     never(recorder.record, {"event": "trial_finished", "state": "complete", "trial": 4})
     assert not never.reached
@@ -68,7 +68,7 @@ def test_a_window_of_none_never_ends_anything(study):
 
 def test_a_front_without_any_volume_is_no_plateau(study):
     recorder, _ = study
-    slow = Plateau(StudyRecord(), Aims(cost="latency_ms", max_latency_ms=2.5), window=3, tolerance=0.01)
+    slow = Plateau(StudyRecord(), Objectives(cost="latency_ms", max_latency_ms=2.5), window=3, tolerance=0.01)
     finish(recorder, *[(0.8, 0.8)] * 5)  # each at the ceiling
     for number in range(5):
         slow(recorder.record, {"event": "trial_finished", "state": "complete", "trial": number})
@@ -77,7 +77,7 @@ def test_a_front_without_any_volume_is_no_plateau(study):
 
 def test_no_gain_at_all_is_a_plateau_of_tolerance_0(study):
     recorder, _ = study
-    exact = Plateau(StudyRecord(), AIMS, window=3, tolerance=0.0)
+    exact = Plateau(StudyRecord(), OBJECTIVES, window=3, tolerance=0.0)
     finish(recorder, *[(0.8, 0.8)] * 5)
     for number in range(5):
         exact(recorder.record, {"event": "trial_finished", "state": "complete", "trial": number})

@@ -184,7 +184,7 @@ def test_worse_trials_are_stopped_at_a_rung_and_the_front_grows_by_whole_ones(se
     stopped, whole = (record.by_state(state) for state in (TrialState.STOPPED, TrialState.COMPLETE))
     assert len(stopped) + len(whole) == 16
     assert stopped
-    assert all(len(trial.epochs) in (1, 3) and trial.verdicts[-1].stops for trial in stopped)
+    assert all(len(trial.epochs) in (1, 3) and trial.decisions[-1].stops for trial in stopped)
     assert all(len(trial.epochs) == 4 and trial.metrics for trial in whole)
 
 

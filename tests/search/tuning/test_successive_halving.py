@@ -8,19 +8,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ray.tune.schedulers import TrialScheduler
 
-from search.selection.nondominated import spread
+from search.selection.nondominated import epsilon_net
 from search.study import journal
 from search.study.journal import Journal
-from search.study.objectives import Aims
+from search.study.objectives import Objectives
 from search.study.recorder import Recorder
-from search.study.records import DEFAULT, SAMPLED, StudyRecord, TrialState, Verdict, fold
+from search.study.records import DEFAULT, SAMPLED, RungDecision, StudyRecord, TrialState, fold
 from search.tuning.scheduler import JournalingScheduler
-from search.tuning.successive_halving import Ladder, Rungs
+from search.tuning.successive_halving import RungSchedule, RungTable
 from studies import TOLD, complete, metrics
 from tune_trials import outcome_of, report_of, trial_of
 
-AIMS = Aims(min_specificity=0.5)
-LADDER = Ladder(eta=3, grace=1, spacing=3, epochs=9)
+OBJECTIVES = Objectives(min_specificity=0.5)
+LADDER = RungSchedule(eta=3, grace=1, spacing=3, epochs=9)
 SHARES = st.integers(0, 10).map(lambda tenths: tenths / 10)  # many ties
 
 
@@ -32,7 +32,7 @@ def recorder(tmp_path):
 
 @given(spacing=st.integers(2, 9), grace=st.integers(1, 30), epochs=st.integers(1, 100))
 def test_rungs_are_epochs_before_the_last(spacing, grace, epochs):
-    rungs = Ladder(eta=3, grace=grace, spacing=spacing, epochs=epochs).rungs
+    rungs = RungSchedule(eta=3, grace=grace, spacing=spacing, epochs=epochs).rungs
     assert all(rung < epochs for rung in rungs)
     assert [b / a for a, b in pairwise(rungs)] == [spacing] * max(len(rungs) - 1, 0)
     assert bool(rungs) == (grace < epochs)
@@ -48,7 +48,7 @@ def test_rungs_are_epochs_before_the_last(spacing, grace, epochs):
     ],
 )
 def test_who_is_stopped_is_said(grace, epochs, said):
-    assert said in Ladder(eta=3, grace=grace, spacing=9, epochs=epochs).words()
+    assert said in RungSchedule(eta=3, grace=grace, spacing=9, epochs=epochs).describe()
 
 
 def start(recorder, number):
@@ -56,7 +56,7 @@ def start(recorder, number):
 
 
 def test_who_comes_first_trains_on_and_a_worse_one_after_it_does_not(recorder):
-    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    scheduler = JournalingScheduler(recorder, RungTable(LADDER, OBJECTIVES, recorder.record))
     start(recorder, 0)
     start(recorder, 1)
     start(recorder, 2)
@@ -66,15 +66,15 @@ def test_who_comes_first_trains_on_and_a_worse_one_after_it_does_not(recorder):
     stopped = recorder.record.trials[1]
     assert stopped.state is TrialState.STOPPED
     assert stopped.reason == "rank 2 of 2 at epoch 1, where the best 1 train on"
-    assert recorder.record.trials[2].verdicts == (Verdict(rung=1, rank=1, size=3, quota=1),)
+    assert recorder.record.trials[2].decisions == (RungDecision(rung=1, rank=1, size=3, quota=1),)
 
 
 def test_feasible_trials_pass_before_infeasible_ones(recorder):
-    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    scheduler = JournalingScheduler(recorder, RungTable(LADDER, OBJECTIVES, recorder.record))
     for number, (recall, specificity) in enumerate([(1.0, 0.0), (0.5, 0.6), (1.0, 0.4)]):
         start(recorder, number)
         scheduler.on_trial_result(None, trial_of(number), report_of(1, recall, specificity))
-    assert [recorder.record.trials[number].verdicts[0].rank for number in range(3)] == [1, 1, 2]
+    assert [recorder.record.trials[number].decisions[0].rank for number in range(3)] == [1, 1, 2]
 
 
 def test_a_trial_is_judged_by_its_best_epoch_so_far(recorder):
@@ -87,7 +87,7 @@ def test_a_trial_is_judged_by_its_best_epoch_so_far(recorder):
 
 
 def test_who_ended_by_itself_stands_on_the_rungs_above(recorder):
-    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    scheduler = JournalingScheduler(recorder, RungTable(LADDER, OBJECTIVES, recorder.record))
     start(recorder, 0)
     scheduler.on_trial_result(None, trial_of(0), report_of(1, 0.9, 0.9))
     scheduler.on_trial_result(None, trial_of(0), outcome_of(0.9, 0.9))
@@ -98,26 +98,26 @@ def test_who_ended_by_itself_stands_on_the_rungs_above(recorder):
 
 
 def test_a_trial_that_resumes_is_not_judged_again_where_it_was(recorder):
-    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    scheduler = JournalingScheduler(recorder, RungTable(LADDER, OBJECTIVES, recorder.record))
     for number, recall in enumerate([0.5, 0.9]):
         start(recorder, number)
         assert scheduler.on_trial_result(None, trial_of(number), report_of(1, recall, 0.8)) == TrialScheduler.CONTINUE
-    again = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    again = JournalingScheduler(recorder, RungTable(LADDER, OBJECTIVES, recorder.record))
     assert again.on_trial_result(None, trial_of(0), report_of(1, 0.5, 0.8)) == TrialScheduler.CONTINUE
-    assert len(recorder.record.trials[0].verdicts) == 1
+    assert len(recorder.record.trials[0].decisions) == 1
 
 
 def test_a_verdict_that_was_not_acted_on_is_acted_on_after_a_resume(recorder):
     start(recorder, 0)
     recorder.epoch(0, 1, metrics(0.5, 0.8) | TOLD)
-    recorder.rung(0, Verdict(rung=1, rank=2, size=2, quota=1))  # and here the driver was killed
-    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    recorder.rung(0, RungDecision(rung=1, rank=2, size=2, quota=1))  # and here the driver was killed
+    scheduler = JournalingScheduler(recorder, RungTable(LADDER, OBJECTIVES, recorder.record))
     assert scheduler.on_trial_result(None, trial_of(0), report_of(1, 0.5, 0.8)) == TrialScheduler.STOP
     assert recorder.record.trials[0].state is TrialState.STOPPED
 
 
 def test_without_rungs_nobody_is_stopped(recorder):
-    rungs = Rungs(Ladder(eta=3, grace=3, spacing=3, epochs=3), AIMS, recorder.record)
+    rungs = RungTable(RungSchedule(eta=3, grace=3, spacing=3, epochs=3), OBJECTIVES, recorder.record)
     scheduler = JournalingScheduler(recorder, rungs)
     for number, recall in enumerate([0.9, 0.1]):
         start(recorder, number)
@@ -131,7 +131,7 @@ STEPS = st.lists(
 
 def play(recorder, steps, after=lambda scheduler: None):
     """Let up to six trials report in any order; return each verdict with what stood on its rung then."""
-    scheduler = JournalingScheduler(recorder, rungs := Rungs(LADDER, AIMS, recorder.record))
+    scheduler = JournalingScheduler(recorder, rungs := RungTable(LADDER, OBJECTIVES, recorder.record))
     judged = []
     for number, recall, specificity, what in steps:
         if number not in recorder.record.trials:
@@ -142,7 +142,7 @@ def play(recorder, steps, after=lambda scheduler: None):
         if what == "epoch" and len(trial.epochs) < LADDER.epochs:
             epoch = len(trial.epochs) + 1
             scheduler.on_trial_result(None, trial_of(number), report_of(epoch, recall, specificity))
-            if verdict := recorder.record.trials[number].verdict(epoch):
+            if verdict := recorder.record.trials[number].decision(epoch):
                 judged.append((number, verdict, dict(rungs.holds(epoch))))
         elif what == "complete" and trial.epochs:
             scheduler.on_trial_result(None, trial_of(number), outcome_of(recall, specificity))
@@ -168,7 +168,7 @@ def test_nobody_within_the_quota_is_stopped_and_a_first_front_only_where_it_alon
                 assert not verdict.stops
             else:  # its front alone exceeds what is left: the net decides
                 front = sorted(other for other, level in levels.items() if level == levels[number])
-                order = spread(np.array([standing[other][0] for other in front]))
+                order = epsilon_net(np.array([standing[other][0] for other in front]))
                 kept = [front[row] for row in order[: verdict.quota - better]]
                 assert verdict.stops == (number not in kept)
 
@@ -193,15 +193,15 @@ def dominates(a, b):
 
 
 def test_the_default_is_judged_nowhere_and_others_are_measured_against_it(recorder):
-    scheduler = JournalingScheduler(recorder, Rungs(LADDER, AIMS, recorder.record))
+    scheduler = JournalingScheduler(recorder, RungTable(LADDER, OBJECTIVES, recorder.record))
     recorder.trial_started(0, {}, DEFAULT)
     start(recorder, 1)
     start(recorder, 2)
     assert scheduler.on_trial_result(None, trial_of(1), report_of(1, 0.9, 0.9)) == TrialScheduler.CONTINUE
     assert scheduler.on_trial_result(None, trial_of(0), report_of(1, 0.5, 0.5)) == TrialScheduler.CONTINUE
-    assert recorder.record.trials[0].verdicts == ()
+    assert recorder.record.trials[0].decisions == ()
     scheduler.on_trial_result(None, trial_of(2), report_of(1, 0.4, 0.4))
-    assert (recorder.record.trials[2].verdicts[0].rank, recorder.record.trials[2].verdicts[0].size) == (3, 3)
+    assert (recorder.record.trials[2].decisions[0].rank, recorder.record.trials[2].decisions[0].size) == (3, 3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -214,7 +214,7 @@ def test_any_prefix_of_a_journal_has_the_rungs_that_the_live_run_had(tmp_path_fa
     events = list(journal.read(path)) if path.exists() else []
     for seq, live in seen:
         replayed = fold(event for event in events if event["seq"] <= seq)
-        assert contents(Rungs(LADDER, AIMS, replayed)) == live
+        assert contents(RungTable(LADDER, OBJECTIVES, replayed)) == live
 
 
 def contents(rungs):
@@ -224,5 +224,5 @@ def contents(rungs):
 def test_a_complete_trial_stands_on_every_rung_that_it_did_not_reach(recorder):
     start(recorder, 0)
     complete(recorder, 0)
-    rungs = Rungs(LADDER, AIMS, recorder.record)
+    rungs = RungTable(LADDER, OBJECTIVES, recorder.record)
     assert [set(rungs.holds(rung)) for rung in LADDER.rungs] == [{0}, {0}]

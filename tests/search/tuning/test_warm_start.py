@@ -11,15 +11,15 @@ from leukmodels.errors import StudyError
 from leukmodels.space import presets
 from search.study import journal
 from search.study.journal import Journal
-from search.study.manifest import Prior
-from search.study.objectives import Aims
+from search.study.manifest import WarmStart
+from search.study.objectives import Objectives
 from search.study.recorder import Recorder
 from search.study.records import WARM, StudyRecord, fold
 from search.tuning.searcher import OptunaSearcher
 from search.tuning.warm_start import TRIED, read_prior, refuse_known_test
 from studies import begin, complete, recording, start, stop
 
-AIMS = Aims(min_specificity=0.5)
+OBJECTIVES = Objectives(min_specificity=0.5)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def recorder(tmp_path):
 
 
 def searcher_of(recorder, prior, **changed):
-    arguments = {"space": presets.space("small"), "aims": AIMS, "trials": 20, "seed": 0}
+    arguments = {"space": presets.space("small"), "objectives": OBJECTIVES, "trials": 20, "seed": 0}
     return OptunaSearcher(recorder, prior=prior, **{**arguments, **changed})
 
 
@@ -54,8 +54,8 @@ def test_it_takes_a_few_of_the_front_and_every_complete_trial(other):
     assert {0.05, 0.35} <= {params["dropout"] for params in prior.front}  # both ends of the front
     assert len(prior.params) == 7
     assert prior.default["recall"] == 0.5
-    assert "5 of its front are tried first, and the sampler learns from 7" in prior.words("tpe")
-    assert Prior(**json.loads(json.dumps(asdict(prior)))) == prior
+    assert "5 of its front are tried first, and the sampler learns from 7" in prior.describe("tpe")
+    assert WarmStart(**json.loads(json.dumps(asdict(prior)))) == prior
 
 
 def test_patients_that_another_study_was_developed_on_may_not_test_this_one(other):
@@ -121,12 +121,12 @@ def test_it_is_older_than_all_trials_of_a_resumed_study(other, recorder, tmp_pat
 
 def test_what_models_cost_is_scaled_by_what_the_default_costs(other):
     prior = read_prior(other)
-    moved = prior.moved({**prior.default, "latency_ms": 10 * prior.default["latency_ms"]}, AIMS)
+    moved = prior.shifted({**prior.default, "latency_ms": 10 * prior.default["latency_ms"]}, OBJECTIVES)
     assert [metrics["latency_ms"] for _, metrics in moved] == [25.0] * 7
 
 
 def test_a_sampler_that_cannot_learn_from_it_is_not_said_to(other):
-    assert "learns from 0 of its trials" in read_prior(other).words("nsga2")
+    assert "learns from 0 of its trials" in read_prior(other).describe("nsga2")
 
 
 def test_a_study_without_a_front_has_nothing_to_give(tmp_path):
@@ -145,5 +145,5 @@ def test_without_its_default_only_the_front_is_taken(tmp_path):
         start(recorder, 1, dropout=0.1)
         complete(recorder, 1)
     prior = read_prior(folder)
-    assert prior.moved({"recall": 1.0}, AIMS) == []
+    assert prior.shifted({"recall": 1.0}, OBJECTIVES) == []
     assert len(prior.front) == 1
