@@ -11,27 +11,26 @@ import argparse
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import BadImageError, ConfigError
 from leukmodels.images.decoding import decode
+from leukmodels.model.exported import FILE, MODEL_FILE, Preparation
 from leukmodels.process import tensorflow_runtime
 from leukmodels.process.command import run_verb
 from leukmodels.process.machine import cores
 from leukmodels.training import scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     import keras
 
 DISCLAIMER = "For research use only: not a medical device, not for diagnosis."
-_CONFIG_KEYS = ("threshold", "image_px", "crop_px", "task", "disease", "control")
 _FILES_AT_ONCE = 256
 
 
@@ -71,28 +70,21 @@ class Predictor:
         Raises ConfigError with everything that is missing or contradictory. Nothing in the folder can run code: Keras
         loads in safe mode, YAML as plain values.
         """
-        config = _read_config(folder)
+        _refuse_missing(folder)
+        preparation = Preparation.read(folder)
         from leukmodels.model import build as models
 
         try:
-            model = models.load(folder / "model.keras")
+            model = models.load(folder / MODEL_FILE)
         except Exception as error:  # Keras raises anything from OSError to KeyError on damaged files
-            raise ConfigError(f"{folder / 'model.keras'} is not a model of this software:", [str(error)]) from error
-        px = config["image_px"]
+            raise ConfigError(f"{folder / MODEL_FILE} is not a model of this software:", [str(error)]) from error
+        px = preparation.image_px
         if model.input_shape != (None, px, px, 3):
             raise ConfigError(
                 f"The files in {folder} do not belong together:",
-                [f"config.yaml says image_px {px}; model.keras takes images of shape {model.input_shape}."],
+                [f"{FILE} says image_px {px}; {MODEL_FILE} takes images of shape {model.input_shape}."],
             )
-        return cls(
-            model=model,
-            threshold=float(config["threshold"]),
-            image_px=config["image_px"],
-            crop_px=config["crop_px"],
-            task=config["task"],
-            disease=tuple(config["disease"]),
-            control=tuple(config["control"]),
-        )
+        return cls(model=model, **{name: getattr(preparation, name) for name in Preparation.model_fields})
 
     def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the probability of the disease of prepared images (n, image_px, image_px, 3), shape (n,)."""
@@ -152,7 +144,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("folder", type=Path, help="an exported model: model.keras and config.yaml")
     parser.add_argument("images", type=Path, nargs="+", help="image files of one white blood cell each")
     arguments = parser.parse_args(argv)
-    _read_config(arguments.folder)  # before TensorFlow's seconds of loading
+    _refuse_missing(arguments.folder)
+    Preparation.read(arguments.folder)  # before TensorFlow's seconds of loading
     tensorflow_runtime.start(threads=cores())
     predictor = Predictor.load(arguments.folder)
     answers = predictor.classify(arguments.images)
@@ -160,51 +153,13 @@ def main(argv: Sequence[str]) -> int:
     return 1 if any(answer.error for answer in answers) else 0
 
 
-def _read_config(folder: Path) -> Mapping[str, Any]:
-    """Return config.yaml's values, all that the predictor needs among them."""
-    if missing := [name for name in ("model.keras", "config.yaml") if not (folder / name).is_file()]:
+def _refuse_missing(folder: Path) -> None:
+    """Raise ConfigError where a file of an exported model is not there."""
+    if missing := [name for name in (MODEL_FILE, FILE) if not (folder / name).is_file()]:
         raise ConfigError(
             f"{folder} holds no exported model:",
             [f"{name} is missing; write the folder with python -m search.export." for name in missing],
         )
-    try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{folder / 'config.yaml'} cannot be read:", [f"{error.strerror}."]) from error
-    except (ValueError, yaml.YAMLError) as error:  # ValueError: bytes, or a date, that are none
-        raise ConfigError(f"{folder / 'config.yaml'} is not YAML:", [str(error)]) from error
-    if not isinstance(config, dict):
-        config = {}
-    problems = [f"{key} is missing." for key in _CONFIG_KEYS if key not in config] or _value_problems(config)
-    if problems:
-        raise ConfigError(
-            f"{folder / 'config.yaml'} cannot be used; write it again with python -m search.export:", problems
-        )
-    return config
-
-
-def _value_problems(config: Mapping[str, Any]) -> list[str]:
-    checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "threshold": ("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1),
-        "image_px": ("a positive whole number", _is_size),
-        "crop_px": ("a positive whole number or null", lambda value: value is None or _is_size(value)),
-        "task": ("a text", lambda value: isinstance(value, str)),
-        "disease": ("a list of class names", _is_names),
-        "control": ("a list of class names", _is_names),
-    }
-    return [
-        f"{key} is {config[key]!r}; expected {wanted}."
-        for key, (wanted, fits) in checks.items()
-        if not fits(config[key])
-    ]
-
-
-def _is_size(value: object) -> bool:
-    return type(value) is int and value > 0
-
-
-def _is_names(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from search.study import arguments as cli
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.objectives import Objectives
-from search.study.records import StudyRecord, TrialState, fold
+from search.study.opened import Study
+from search.study.records import StudyRecord, TrialState
 from search.tracking.ledger import LedgerEntry, ledger
 from search.tracking.runs import TRIAL_STATUS, as_param
 from search.tracking.store import redacted
@@ -40,15 +41,14 @@ class Audit:
 
 def audit(folder: StudyFolder, *, uri: str | None = None) -> Audit:
     """Compare the ledgers of a study, MLflow at ``uri`` or where the study told it; StudyError where there is none."""
-    manifest = folder.read_manifest()
-    events = list(journal.read(folder.journal))
-    record = fold(events)
-    entries = ledger(uri or study_uri(folder), manifest["study_id"])
+    study = Study.open(folder)
+    record = study.record
+    entries = ledger(uri or study_uri(folder), study.manifest.study_id)
     return Audit(
         record=record,
         differences=(
-            *_in_the_journal(events, record),
-            *_in_optuna(record, Space.from_dict(manifest["space"]), Objectives(**manifest["aims"])),
+            *_in_the_journal(study.events, record),
+            *_in_optuna(record, study.manifest.space, study.objectives),
             *_in_mlflow(record, entries),
         ),
     )

@@ -10,24 +10,23 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from leukmodels.errors import StudyError
+from leukmodels.errors import StudyError, UserError
 from leukmodels.process.command import run_verb
 from leukmodels.process.progress import duration
 from search.display.tables import front_table, studies_table, terminal
 from search.display.text import no_front, number, plural
 from search.selection import head_start
-from search.selection.front import ParetoFront, effort, pareto_front
 from search.selection.preference import Preference, ways
 from search.study.arguments import add_storage, find_study
 from search.study.folder import StudyFolder
-from search.study.journal import read
-from search.study.manifest import config_of
-from search.study.objectives import OBJECTIVES, Objectives
-from search.study.records import StudyRecord, TrialRecord, TrialState, fold
+from search.study.front import effort
+from search.study.objectives import OBJECTIVES
+from search.study.opened import Study
+from search.study.records import StudyRecord, TrialRecord, TrialState
 
 _EXAMPLES = """examples:
   python -m search.status                   the studies of the storage folder
@@ -38,13 +37,15 @@ _EXAMPLES = """examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """A study's manifest, its record and standing, and who writes to it now ("" when nobody does)."""
+    """A study, and who writes to it now ("" when nobody does)."""
 
-    folder: StudyFolder
-    manifest: dict[str, Any]
-    record: StudyRecord
-    front: ParetoFront
+    study: Study
     driver: str
+
+    @property
+    def record(self) -> StudyRecord:
+        """One record a trial."""
+        return self.study.record
 
     @property
     def state(self) -> str:
@@ -56,7 +57,7 @@ class Status:
     @property
     def planned(self) -> int:
         """Return how many trials the study is to have."""
-        return config_of(self.manifest, self.record).trials
+        return self.study.config.trials
 
     @property
     def finished_trials(self) -> int:
@@ -66,10 +67,7 @@ class Status:
 
 def look(folder: StudyFolder) -> Status:
     """Return the study's status; StudyError where the folder holds none."""
-    manifest = folder.read_manifest()
-    record = fold(read(folder.journal))
-    front = pareto_front(record, Objectives(**manifest["aims"]))
-    return Status(folder=folder, manifest=manifest, record=record, front=front, driver=driver(folder))
+    return Status(study=Study.open(folder), driver=driver(folder))
 
 
 def driver(folder: StudyFolder) -> str:
@@ -87,20 +85,20 @@ def driver(folder: StudyFolder) -> str:
 
 def as_json(status: Status) -> dict[str, Any]:
     """Return the status as plain values; ``best`` names the trial that each preference would export."""
-    record, front, objectives = status.record, status.front, Objectives(**status.manifest["aims"])
+    study, record, front, objectives = status.study, status.record, status.study.front, status.study.objectives
     return {
-        "study": status.manifest["name"],
-        "path": str(status.folder.path),
-        "task": status.manifest["task"]["name"],
-        "synthetic": status.manifest["data"]["synthetic"],
+        "study": study.manifest.name,
+        "path": str(study.folder.path),
+        "task": study.manifest.task.name,
+        "synthetic": study.manifest.data.synthetic,
         "state": status.state,
         "driver": status.driver,
         "ended_by": record.finished,
         "sessions": record.sessions,
         "trials": {"planned": status.planned} | {str(state): record.count(state) for state in TrialState},
         "epochs": record.epochs,
-        "objectives": status.manifest["objectives"],
-        "aims": status.manifest["aims"],
+        "objectives": objectives.names,
+        "aims": asdict(objectives),
         "hypervolume": front.hypervolume,
         "best": {by: Preference(by=by).choose(front, objectives).number for by in ways(objectives)}
         if front.trials
@@ -111,13 +109,13 @@ def as_json(status: Status) -> dict[str, Any]:
 
 def show(status: Status) -> None:
     """Print the status for a person."""
-    manifest, record, front = status.manifest, status.record, status.front
-    synthetic = " (SYNTHETIC DATA)" if manifest["data"]["synthetic"] else ""
+    study, manifest, record, front = status.study, status.study.manifest, status.record, status.study.front
+    synthetic = " (SYNTHETIC DATA)" if manifest.data.synthetic else ""
     counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state)) or "none begun"
     trained = sum(epoch.get("seconds") or 0.0 for trial in record.trials.values() for epoch in trial.epochs)
     out = terminal(sys.stdout)
     for line in (
-        f"{manifest['name']}: {manifest['task']['question']}{synthetic}",
+        f"{manifest.name}: {manifest.task.question}{synthetic}",
         _state(status),
         f"{status.finished_trials}/{status.planned} trials ({counts}), {plural(record.epochs, 'epoch')}, "
         f"{duration(trained)} of training",
@@ -125,12 +123,12 @@ def show(status: Status) -> None:
         out.print(line, soft_wrap=True)
     if front.trials:
         out.print(f"front on validation cells at threshold 0.5, hypervolume {front.hypervolume:.3f}:\n")
-        out.print(front_table(front.trials, cost=manifest["aims"]["cost"]))
+        out.print(front_table(front.trials, cost=study.objectives.cost))
     else:
         out.print(no_front(front, len(record.trials)))
     if head := head_start.head_start(manifest):
-        reached = effort(record, Objectives(**manifest["aims"]))
-        out.print(f"\n{head_start.describe(head, reached, head_start.cold_start(status.folder))}", soft_wrap=True)
+        reached = effort(record, study.objectives)
+        out.print(f"\n{head_start.describe(head, reached, head_start.cold_start(study))}", soft_wrap=True)
 
 
 def show_all(storage: Path) -> None:
@@ -145,7 +143,7 @@ def show_all(storage: Path) -> None:
     for folder in folders:
         try:
             rows.append(_row(look(folder)))
-        except (StudyError, ValueError, KeyError) as error:  # the others are to be seen all the same
+        except UserError as error:  # the others are to be seen all the same
             problems.append(f"{folder.name} cannot be read: {error}")
     out = terminal(sys.stdout)
     out.print(f"Studies in {storage}:\n", soft_wrap=True)
@@ -188,15 +186,17 @@ def _state(status: Status) -> str:
         case "finished":
             return f"finished: {status.record.finished}"
         case _:
-            return f"interrupted; go on with: python -m search.run --resume {shlex.quote(str(status.folder.path))}"
+            return (
+                f"interrupted; go on with: python -m search.run --resume {shlex.quote(str(status.study.folder.path))}"
+            )
 
 
 def _row(status: Status) -> tuple[str, ...]:
     recall, accuracy = (
-        number(max((trial.metrics[name] for trial in status.front.trials), default=None)) for name in OBJECTIVES
+        number(max((trial.metrics[name] for trial in status.study.front.trials), default=None)) for name in OBJECTIVES
     )
     trials = f"{status.finished_trials}/{status.planned}"
-    return status.folder.name, status.manifest["task"]["name"], status.state, trials, recall, accuracy
+    return status.study.folder.name, status.study.manifest.task.name, status.state, trials, recall, accuracy
 
 
 def _trial(trial: TrialRecord) -> dict[str, Any]:

@@ -30,12 +30,12 @@ from search.run.planning import Plan
 from search.run.resources import StudyResources, refuse_other_data
 from search.selection import test_candidates
 from search.selection.confirmed_ranking import Ranked, rank
-from search.selection.front import pareto_front
 from search.study.config import objectives_of
 from search.study.confirmation_log import Confirmation, Retraining, TestAccess, as_event, confirmation_of, test_scores
 from search.study.folder import StudyFolder
+from search.study.front import pareto_front
 from search.study.journal import Journal, read
-from search.study.manifest import knows_patients
+from search.study.manifest import Manifest
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, fold
 from search.tuning.signals import interruptible
@@ -74,7 +74,7 @@ class Conduct:
         self._folder, self._asked, self._provision, self._cache = folder, asked, provision, cache
         self._console, self._models = console, models or KerasModels()
         config, resources = provision.config, provision.resources
-        self._objectives = objectives_of(config)
+        self._objectives, self._manifest = objectives_of(config), Manifest.read(folder)
         self._plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
 
     def carry_out(self) -> tuple[Ranked, ...]:
@@ -93,7 +93,7 @@ class Conduct:
             account = self._provision.prepare_dataset()
             refuse_other_data(folder, account)
             data = ray.put(self._provision.place(Prepared.of(account)))
-            if knows_patients(folder.read_manifest()):
+            if self._manifest.knows_patients:
                 self._console.say(
                     "The base model was trained on the training patients, so validation patients alone are asked about."
                 )
@@ -103,7 +103,7 @@ class Conduct:
             if not ranking:
                 raise StudyError(f"None of the configurations of {folder.name} could be trained again.")
             best = record.trials[ranking[0].trial]
-            if folder.read_manifest()["data"]["patient_level"]:
+            if self._manifest.data.patient_level:
                 tasks = list(self._tasks([best], self._rounds(ray.get(data), by_image=True)))
                 self._retrain("Training the best on a split by image, to see what that adds", tasks, data, journal)
             self._probe(best.number, data)
@@ -148,7 +148,7 @@ class Conduct:
         opened, folds = placed.open(), self._asked.folds
         cells = join(opened.train, opened.validation)
         class_names = np.concatenate([part.part.class_names for part in (placed.train, placed.validation)])
-        rows = np.arange(len(opened.train) if knows_patients(self._folder.read_manifest()) else 0, len(cells))
+        rows = np.arange(len(opened.train) if self._manifest.knows_patients else 0, len(cells))
         dealing = image_folds if by_image else patient_folds
         for seed in range(self._asked.seeds):
             fold_of = np.full(len(cells), ALWAYS_TRAINS)

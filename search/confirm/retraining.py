@@ -4,7 +4,6 @@ Plain tasks: Ray keeps their processes from one to the next, so TensorFlow's imp
 task again whose worker was lost.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from leukmodels.dataset.folds import CVRound
 from leukmodels.errors import StudyError
 from search.data.sharing import PlacedPart, SharedDataset
 from search.study.confirmation_log import Retraining
+from search.study.manifest import Manifest
 from search.tuning.trial import KerasExperiment, TrialPlan, trial_seed
 from search.tuning.tuner import Resources
 
@@ -80,7 +80,7 @@ class KerasModels:
 
         opened = data.open()
         cells = join(opened.train, opened.validation)
-        manifest = json.loads(plan.study.manifest.read_text(encoding="utf-8"))
+        manifest = Manifest.read(plan.study)
         try:
             asked = train_and_predict(
                 Development(

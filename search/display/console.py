@@ -24,7 +24,7 @@ from leukmodels.process.progress import Step, duration
 from search.display.tables import front_table, running_table, terminal
 from search.display.text import metric_words, no_front, plural, trial_words
 from search.display.time_left import Pace
-from search.selection.front import ParetoFront, extended, pareto_front
+from search.study.front import ParetoFront, extended, pareto_front
 from search.study.journal import Event
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState

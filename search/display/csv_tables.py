@@ -7,7 +7,7 @@ from typing import Any
 
 from leukmodels.process.files import written_aside
 from search.display.text import place
-from search.selection.front import ParetoFront
+from search.study.front import ParetoFront
 from search.study.records import StudyRecord, TrialRecord, TrialState
 
 METRICS = (

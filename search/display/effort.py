@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from search.display.plots import FAINT, GREY, INK, LEGEND, layout, save, style, title_of
 from search.display.text import metric_name
-from search.selection.front import Effort, effort
 from search.selection.head_start import ColdStart
+from search.study.front import Effort, effort
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState
 

@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from leukmodels.process.files import written_aside
 from search.display.labels import label_points
-from search.selection.dominance import pareto_mask
-from search.selection.front import ParetoFront, hypervolumes, pareto_front
+from search.study.dominance import pareto_mask
+from search.study.front import ParetoFront, hypervolumes, pareto_front
 from search.study.objectives import OBJECTIVES, Objectives
 from search.study.records import DEFAULT, StudyRecord, TrialRecord
 

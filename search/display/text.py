@@ -5,7 +5,7 @@ from typing import Any
 
 from leukmodels.process.progress import duration
 from leukmodels.space.hyperparameters import defaults
-from search.selection.front import ParetoFront
+from search.study.front import ParetoFront
 from search.study.records import TrialRecord, TrialState
 
 # What is shown of a trial besides its number: never recall and accuracy alone, which "everything is leukemia" wins.

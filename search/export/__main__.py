@@ -16,6 +16,7 @@ from search.export.bundle import Bundle, Choice, choose_trial, write_bundle
 from search.export.destination import check_out, default_out
 from search.selection.preference import By, Preference
 from search.study.arguments import add_bounds, add_study, find_study, number
+from search.study.opened import Study
 
 _EXAMPLES = """examples:
   python -m search.export runx1-1                      what was confirmed, or the front's highest recall, into results/
@@ -32,13 +33,12 @@ there already is replaced; any other folder is left alone. Use it with: python -
 def main(arguments: Sequence[str]) -> int:
     """Choose a trial of the front and write its bundle."""
     given = _parser().parse_args(arguments)
-    folder = find_study(given.study, given.storage)
+    study = Study.open(find_study(given.study, given.storage))
     preference = Preference(
         by=given.prefer, trial=given.trial, min_recall=given.min_recall, sure=given.bounds == "patients"
     )
-    chosen = choose_trial(folder, preference)
-    data, task = (folder.read_manifest()[key] for key in ("data", "task"))
-    usual = default_out(folder, task=task["name"], synthetic=data["synthetic"])
+    chosen = choose_trial(study, preference)
+    usual = default_out(study.folder, task=study.manifest.task.name, synthetic=study.manifest.data.synthetic)
     out = given.out.expanduser() if given.out else usual
     replaces = check_out(out)
     _tell(chosen)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if sys.stdout.isatty():
         print("Loading it again to check its answers ...", flush=True)
-    _tell_written(write_bundle(folder, out, preference))
+    _tell_written(write_bundle(study, out, preference))
     return 0
 
 
@@ -86,14 +86,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tell(chosen: Choice) -> None:
     out = terminal(sys.stdout)
-    out.print(front_table(chosen.front.trials))
+    out.print(front_table(chosen.study.front.trials))
     operation, differing = chosen.operation, differences(chosen.trial.params)
     who = f"trial {chosen.trial.number} at threshold {operation.threshold:.3f}"
     measured = metric_words(operation.metrics, digits=3)
     out.print(f"\nchosen by {operation.why}: {who}, {measured} ({differing})", soft_wrap=True)
     if operation.promised is not None:
         out.print(f"As many other patients have a recall above {operation.promised:.3f}, with 95 % confidence.")
-    if not chosen.record.finished:
+    if not chosen.study.record.finished:
         out.print("The study is not finished, so the front may move still.")
 
 

@@ -13,27 +13,22 @@ It is built aside, loaded and asked for scores that the study recorded, and only
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from leukmodels.collections.source import open_source
 from leukmodels.errors import BadImageError, DataError, StudyError
-from search.export.destination import KIND, check_out
-from search.selection.front import ParetoFront, pareto_front
+from leukmodels.model.exported import ExportedModel, StudyReference, Verification
+from search.export.destination import check_out
 from search.selection.operating_point import OperatingPoint, select_operating_point
 from search.selection.preference import Preference
-from search.study.confirmation_log import confirmation_of
-from search.study.folder import StudyFolder, write_whole
-from search.study.journal import read
-from search.study.manifest import config_of
-from search.study.objectives import Objectives
+from search.study.folder import write_whole
+from search.study.opened import Study
 from search.study.portable import portable
-from search.study.records import StudyRecord, TrialRecord, fold
+from search.study.records import TrialRecord
 
 if TYPE_CHECKING:
     from leukmodels.predictor import Predictor
@@ -46,21 +41,11 @@ _FILE_BYTES = 1 << 30  # of an image that the study could use
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What reloading showed: validation cells scored again, the largest difference to the recorded scores, in words."""
-
-    checked: int
-    largest_difference: float
-    note: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which trial is exported, at which threshold, and the front of its study."""
+    """Which trial of a study is exported, and at which threshold."""
 
+    study: Study
     operation: OperatingPoint
-    front: ParetoFront
-    record: StudyRecord
 
     @property
     def trial(self) -> TrialRecord:
@@ -74,20 +59,16 @@ class Bundle:
 
     path: Path
     trial: TrialRecord
-    config: Mapping[str, Any]
+    config: ExportedModel
     verification: Verification
 
 
-def choose_trial(folder: StudyFolder, preference: Preference) -> Choice:
+def choose_trial(study: Study, preference: Preference) -> Choice:
     """Return the trial of the study, and the threshold, that the user prefers; needs no TensorFlow."""
-    events, objectives = read(folder.journal), Objectives(**folder.read_manifest()["aims"])
-    record, opening = fold(events), confirmation_of(events).latest
-    front = pareto_front(record, objectives)
-    operation = select_operating_point(folder, front, objectives, preference, opening)
-    return Choice(operation=operation, front=front, record=record)
+    return Choice(study=study, operation=select_operating_point(study, preference, study.confirmation.latest))
 
 
-def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bundle:
+def write_bundle(study: Study, out: Path, preference: Preference) -> Bundle:
     """Write the chosen trial's bundle to ``out``, replacing a bundle that stands there.
 
     StudyError where there is nothing to choose, the trial's files are gone, ``out`` holds something else, or the
@@ -95,10 +76,9 @@ def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bund
     """
     from search.export.model_card import model_card  # draws on matplotlib, which choosing does without
 
-    chosen = choose_trial(folder, preference)
-    manifest = folder.read_manifest()
+    chosen = choose_trial(study, preference)
     check_out(out)
-    artefacts = {name: folder.trial(chosen.trial.number) / name for name in ("model.keras", "scores.parquet")}
+    artefacts = {name: study.folder.trial(chosen.trial.number) / name for name in ("model.keras", "scores.parquet")}
     if missing := [str(path) for path in artefacts.values() if not path.is_file()]:
         raise StudyError(
             f"Trial {chosen.trial.number} cannot be exported: {' and '.join(missing)} {_are(missing)} missing. "
@@ -107,14 +87,13 @@ def write_bundle(folder: StudyFolder, out: Path, preference: Preference) -> Bund
     with _replaced(out) as aside:
         for name, path in artefacts.items():
             shutil.copyfile(path, aside / name)
-        config = _config(manifest, chosen, aside / "model.keras")
-        _write_config(aside, config)
-        _write_front(aside, manifest, chosen)
-        moved = config_of(manifest, chosen.record).data
-        verification = verify(aside, images=moved or manifest["data"]["root"])
-        config["verification"] = asdict(verification)
-        _write_config(aside, config)
-        write_whole(aside / "README.md", model_card(folder, config))
+        config = _config(chosen, aside / "model.keras")
+        config.write(aside)
+        _write_front(aside, study)
+        verification = verify(aside, images=study.config.data or study.manifest.data.root)
+        config = config.model_copy(update={"verification": verification})
+        config.write(aside)
+        write_whole(aside / "README.md", model_card(study, config))
     return Bundle(path=out, trial=chosen.trial, config=config, verification=verification)
 
 
@@ -196,62 +175,57 @@ def _replaced(out: Path) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _config(manifest: Mapping[str, Any], chosen: Choice, model: Path) -> dict[str, Any]:
+def _config(chosen: Choice, model: Path) -> ExportedModel:
     """Return what config.yaml says: all that is needed to use the model, to judge it and to train it again."""
-    task, data = manifest["task"], manifest["data"]
+    study = chosen.study
+    manifest, task, data = study.manifest, study.manifest.task, study.manifest.data
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "kind": KIND,
-        "schema": 1,
-        "task": task["name"],
-        "question": task["question"],
-        "disease": list(task["disease"]),
-        "control": list(task["control"]),
-        "reader": task["reader"],
-        "threshold": chosen.operation.threshold,
-        "promised_recall": chosen.operation.promised,
-        "image_px": data["image_px"],
-        "crop_px": data["crop_px"],
-        "black_background": data["black_background"],
-        "hyperparameters": dict(chosen.trial.params),
-        "validation": dict(chosen.operation.metrics),
-        "training": {key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
-        | {"precision": config_of(manifest, chosen.record).precision},
-        "preference": chosen.operation.why,
-        "front": [trial.number for trial in chosen.front.trials],
-        "trial": chosen.trial.number,
-        "seed": manifest["seed"],
-        "study": {"name": manifest["name"], "id": manifest["study_id"], "created": manifest["created"]},
-        "data": "synthetic" if data["synthetic"] else Path(data["root"]).name,
-        "patient_level": data["patient_level"],
-        "cells": dict(data["cells"]),
-        "excluded": data.get("excluded", 0),
-        "patients": dict(data["patients"]),
-        "data_fingerprint": data["fingerprint"],
-        "split_fingerprint": manifest["split"]["fingerprint"],
-        "starts": manifest["starts"],
-        "model_sha256": digest,
-        "versions": dict(manifest["versions"]),
-        "command": portable(manifest["command"]),
-    }
+    return ExportedModel(
+        task=task.name,
+        question=task.question,
+        disease=task.disease,
+        control=task.control,
+        reader=task.reader,
+        threshold=chosen.operation.threshold,
+        promised_recall=chosen.operation.promised,
+        image_px=data.image_px,
+        crop_px=data.crop_px,
+        black_background=data.black_background,
+        hyperparameters=chosen.trial.params,
+        validation=chosen.operation.metrics,
+        training={key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
+        | {"precision": study.config.precision},
+        preference=chosen.operation.why,
+        front=tuple(trial.number for trial in study.front.trials),
+        trial=chosen.trial.number,
+        seed=manifest.seed,
+        study=StudyReference(name=manifest.name, id=manifest.study_id, created=manifest.created),
+        data="synthetic" if data.synthetic else Path(data.root).name,
+        patient_level=data.patient_level,
+        cells=data.cells,
+        excluded=data.excluded,
+        patients=data.patients,
+        data_fingerprint=data.fingerprint,
+        split_fingerprint=manifest.split.fingerprint,
+        starts=manifest.starts.model_dump(mode="json"),
+        model_sha256=digest,
+        versions=manifest.versions,
+        command=portable(manifest.command),
+    )
 
 
-def _write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    write_whole(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=120))
-
-
-def _write_front(folder: Path, manifest: Mapping[str, Any], chosen: Choice) -> None:
+def _write_front(folder: Path, study: Study) -> None:
     from search.display.csv_tables import write_front_table
     from search.display.plots import draw_front
 
-    write_front_table(chosen.front, folder / "front.csv")
+    write_front_table(study.front, folder / "front.csv")
     draw_front(
-        chosen.front,
+        study.front,
         folder / "front.png",
-        title=f"{manifest['task']['name']}: {manifest['name']}",
-        synthetic=bool(manifest["data"]["synthetic"]),
-        objectives=Objectives(**manifest["aims"]),
+        title=study.manifest.title,
+        synthetic=study.manifest.data.synthetic,
+        objectives=study.objectives,
     )
 
 

@@ -5,20 +5,20 @@ update of CLAIM (Tejani et al. 2024, doi:10.1148/ryai.240300) that a study can a
 for its author.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from leukmodels.model.exported import ExportedModel
 from search.display.text import plural
 from search.report.build import exported
 from search.report.facts import Judged
 from search.report.render import render
 from search.study.confirmation_log import Probe
-from search.study.folder import StudyFolder
+from search.study.opened import Study
 
 
-def model_card(folder: StudyFolder, config: Mapping[str, Any]) -> str:
+def model_card(study: Study, config: ExportedModel) -> str:
     """Return README.md of a bundle, Markdown, from its config.yaml and the study that it was exported from."""
-    facts = exported(folder, config["trial"], threshold=config["threshold"], promised=config["promised_recall"])
+    facts = exported(study, config.trial, threshold=config.threshold, promised=config.promised_recall)
     return render(
         "card.md",
         config=config,
@@ -30,9 +30,9 @@ def model_card(folder: StudyFolder, config: Mapping[str, Any]) -> str:
     )
 
 
-def _began(config: Mapping[str, Any]) -> str:
+def _began(config: ExportedModel) -> str:
     """Return which weights the model started from, "" where from none."""
-    starts, backbone = config["starts"], config["hyperparameters"].get("backbone", "cnn")
+    starts, backbone = config.starts, config.hyperparameters.get("backbone", "cnn")
     if backbone == "base":
         base = starts["base"]
         return f"Its convolutions began as those of {base['origin']}, trained for {base['task']} on the same split."

@@ -1,29 +1,26 @@
 """From a study's files to the facts of its page: opens no image, and asks neither Ray nor TensorFlow."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from leukmodels.collections import READERS
 from leukmodels.evaluation.bands import bands
 from leukmodels.evaluation.curves import curve_of
 from leukmodels.evaluation.operating import Front, operating_front
-from leukmodels.space.dimensions import Space
 from search.report.artifacts import probes_in
 from search.report.data_summary import account_of
 from search.report.facts import Exported, Page, Repeat, Searched, Subject
 from search.report.models import Candidates, scored
 from search.selection import head_start
 from search.selection.confirmed_ranking import Ranked, rank
-from search.selection.front import ParetoFront, complete, effort, pareto_front
 from search.selection.preference import By, Preference
 from search.selection.test_candidates import REFERENCE, choose, reference_of
-from search.study.confirmation_log import TestCandidate, confirmation_of
+from search.study.confirmation_log import TestCandidate
 from search.study.folder import StudyFolder
-from search.study.journal import read
-from search.study.manifest import config_of, knows_patients
+from search.study.front import ParetoFront, complete, effort
+from search.study.manifest import Manifest
 from search.study.objectives import THRESHOLD, Objectives
+from search.study.opened import Study
 from search.study.portable import portable
-from search.study.records import StudyRecord, fold
 from search.tuning.importance import importances
 
 PREVALENCES = (0.01, 0.10, 0.50)  # shares of leukemia among the patients asked about, where the reader states none
@@ -35,35 +32,34 @@ _WAYS: tuple[tuple[By, str], ...] = (
 )
 
 
-def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
+def page_of(study: Study, *, prevalence: float | None = None) -> Page:
     """Return the facts of a study's page, in whatever state it is; StudyError where scores that it needs are gone.
 
     ``prevalence`` is the share of leukemia for which predictive values are stated, in (0, 1); None: several.
     """
-    manifest, events = folder.read_manifest(), read(folder.journal)
-    record, confirmation, objectives = fold(events), confirmation_of(events), Objectives(**manifest["aims"])
-    front = pareto_front(record, objectives)
+    folder, manifest, record, confirmation = study.folder, study.manifest, study.record, study.confirmation
+    objectives, front = study.objectives, study.front
     ranking = rank(confirmation, sorted({each.trial for each in confirmation.retrained}), objectives)
     opening = confirmation.latest
-    chosen = opening.chosen if opening else _chosen(folder, record, front, ranking, objectives)
+    chosen = opening.chosen if opening else _chosen(study, ranking)
     models = Candidates(
         folder=folder,
         record=record,
         chosen=chosen,
         opening=opening,
         prevalences=PREVALENCES if prevalence is None else (prevalence,),
-        patient_level=manifest["data"]["patient_level"],
+        patient_level=manifest.data.patient_level,
     ).models()
     return Page(
-        subject=_subject(folder, manifest),
-        account=account_of(folder, manifest),
+        subject=_subject(manifest),
+        account=account_of(folder, manifest.data),
         searched=Searched(
             record=record,
             objectives=objectives,
             front=front,
-            importances=importances(record, Space.from_dict(manifest["space"]), objectives),
-            head_start=_head_start(folder, manifest, record, objectives),
-            from_base=knows_patients(manifest),
+            importances=importances(record, manifest.space, objectives),
+            head_start=_head_start(study),
+            from_base=manifest.knows_patients,
         ),
         ranking=ranking,
         openings=tuple(confirmation.openings),
@@ -72,18 +68,17 @@ def page_of(folder: StudyFolder, *, prevalence: float | None = None) -> Page:
         bands=bands(models[0].judged.scored) if models else None,
         operating=_operating(folder, front, objectives),
         probes=probes_in(folder.confirmed),
-        repeat=_repeat(manifest, record),
+        repeat=_repeat(study),
     )
 
 
-def exported(folder: StudyFolder, trial: int, *, threshold: float, promised: float | None) -> Exported:
+def exported(study: Study, trial: int, *, threshold: float, promised: float | None) -> Exported:
     """Return the facts of one model at a threshold: on validation, and on the test if it was held to that one there.
 
     Figures of the test at any other threshold would be a look at it that nobody counts. ``promised`` is what the recall
     was promised to reach, None where nothing was.
     """
-    manifest, events = folder.read_manifest(), read(folder.journal)
-    record, openings = fold(events), confirmation_of(events).openings
+    folder, manifest, record, openings = study.folder, study.manifest, study.record, study.confirmation.openings
     held = {
         each.threshold: opening
         for opening in openings
@@ -96,11 +91,11 @@ def exported(folder: StudyFolder, trial: int, *, threshold: float, promised: flo
         chosen=[TestCandidate(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)],
         opening=held.get(threshold),
         prevalences=PREVALENCES,
-        patient_level=manifest["data"]["patient_level"],
+        patient_level=manifest.data.patient_level,
     ).models()
     return Exported(
-        subject=_subject(folder, manifest),
-        account=account_of(folder, manifest),
+        subject=_subject(manifest),
+        account=account_of(folder, manifest.data),
         openings=tuple(openings),
         held_at=tuple(held),
         model=model,
@@ -108,18 +103,17 @@ def exported(folder: StudyFolder, trial: int, *, threshold: float, promised: flo
     )
 
 
-def _chosen(
-    folder: StudyFolder, record: StudyRecord, front: ParetoFront, ranking: Sequence[Ranked], objectives: Objectives
-) -> tuple[TestCandidate, ...]:
+def _chosen(study: Study, ranking: Sequence[Ranked]) -> tuple[TestCandidate, ...]:
     """Return whom the page shows while the test is locked: whom it would be opened for now."""
+    objectives, front = study.objectives, study.front
     if ranking:
-        return choose(folder, record, ranking, count=_SHOWN, min_specificity=objectives.min_specificity)
+        return choose(study.folder, study.record, ranking, count=_SHOWN, min_specificity=objectives.min_specificity)
     if not front.trials:
         return ()
     wanted: dict[int, str] = {}
     for by, why in _WAYS:
         wanted.setdefault(Preference(by=by).choose(front, objectives).number, f"{why} of the front")
-    if reference := reference_of(record):
+    if reference := reference_of(study.record):
         wanted.setdefault(reference.number, REFERENCE)
     return tuple(_as_it_is(trial, why) for trial, why in wanted.items())
 
@@ -129,14 +123,15 @@ def _as_it_is(trial: int, why: str) -> TestCandidate:
     return TestCandidate(trial=trial, threshold=THRESHOLD, why=why, promise={})
 
 
-def _head_start(folder: StudyFolder, manifest: Mapping[str, Any], record: StudyRecord, objectives: Objectives) -> str:
+def _head_start(study: Study) -> str:
     """Return in sentences what the study began with, and whether that helped; "" where with nothing."""
-    if not (head := head_start.head_start(manifest)):
+    if not (head := head_start.head_start(study.manifest)):
         return ""
-    base, prior = manifest["starts"]["base"], manifest["prior"]
-    began = [f"Models may start from {base['origin']}, which was trained for {base['task']}."] if base else []
-    began += [f"The search began with what {prior['study']} ({prior['task']}) had found."] if prior else []
-    return " ".join([*began, head_start.describe(head, effort(record, objectives), head_start.cold_start(folder))])
+    base, prior = study.manifest.starts.base, study.manifest.prior
+    began = [f"Models may start from {base.origin}, which was trained for {base.task}."] if base else []
+    began += [f"The search began with what {prior.study} ({prior.task}) had found."] if prior else []
+    reached = effort(study.record, study.objectives)
+    return " ".join([*began, head_start.describe(head, reached, head_start.cold_start(study))])
 
 
 def _operating(folder: StudyFolder, front: ParetoFront, objectives: Objectives) -> Front | None:
@@ -145,31 +140,31 @@ def _operating(folder: StudyFolder, front: ParetoFront, objectives: Objectives) 
     return operating_front(curves, min_specificity=objectives.min_specificity) if curves else None
 
 
-def _subject(folder: StudyFolder, manifest: Mapping[str, Any]) -> Subject:
-    task, data = manifest["task"], manifest["data"]
+def _subject(manifest: Manifest) -> Subject:
+    task, data = manifest.task, manifest.data
     return Subject(
-        study=folder.name,
-        task=task["name"],
-        question=task["question"],
-        reader=task["reader"],
-        collection="drawn by a program" if data["synthetic"] else READERS[task["reader"]].title,
-        disease=tuple(task["disease"]),
-        control=tuple(task["control"]),
-        synthetic=bool(data["synthetic"]),
-        patient_level=bool(data["patient_level"]),
-        created=manifest["created"],
+        study=manifest.name,
+        task=task.name,
+        question=task.question,
+        reader=task.reader,
+        collection="drawn by a program" if data.synthetic else READERS[task.reader].title,
+        disease=task.disease,
+        control=task.control,
+        synthetic=data.synthetic,
+        patient_level=data.patient_level,
+        created=manifest.created,
     )
 
 
-def _repeat(manifest: Mapping[str, Any], record: StudyRecord) -> Repeat:
-    config = config_of(manifest, record)
+def _repeat(study: Study) -> Repeat:
+    manifest = study.manifest
     return Repeat(
-        command=portable(manifest["command"]),
-        seed=manifest["seed"],
-        split_seed=manifest["split"]["seed"],
-        study_id=manifest["study_id"],
-        data_fingerprint=manifest["data"]["fingerprint"],
-        split_fingerprint=manifest["split"]["fingerprint"],
-        precision=config.precision,
-        versions=manifest["versions"],
+        command=portable(manifest.command),
+        seed=manifest.seed,
+        split_seed=manifest.split.seed,
+        study_id=manifest.study_id,
+        data_fingerprint=manifest.data.fingerprint,
+        split_fingerprint=manifest.split.fingerprint,
+        precision=study.config.precision,
+        versions=manifest.versions,
     )

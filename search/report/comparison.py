@@ -9,6 +9,7 @@ from search.report.build import page_of
 from search.report.facts import Model, Page
 from search.report.published import Anchor, anchors_of
 from search.study.folder import StudyFolder
+from search.study.opened import Study
 
 FIGURES = ("recall", "accuracy", "specificity", "auroc")
 
@@ -52,7 +53,9 @@ class Comparison:
 def comparison_of(folders: Sequence[StudyFolder]) -> Comparison:
     """Return the studies side by side, by task; a user's own tasks come last."""
     order = {name: place for place, name in enumerate(TASKS)}
-    pages = sorted(map(page_of, folders), key=lambda page: order.get(page.subject.task, len(order)))
+    pages = sorted(
+        (page_of(Study.open(folder)) for folder in folders), key=lambda page: order.get(page.subject.task, len(order))
+    )
     return Comparison(
         sides=tuple(
             Side(page=page, entries=tuple(_entries(page)), anchors=anchors_of(page.subject.task)) for page in pages

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from search.study.folder import StudyFolder
+from search.study.manifest import DataReport
 
 _EXAMPLES = 20
 
@@ -43,22 +43,21 @@ class Account:
     notes: tuple[str, ...]
 
 
-def account_of(folder: StudyFolder, manifest: Mapping[str, Any]) -> Account:
+def account_of(folder: StudyFolder, data: DataReport) -> Account:
     """Return the account of a study's images, from its manifest and the lists beside it."""
-    data = manifest["data"]
     kinds = {
-        "quarantined": (data["quarantined"], folder.quarantine),
-        "duplicates": (data["duplicates"], folder.duplicates),
-        "excluded": (data["excluded"], folder.excluded),
+        "quarantined": (data.quarantined, folder.quarantine),
+        "duplicates": (data.duplicates, folder.duplicates),
+        "excluded": (data.excluded, folder.excluded),
     }
     return Account(
-        found=data["found"],
-        used=data["used"],
-        aside={name: _aside(count, _rows(path), data["root"]) for name, (count, path) in kinds.items()},
-        cells=data["cells"],
-        patients=data["patients"],
-        classes=data.get("classes", {}),
-        notes=tuple(note.replace(f"{data['root']}/", "") for note in data["notes"]),  # no folder of a machine
+        found=data.found,
+        used=data.used,
+        aside={name: _aside(count, _rows(path), data.root) for name, (count, path) in kinds.items()},
+        cells=data.cells,
+        patients=data.patients,
+        classes=data.classes,
+        notes=tuple(note.replace(f"{data.root}/", "") for note in data.notes),  # no folder of a machine
     )
 
 

@@ -16,8 +16,8 @@ from leukmodels.evaluation.tables import Table
 from search.report.artifacts import Example, Looking
 from search.report.data_summary import Account
 from search.selection.confirmed_ranking import Ranked
-from search.selection.front import ParetoFront
 from search.study.confirmation_log import Probe, TestAccess
+from search.study.front import ParetoFront
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord
 

@@ -28,7 +28,7 @@ from search.display.plots import (
 )
 from search.report.comparison import Comparison
 from search.report.facts import Model, Page, Searched
-from search.selection.front import complete, hypervolumes
+from search.study.front import complete, hypervolumes
 
 if TYPE_CHECKING:
     from search.study.records import TrialRecord

@@ -1,29 +1,20 @@
 """The pictures and tables of a study's report folder: its front, how it came about, and what it cost."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leukmodels.space.dimensions import Space
 from search.display.csv_tables import write_front_table, write_importances_table, write_trials_table
 from search.display.effort import draw_effort
 from search.display.plots import draw_front, draw_progress
-from search.selection.front import pareto_front
 from search.selection.head_start import cold_start, head_start
-from search.study.folder import StudyFolder
-from search.study.objectives import Objectives
-from search.study.records import StudyRecord
+from search.study.opened import Study
 from search.tuning.importance import importances
 
 
-def write_gallery(folder: StudyFolder, record: StudyRecord, manifest: Mapping[str, Any]) -> dict[str, Path]:
-    """Write the study's table and pictures into its report folder; return each path by what it is."""
-    objectives = Objectives(**manifest["aims"])
-    front = pareto_front(record, objectives)
-    told: dict[str, Any] = {
-        "title": f"{manifest['task']['name']}: {folder.name}",
-        "synthetic": bool(manifest["data"]["synthetic"]),
-    }
+def write_gallery(study: Study) -> dict[str, Path]:
+    """Write the study's tables and pictures into its report folder; return each path by what it is."""
+    folder, record, objectives, front = study.folder, study.record, study.objectives, study.front
+    told: dict[str, Any] = {"title": study.manifest.title, "synthetic": study.manifest.data.synthetic}
     written = {
         "front, picture": folder.report / "front.png",
         "front, table": folder.report / "front.csv",
@@ -35,8 +26,8 @@ def write_gallery(folder: StudyFolder, record: StudyRecord, manifest: Mapping[st
     write_trials_table(record, front, written["trials, table"])
     draw_front(front, written["front, picture"], objectives=objectives, **told)
     draw_progress(record, objectives, written["progress"], **told)
-    mattered = importances(record, Space.from_dict(manifest["space"]), objectives)
-    cold = cold_start(folder) if head_start(manifest) else None
+    mattered = importances(record, study.manifest.space, objectives)
+    cold = cold_start(study) if head_start(study.manifest) else None
     if mattered:
         written["importances, table"] = folder.report / "importances.csv"
         write_importances_table(mattered, written["importances, table"])

@@ -10,6 +10,7 @@ from search.report.comparison import comparison_of
 from search.report.figures import comparison_figures, figures_of
 from search.report.render import render
 from search.study.folder import StudyFolder, write_whole
+from search.study.opened import Study
 from search.tracking.follower import catch_up
 from search.tracking.store import redacted
 from search.tracking.tracker import study_uri
@@ -22,7 +23,7 @@ def page_file(folder: StudyFolder) -> Path:
 
 def write_page(folder: StudyFolder, path: Path | None = None, *, prevalence: float | None = None) -> Path:
     """Write the page of a study and return where; StudyError where scores that it needs are gone."""
-    page = page_of(folder, prevalence=prevalence)
+    page = page_of(Study.open(folder), prevalence=prevalence)
     path = path or page_file(folder)
     write_whole(path, render("page.html", figures=figures_of(page), page=page))
     return path

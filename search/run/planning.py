@@ -16,13 +16,12 @@ from leukmodels.errors import Attempts, ConfigError, DataError, StudyError
 from leukmodels.space import presets
 from leukmodels.space.dimensions import Space
 from search.export.destination import check_out, default_out
-from search.study import journal
 from search.study.arguments import find_study
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
-from search.study.manifest import WarmStart, config_of, prior_of, refuse_existing, task_of
+from search.study.manifest import Manifest, WarmStart, refuse_existing
+from search.study.opened import Study
 from search.study.presets import configure, reconfigure
-from search.study.records import fold
 from search.tracking.tracker import default_uri
 from search.tuning.initial_weights import InitialWeights, networks_in, starts_in, starts_of
 from search.tuning.warm_start import read_prior
@@ -111,12 +110,12 @@ def plan_again(
     folder: StudyFolder, *, given: Mapping[str, Any], cache: Path, command: str, out: Path | None = None
 ) -> Plan:
     """Return the plan of a study that there is, to go on with it or to train its configurations again."""
-    manifest = folder.read_manifest()
-    config, changes = reconfigure(config_of(manifest, fold(journal.read(folder.journal))), given)
+    study = Study.open(folder)
+    manifest = study.manifest
+    config, changes = reconfigure(study.config, given)
     if config.exclude:  # what was left out then, wherever the list is now
         config = config.model_copy(update={"exclude": str(folder.excluded)})
-    task = task_of(manifest)
-    space = Space.from_dict(manifest["space"])
+    task, space = manifest.task, manifest.space
     if problems := presets.outdated(space):
         raise StudyError(
             f"{folder.name} was begun with a search space that this version does not have; resume it with the version "
@@ -132,7 +131,7 @@ def plan_again(
         cache=cache,
         space=space,
         networks=networks_in(starts_in(manifest, folder)),
-        prior=prior_of(manifest),
+        prior=manifest.prior,
     )
 
 
@@ -167,7 +166,7 @@ def tasks_of(data: str | None) -> list[str]:
 def _prior(study: str, storage: Path, space: Space) -> WarmStart:
     """Return what the study named gives; StudyError where it gives nothing, or searched another space."""
     folder = find_study(study, storage)
-    if Space.from_dict(folder.read_manifest()["space"]) != space:
+    if Manifest.read(folder).space != space:
         raise StudyError(
             f"{folder.name} searched another space than this study is to (--space, --base-model, --backbones), so "
             "nothing can be begun with from it."

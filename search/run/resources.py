@@ -15,6 +15,7 @@ from leukmodels.training.precision import choose_precision
 from search.data import admission, sharing
 from search.data.dataset import Dataset, prepare_dataset
 from search.data.requirements import ResourceRequirements
+from search.study.manifest import Manifest
 from search.tuning.tuner import Resources
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ class StudyResources:
 
 def refuse_other_data(folder: StudyFolder, account: Dataset) -> None:
     """Raise StudyError where the images are not those that the study was begun with."""
-    manifest = folder.read_manifest()
+    manifest = Manifest.read(folder)
     now = {"data": account.report.fingerprint, "split": account.split.fingerprint}
-    before = {"data": manifest["data"]["fingerprint"], "split": manifest["split"]["fingerprint"]}
+    before = {"data": manifest.data.fingerprint, "split": manifest.split.fingerprint}
     if now != before:
         raise StudyError(
             f"The images in {account.report.root} are not those that {folder.name} was begun with "

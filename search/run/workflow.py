@@ -21,13 +21,14 @@ from search.report.write import write_page
 from search.run.planning import Plan
 from search.run.resources import StudyResources, refuse_other_data
 from search.selection import head_start
-from search.selection.front import effort, pareto_front
 from search.selection.preference import Preference
 from search.study.arguments import find_study
 from search.study.config import objectives_of
 from search.study.folder import StudyFolder
+from search.study.front import effort
 from search.study.journal import Event
 from search.study.manifest import begin
+from search.study.opened import Study
 from search.study.records import StudyRecord, TrialState
 from search.tracking.prometheus import Gauges
 from search.tracking.tracker import Tracker, watch_command
@@ -129,7 +130,7 @@ def _begin(plan: Plan, account: Dataset) -> None:
         split=account.split,
         space=plan.space,
         command=plan.command,
-        starts=plan.starts.to_dict(),
+        starts=plan.starts.stored(),
         prior=plan.prior,
     )
 
@@ -143,27 +144,24 @@ def _forget(folder: StudyFolder, record: StudyRecord, event: Event) -> None:
 
 def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker) -> bool:
     """Write the pictures, the export and the page, tell MLflow the rest, and say it all; whether a trial succeeded."""
-    folder = plan.folder
-    study = shlex.quote(str(folder.path))
-    front = pareto_front(record, objectives_of(plan.config))
+    folder, study = plan.folder, Study.open(plan.folder)
+    named = shlex.quote(str(folder.path))
     written: dict[str, Path | str] = {"study": folder.path}
     if record.count(TrialState.COMPLETE):
-        written |= write_gallery(folder, record, folder.read_manifest())
+        written |= write_gallery(study)
         tracker.log_report()
-    commands = [f"python -m search.status {study}"]
-    if front.trials:
-        written["exported"], command = _export(plan)
-        commands += [command, f"python -m search.confirm {study}", f"python -m search.export {study} --prefer accuracy"]
+    commands = [f"python -m search.status {named}"]
+    if study.front.trials:
+        written["exported"], command = _export(plan, study)
+        commands += [command, f"python -m search.confirm {named}", f"python -m search.export {named} --prefer accuracy"]
     if record.count(TrialState.COMPLETE):
         written["page"] = _page(folder)
-    if head := head_start.head_start(folder.read_manifest()):
-        console.say(
-            head_start.describe(head, effort(record, objectives_of(plan.config)), head_start.cold_start(folder))
-        )
+    if head := head_start.head_start(study.manifest):
+        console.say(head_start.describe(head, effort(record, study.objectives), head_start.cold_start(study)))
     if not tracker.stop(_TRACKING_PATIENCE_S):
         behind = tracker.problem or f"{tracker.behind} events are on their way"
         console.say(f"MLflow has not heard everything yet: {behind}")
-        commands.append(f"python -m search.sync {study}")
+        commands.append(f"python -m search.sync {named}")
     console.summary(record, written=written, commands=commands)
     return record.count(TrialState.COMPLETE) > 0
 
@@ -176,11 +174,11 @@ def _page(folder: StudyFolder) -> "Path | str":
         return f"nothing: {error}"
 
 
-def _export(plan: Plan) -> tuple[str, str]:
+def _export(plan: Plan, study: Study) -> tuple[str, str]:
     """Export the preferred trial; return what became of it and the command to go on with. The result is safe anyway."""
     try:
         before = check_out(plan.out)
-        bundle = write_bundle(plan.folder, plan.out, Preference())
+        bundle = write_bundle(study, plan.out, Preference())
     except (StudyError, OSError) as error:
         again = f"python -m search.export {shlex.quote(str(plan.folder.path))} --out DIR"
         return f"nothing: {error}", again

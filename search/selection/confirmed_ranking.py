@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from search.selection.dominance import pareto_mask
 from search.study.confirmation_log import Confirmation, Retraining
+from search.study.dominance import pareto_mask
 from search.study.objectives import OBJECTIVES, Objectives
 
 SHOWN = ("recall", "accuracy", "specificity", "auroc", "balanced_accuracy", "precision", "f1", "log_loss")

@@ -1,22 +1,18 @@
 """Whether a head start helped: a warm start or loaded weights, beside a search of the same from nothing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from leukmodels.errors import StudyError
 from leukmodels.process.progress import duration
 from leukmodels.space.presets import OF_LOADED
-from search.selection.front import Effort, effort
-from search.study import journal
 from search.study.folder import StudyFolder
-from search.study.objectives import Objectives
-from search.study.records import fold
+from search.study.front import Effort, effort
+from search.study.manifest import Manifest
+from search.study.opened import Study
 
-# What two studies must have in common: all but how they begin, their seed, and how long they go on.
-_MANIFEST = ("task", "aims", "split")
-_DATA = ("fingerprint", "image_px", "crop_px")
-_CONFIG = ("epochs", "patience", "scheduler", "eta", "grace", "spacing", "sampler", "precision")
+# Options that two studies must have in common: all but how they begin, their seed, and how long they go on.
+_CONFIG = ("epochs", "patience", "scheduler", "reduction_factor", "grace_period", "rung_factor", "sampler", "precision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,25 +23,23 @@ class ColdStart:
     effort: Effort
 
 
-def head_start(manifest: Mapping[str, Any]) -> str:
+def head_start(manifest: Manifest) -> str:
     """Return what a study began with, as a sentence may begin; "" where with nothing."""
-    loaded = any(said["file"] for said in manifest["starts"]["files"].values())
-    kinds = {"warm start": manifest["prior"], "transfer": loaded}
+    loaded = any(stored.file for stored in manifest.starts.files.values())
+    kinds = {"warm start": manifest.prior, "transfer": loaded}
     return " and ".join(kind for kind, given in kinds.items() if given).capitalize()
 
 
-def cold_start(folder: StudyFolder) -> ColdStart | None:
+def cold_start(study: Study) -> ColdStart | None:
     """Return the study beside one with a head start that searched the same from nothing, the longest; None: no such."""
-    ours = _what(folder.read_manifest())
+    ours = _what(study.manifest)
     found: list[ColdStart] = []
-    for path in sorted(folder.path.parent.glob("*/study.json")):
-        other = StudyFolder(path.parent)
+    for path in sorted(study.folder.path.parent.glob("*/study.json")):
         try:
-            manifest = other.read_manifest()
-            if not manifest["prior"] and not manifest["starts"]["files"] and _what(manifest) == ours:
-                record = fold(journal.read(other.journal))
-                found.append(ColdStart(name=other.name, effort=effort(record, Objectives(**manifest["aims"]))))
-        except (StudyError, ValueError, KeyError):  # of another version, or damaged: nothing to compare with
+            other = Study.open(StudyFolder(path.parent))
+            if not other.manifest.prior and not other.manifest.starts.files and _what(other.manifest) == ours:
+                found.append(ColdStart(name=other.name, effort=effort(other.record, other.objectives)))
+        except StudyError:  # of another version, or damaged: nothing to compare with
             continue
     return max((cold for cold in found if cold.effort.spent), key=lambda cold: cold.effort.spent, default=None)
 
@@ -70,11 +64,13 @@ def describe(head: str, ours: Effort, cold: ColdStart | None) -> str:
     return f"{said}. (One study each: some of the difference is luck.)"
 
 
-def _what(manifest: Mapping[str, Any]) -> list[Any]:
-    dimensions = manifest["space"]["dimensions"]
+def _what(manifest: Manifest) -> list[Any]:
+    """Return what was searched, on which data, by which rules."""
+    dimensions = manifest.space.dimensions
+    data = manifest.data
     return [
         {name: dimension for name, dimension in dimensions.items() if name not in OF_LOADED},
-        *(manifest[name] for name in _MANIFEST),
-        *(manifest["data"][name] for name in _DATA),
-        *(manifest["config"][name] for name in _CONFIG),
+        *(manifest.task, manifest.aims, manifest.split),
+        *(data.fingerprint, data.image_px, data.crop_px),
+        *(getattr(manifest.config, name) for name in _CONFIG),
     ]

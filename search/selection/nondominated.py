@@ -11,7 +11,7 @@ from bisect import bisect_right
 import numpy as np
 import numpy.typing as npt
 
-from search.selection.dominance import Points, pareto_mask
+from search.study.dominance import Points, pareto_mask
 
 Order = npt.NDArray[np.int64]
 

@@ -9,11 +9,11 @@ from leukmodels.evaluation.bounds import lower_bounds
 from leukmodels.evaluation.metrics import score
 from leukmodels.evaluation.scored import Scored
 from leukmodels.training.scoring import read_scores
-from search.selection.front import ParetoFront
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestAccess
 from search.study.folder import StudyFolder
-from search.study.objectives import THRESHOLD, Objectives
+from search.study.objectives import THRESHOLD
+from search.study.opened import Study
 from search.study.records import TrialRecord
 
 _COSTS = ("latency_ms", "parameters")
@@ -36,13 +36,7 @@ class OperatingPoint:
     why: str
 
 
-def select_operating_point(
-    folder: StudyFolder,
-    front: ParetoFront,
-    objectives: Objectives,
-    preference: Preference,
-    opening: TestAccess | None = None,
-) -> OperatingPoint:
+def select_operating_point(study: Study, preference: Preference, opening: TestAccess | None = None) -> OperatingPoint:
     """Return what the user prefers; StudyError, with what to do, where there is none.
 
     ``opening`` is the last of the test patients. Unless a recall is wished for, a model that they were opened for is
@@ -50,6 +44,7 @@ def select_operating_point(
     that validation patients are to have is looked for at all thresholds of all trials; one that others are to have on
     the front alone, as every model to choose from makes a promise harder.
     """
+    folder, front, objectives = study.folder, study.front, study.objectives
     confirmed = opening.chosen if opening else ()
     if preference == Preference() and confirmed:
         preference, why = Preference(trial=confirmed[0].trial), f"its confirmation: {confirmed[0].why}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from leukmodels.errors import StudyError
-from search.selection.front import ParetoFront, complete
+from search.study.front import ParetoFront, complete
 from search.study.objectives import Objectives
 from search.study.records import TrialRecord, TrialState
 

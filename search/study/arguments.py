@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search.study.folder import StudyFolder
+from search.study.manifest import Manifest
 
 STORAGE_VARIABLE = "LEUKEMIA_SEARCH_STORAGE"
 
@@ -81,5 +82,5 @@ def find_study(study: str, storage: Path) -> StudyFolder:
     """Return the folder of the study that the user named, by its path or its name below ``storage``."""
     given = StudyFolder(Path(study).expanduser().resolve())
     folder = given if given.exists else StudyFolder((storage.expanduser() / study).resolve())
-    folder.read_manifest()  # raises StudyError where there is none
+    Manifest.read(folder)  # raises StudyError where there is none
     return folder

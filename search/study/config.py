@@ -1,10 +1,11 @@
 """What a search is asked to do: every option once, with its meaning and allowed values."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from leukmodels.collections.place import absolute_place, is_uri
 from leukmodels.model.weights import RANDOM
@@ -12,6 +13,24 @@ from leukmodels.space.hyperparameters import PRETRAINED
 from search.study.objectives import COSTS, OBJECTIVES, Objectives
 
 Sampler = Literal["tpe", "nsga2", "nsga3", "random"]
+
+# What options were called in studies, and on command lines, of version 0.1; and values that they had.
+RENAMED = {
+    "eta": "reduction_factor",
+    "grace": "grace_period",
+    "spacing": "rung_factor",
+    "plateau": "plateau_trials",
+    "bounds": "constraint_on",
+}
+RENAMED_VALUES = {"patients": "lower-bound", "estimates": "estimate"}
+
+
+def current_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options under the names, and with the values, that they have now."""
+    return {
+        RENAMED.get(name, name): RENAMED_VALUES.get(value, value) if name == "bounds" else value
+        for name, value in given.items()
+    }
 
 
 class SearchConfig(BaseModel):
@@ -43,12 +62,14 @@ class SearchConfig(BaseModel):
     )
     scheduler: Literal["asha", "none"] = Field(
         default="asha",
-        description="who is stopped early: at each rung asha lets the best 1/eta train on, by all objectives; "
-        "none: nobody",
+        description="who is stopped early: at each rung asha lets the best 1/--reduction-factor train on, by all "
+        "objectives; none: nobody",
     )
-    eta: int = Field(default=3, ge=2, le=100, description="of how many trials on a rung one trains on")
-    grace: int = Field(default=1, ge=1, le=10_000, description="epochs that every trial may train: the first rung")
-    spacing: int = Field(
+    reduction_factor: int = Field(default=3, ge=2, le=100, description="of how many trials on a rung one trains on")
+    grace_period: int = Field(
+        default=1, ge=1, le=10_000, description="epochs that every trial may train: the first rung"
+    )
+    rung_factor: int = Field(
         default=9, ge=2, le=10_000, description="each further rung lies at so many times the epochs of the one before"
     )
     sampler: Sampler = Field(
@@ -88,14 +109,14 @@ class SearchConfig(BaseModel):
         description="seconds of training after which running trials are stopped for good and the study ends; "
         "counted anew by each resume",
     )
-    plateau: int = Field(
+    plateau_trials: int = Field(
         default=20,
         ge=0,
         le=100_000,
         description="complete trials within the bounds that together raise the hypervolume by no more than --tolerance "
         "end the study; 0: never",
     )
-    tolerance: float = Field(default=0.001, ge=0, le=1, description="hypervolume that is no gain, see --plateau")
+    tolerance: float = Field(default=0.001, ge=0, le=1, description="hypervolume that is no gain, see --plateau-trials")
     image_px: int = Field(default=48, ge=8, le=1024, description="side of the images the models see, in pixels")
     min_specificity: float = Field(
         default=0.5, ge=0, le=1, description="specificity below which a trial cannot be on the front"
@@ -110,10 +131,10 @@ class SearchConfig(BaseModel):
     max_parameters: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="weights of a model above which it cannot be on the front"
     )
-    bounds: Literal["estimates", "patients"] = Field(
-        default="estimates",
-        description="what the least recall and specificity must be kept by: the estimates, or their lower bounds (95 "
-        "percent, resampling patients), which few patients make hard",
+    constraint_on: Literal["estimate", "lower-bound"] = Field(
+        default="estimate",
+        description="what --min-recall and --min-specificity are held against: the estimates, or their lower bounds "
+        "(95 percent, resampling patients), which few patients make hard",
     )
     objectives: str = Field(
         default=",".join(OBJECTIVES),
@@ -171,6 +192,11 @@ class SearchConfig(BaseModel):
         description="equal runs give equal bits, on one kind of machine: trials run one at a time, and nothing is "
         "decided by the clock (no --time-budget, no latency)",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _are_called_as_now(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return current_names(given)
 
     @property
     def trials_at_once(self) -> int | None:
@@ -249,5 +275,5 @@ def objectives_of(config: SearchConfig) -> Objectives:
         min_specificity=config.min_specificity,
         max_latency_ms=config.max_latency_ms,
         max_parameters=config.max_parameters,
-        sure=config.bounds == "patients",
+        sure=config.constraint_on == "lower-bound",
     )

@@ -15,19 +15,16 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from leukmodels.errors import StudyError
 from leukmodels.process.files import written_aside
-
-SCHEMA = 4  # of study.json
 
 
 @dataclass(frozen=True)
@@ -113,21 +110,6 @@ class StudyFolder:
     def exists(self) -> bool:
         """Whether a study was begun here."""
         return self.manifest.is_file()
-
-    def read_manifest(self) -> dict[str, Any]:
-        """Return what ``study.json`` says; StudyError where there is no study."""
-        if not self.exists:
-            raise StudyError(
-                f"{self.path} holds no study (no study.json). Give the folder of a study, or the name of one below "
-                "--storage; `python -m search.status` lists them."
-            )
-        manifest: dict[str, Any] = json.loads(self.manifest.read_text(encoding="utf-8"))
-        if manifest["schema"] != SCHEMA:
-            raise StudyError(
-                f"{self.path} was begun by another version of this software (schema {manifest['schema']}, where this "
-                f"one has {SCHEMA}); read it with that version, or start a new study."
-            )
-        return manifest
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -121,10 +121,12 @@ def _parse(data: bytes, path: Path) -> Iterator[Event]:
         try:
             entry = json.loads(line)
         except ValueError:
+            entry = None
+        if not isinstance(entry, dict) or "seq" not in entry or "event" not in entry:
             raise StudyError(
-                f"Line {number} of {path} is not JSON, so the study's history cannot be read. "
+                f"Line {number} of {path} is no event, so the study's history cannot be read. "
                 "Only a torn last line is mended by itself; restore the file from a backup."
-            ) from None
+            )
         yield entry
 
 

@@ -1,4 +1,8 @@
-"""What a study is about, written once into ``study.json``: what was asked, on which data, by which versions."""
+"""What a study is about, written once into ``study.json``: what was asked, on which data, by which versions.
+
+The document's one reader and one writer. Keys that this version does not know are kept; a study of another schema is
+refused with a sentence.
+"""
 
 import datetime
 import importlib.metadata
@@ -6,26 +10,31 @@ import json
 import platform
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from leukmodels.collections.tasks import Task
 from leukmodels.dataset.split import PARTS, Split
 from leukmodels.errors import StudyError
 from leukmodels.space.dimensions import Space
-from search.study.config import SearchConfig, objectives_of
-from search.study.folder import SCHEMA, StudyFolder, write_whole
+from search.study.config import SearchConfig, current_names, objectives_of
+from search.study.folder import StudyFolder, write_whole
 from search.study.objectives import COSTS, Objectives
-from search.study.records import StudyRecord
 
+SCHEMA = 4
 _VERSIONED = ("ray", "tensorflow", "keras", "optuna", "mlflow", "numpy", "pillow")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DataReport:
-    """The account of a data folder as ``study.json`` keeps it: counts of images, cells and patients by part.
+class _Stored(BaseModel):
+    """A part of the document; what another version adds to it is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class DataReport(_Stored):
+    """The account of a data folder: counts of images, cells and patients by part.
 
     ``classes`` has the patients and cells of each class in each part.
     """
@@ -44,12 +53,8 @@ class DataReport:
     excluded: int
     cells: Mapping[str, int]
     patients: Mapping[str, int]
-    classes: Mapping[str, Mapping[str, Mapping[str, int]]]
+    classes: Mapping[str, Mapping[str, Mapping[str, int]]] = Field(default_factory=dict)
     notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values."""
-        return asdict(self)
 
     def describe(self) -> str:
         """Return the account in one line."""
@@ -61,9 +66,8 @@ class DataReport:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class WarmStart:
-    """What is taken from the other study, JSON-able.
+class WarmStart(_Stored):
+    """What is taken from another study to begin with.
 
     study, task   its names
     front         configurations to try first
@@ -77,10 +81,6 @@ class WarmStart:
     params: Sequence[Mapping[str, Any]]
     metrics: Sequence[Mapping[str, float]]
     default: Mapping[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as ``study.json`` keeps it."""
-        return asdict(self)
 
     def describe(self, sampler: str) -> str:
         """Return what is done with it, in a sentence."""
@@ -113,6 +113,112 @@ class WarmStart:
         ]
 
 
+class StoredWeights(_Stored):
+    """A file of weights as the study keeps it: its name below ``weights/`` (None: random), and what made it."""
+
+    file: str | None
+    sha256: str
+    hyperparameters: Mapping[str, Any]
+
+
+class BaseModelOrigin(_Stored):
+    """Where the base model comes from: in words, its task, the fingerprint of its split, the id of its study."""
+
+    origin: str
+    task: str
+    split: str
+    study: str
+
+
+class StoredInitialWeights(_Stored):
+    """What models of the study may start from, by the backbone that does."""
+
+    files: Mapping[str, StoredWeights] = Field(default_factory=dict)
+    base: BaseModelOrigin | None = None
+
+
+class SplitReference(_Stored):
+    """The split of the patients in ``split.json``: its fingerprint, and the seed that it was drawn with."""
+
+    fingerprint: str
+    seed: int
+
+
+class _StoredConfig(SearchConfig):
+    """The options that a study was begun with; those of another version are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Manifest(_Stored):
+    """``study.json``."""
+
+    schema_version: int = Field(alias="schema")
+    name: str
+    study_id: str
+    created: str
+    task: Task
+    config: _StoredConfig
+    objectives: tuple[str, ...]
+    aims: Objectives
+    space: Annotated[
+        Space,
+        BeforeValidator(lambda value: value if isinstance(value, Space) else Space.from_dict(value)),
+        PlainSerializer(lambda space: space.to_dict()),
+    ]
+    starts: StoredInitialWeights
+    seed: int
+    data: DataReport
+    split: SplitReference
+    versions: Mapping[str, str]
+    command: str
+    prior: WarmStart | None
+
+    @property
+    def title(self) -> str:
+        """What pictures of the study are headed with."""
+        return f"{self.task.name}: {self.name}"
+
+    @property
+    def knows_patients(self) -> bool:
+        """Whether models may start from one that was trained on the training patients of this study."""
+        return self.starts.base is not None
+
+    def config_after(self, changes: Mapping[str, Any]) -> SearchConfig:
+        """Return the options as they stand: those that the study was begun with, and what resumes have changed."""
+        begun = self.config.model_dump(include={*SearchConfig.model_fields})
+        return SearchConfig(**{**begun, **current_names(changes)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document as plain values, ready for JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def read(cls, folder: StudyFolder) -> Self:
+        """Return what ``study.json`` says; StudyError where there is no study, or one that this version cannot read."""
+        if not folder.exists:
+            raise StudyError(
+                f"{folder.path} holds no study (no study.json). Give the folder of a study, or the name of one below "
+                "--storage; `python -m search.status` lists them."
+            )
+        try:
+            values = json.loads(folder.manifest.read_text(encoding="utf-8"))
+            if isinstance(values, dict) and values.get("schema", SCHEMA) != SCHEMA:
+                raise StudyError(
+                    f"{folder.path} was begun by another version of this software (schema {values['schema']}, where "
+                    f"this one has {SCHEMA}); read it with that version, or start a new study."
+                )
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise StudyError(
+                f"{folder.manifest} cannot be used: {'.'.join(map(str, first['loc']))}: {first['msg']}. Restore it "
+                "from a backup."
+            ) from None
+        except ValueError as error:
+            raise StudyError(f"{folder.manifest} is not JSON ({error}). Restore it from a backup.") from None
+
+
 def begin(
     folder: StudyFolder,
     *,
@@ -122,44 +228,35 @@ def begin(
     split: Split,
     space: Space,
     command: str,
-    starts: Mapping[str, Any],
+    starts: StoredInitialWeights,
     prior: WarmStart | None = None,
 ) -> None:
     """Write what a new study is about; StudyError where one of this name exists already."""
     refuse_existing(folder)
-    manifest = {
-        "schema": SCHEMA,
-        "name": folder.name,
-        "study_id": uuid.uuid4().hex,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "task": asdict(task),
-        "config": config.model_dump(mode="json"),
-        "objectives": objectives_of(config).names,
-        "aims": asdict(objectives_of(config)),
-        "space": space.to_dict(),
-        "starts": starts,
-        "seed": config.seed,
-        "data": data.to_dict(),
-        "split": {"fingerprint": split.fingerprint, "seed": config.split_seed},
-        "versions": {"python": platform.python_version()}
+    objectives = objectives_of(config)
+    manifest = Manifest(
+        schema=SCHEMA,
+        name=folder.name,
+        study_id=uuid.uuid4().hex,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        task=task,
+        config=_StoredConfig(**config.model_dump()),
+        objectives=objectives.names,
+        aims=objectives,
+        space=space,
+        starts=starts,
+        seed=config.seed,
+        data=data,
+        split=SplitReference(fingerprint=split.fingerprint, seed=config.split_seed),
+        versions={"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _VERSIONED},
-        "command": command,
-        "prior": prior.to_dict() if prior else None,
-    }
+        command=command,
+        prior=prior,
+    )
     folder.trials.mkdir(parents=True, exist_ok=True)
     split.save(folder.split)
     # Last: a folder without study.json is no study, so one that was begun and lost can be begun again.
-    write_whole(folder.manifest, json.dumps(manifest, indent=2) + "\n")
-
-
-def knows_patients(manifest: Mapping[str, Any]) -> bool:
-    """Return whether models may start from one that was trained on the training patients of this study."""
-    return manifest["starts"]["base"] is not None
-
-
-def prior_of(manifest: Mapping[str, Any]) -> WarmStart | None:
-    """Return what the study was begun with of another, None where nothing."""
-    return WarmStart(**manifest["prior"]) if manifest["prior"] else None
+    write_whole(folder.manifest, json.dumps(manifest.to_dict(), indent=2) + "\n")
 
 
 def refuse_existing(folder: StudyFolder) -> None:
@@ -169,14 +266,3 @@ def refuse_existing(folder: StudyFolder) -> None:
             f"There is a study named {folder.name} in {folder.path.parent} already. Go on with it "
             f"(--resume {folder.name}), or give the new one another name (--name)."
         )
-
-
-def task_of(manifest: Mapping[str, Any]) -> Task:
-    """Return the task that a study was begun with."""
-    said = manifest["task"]
-    return Task(**{**said, "disease": tuple(said["disease"]), "control": tuple(said["control"])})
-
-
-def config_of(manifest: Mapping[str, Any], record: StudyRecord) -> SearchConfig:
-    """Return the options of a study as they stand: those it was begun with, and what resumes have changed since."""
-    return SearchConfig(**{**manifest["config"], **record.changes})

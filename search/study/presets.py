@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from leukmodels.errors import ConfigError
-from search.study.config import SearchConfig
+from search.study.config import SearchConfig, current_names
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -23,7 +23,7 @@ RESUMABLE = frozenset(
         "data",
         "trials",
         "time_budget",
-        "plateau",
+        "plateau_trials",
         "tolerance",
         "concurrency",
         "cpus_per_trial",
@@ -37,7 +37,7 @@ RESUMABLE = frozenset(
 
 def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
     """Return the preset with what the user gave on top; ConfigError with every problem at once."""
-    usual = dict(PRESETS[preset])
+    usual, given = dict(PRESETS[preset]), current_names(given)
     if given.get("deterministic"):
         usual.pop("time_budget", None)
     try:
@@ -48,6 +48,7 @@ def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
 
 def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchConfig, dict[str, Any]]:
     """Return the config of a resumed study and what changed, as JSON values; ConfigError for what may not change."""
+    given = current_names(given)
     if fixed := sorted(set(given) - RESUMABLE):
         raise ConfigError(
             "A study that goes on keeps what it measures:",

@@ -17,6 +17,7 @@ from typing import IO, Any
 from leukmodels.errors import StudyError
 from search.study import journal
 from search.study.folder import StudyFolder, write_whole
+from search.study.manifest import Manifest
 from search.tracking.models import log_models
 from search.tracking.runs import StudyRuns
 from search.tracking.store import connect, is_remote, outages, redacted
@@ -91,8 +92,8 @@ class Connection:
         self._folder = folder
         self._lock = _lock(folder)
         try:
-            manifest = folder.read_manifest()
-            artifacts = folder.path.resolve().parent / "mlflow-artifacts" / manifest["task"]["name"]
+            manifest = Manifest.read(folder)
+            artifacts = folder.path.resolve().parent / "mlflow-artifacts" / manifest.task.name
             self._runs = StudyRuns(connect(uri), manifest, None if is_remote(uri) else str(artifacts))
             self._follower = journal.Follower(folder.journal)
             self._untold = self._follower.new()

@@ -17,6 +17,7 @@ from typing import Any
 
 import leukmodels
 from search.study.folder import StudyFolder
+from search.study.manifest import Manifest
 from search.study.records import TrialRecord
 from search.tracking.ledger import pages
 from search.tracking.runs import StudyRuns
@@ -33,7 +34,7 @@ from mlflow.keras import _load_pyfunc
 
 def log_models(runs: StudyRuns, folder: StudyFolder, members: Iterable[TrialRecord]) -> int:
     """Log the model of each of ``members`` that has one and is not logged yet; return how many were."""
-    versions = folder.read_manifest().get("versions", {})
+    versions = Manifest.read(folder).versions
     logged = 0
     for trial in members:
         model_file = folder.trial(trial.number) / "model.keras"

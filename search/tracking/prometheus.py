@@ -2,7 +2,7 @@
 
 from ray.util.metrics import Gauge
 
-from search.selection.front import extended, pareto_front
+from search.study.front import extended, pareto_front
 from search.study.journal import Event
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from search.selection.front import extended, pareto_front
+from search.study.front import extended, pareto_front
 from search.study.journal import Event
-from search.study.objectives import Objectives
+from search.study.manifest import Manifest
 from search.study.records import StudyRecord, TrialRecord, TrialState
 from search.tracking.ledger import find_runs
 
@@ -28,7 +28,7 @@ METRICS_A_BATCH = 800  # a batch may hold 1000 metrics, params and tags altogeth
 FRONT_TABLE = "front.json"
 
 # What of study.json the parent shows as its parameters.
-_ASKED = ("task", "config", "objectives", "aims", "seed", "data", "split", "starts", "versions")
+_ASKED = {"task", "config", "objectives", "aims", "seed", "data", "split", "starts", "versions"}
 TRIAL_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.STOPPED: "KILLED", TrialState.FAILED: "FAILED"}
 _STUDY_STATUS = {"study_finished": "FINISHED", "study_interrupted": "KILLED", "study_resumed": "RUNNING"}
 
@@ -46,7 +46,7 @@ class _Run:
 class StudyRuns:
     """The runs of one study, and the fold of the journal as far as they were told."""
 
-    def __init__(self, client: Any, manifest: Mapping[str, Any], artifacts: str | None) -> None:
+    def __init__(self, client: Any, manifest: Manifest, artifacts: str | None) -> None:
         """Find the study's runs, or create the parent.
 
         ``artifacts`` is where a new experiment keeps its files; None leaves that to the server.
@@ -54,16 +54,16 @@ class StudyRuns:
         self.client = client
         self.record = StudyRecord()
         self._manifest = manifest
-        self._objectives = Objectives(**manifest["aims"])
+        self._objectives = manifest.aims
         self._status = ("RUNNING", 0.0)
         self._finished: Counter[str] = Counter()
         self._openings = 0
         self._front = pareto_front(StudyRecord(), self._objectives)
         self._shown: list[int] | None = None
-        self.experiment_id = _experiment(client, f"leukemia-search/{manifest['task']['name']}", artifacts)
-        parents, children = find_runs(client, [self.experiment_id], manifest["study_id"])
+        self.experiment_id = _experiment(client, f"leukemia-search/{manifest.task.name}", artifacts)
+        parents, children = find_runs(client, [self.experiment_id], manifest.study_id)
         self.parent = _keep_one(client, parents) if parents else self._create_parent()
-        self._log(self.parent, params=_flat({key: manifest[key] for key in _ASKED if key in manifest}))
+        self._log(self.parent, params=_flat(manifest.model_dump(mode="json", include=_ASKED, exclude_unset=True)))
         self.children = {number: _keep_one(client, runs) for number, runs in children.items()}
 
     def skip(self, events: Sequence[Event]) -> None:
@@ -149,8 +149,8 @@ class StudyRuns:
             self._set_status(child, TRIAL_STATUS[trial.state], trial.finished)
 
     def _create_parent(self) -> _Run:
-        created = datetime.fromisoformat(self._manifest["created"]).timestamp()
-        return self._create(self._manifest["name"], created, {"mlflow.source.name": self._manifest["command"]})
+        created = datetime.fromisoformat(self._manifest.created).timestamp()
+        return self._create(self._manifest.name, created, {"mlflow.source.name": self._manifest.command})
 
     def _create_child(self, trial: TrialRecord, tags: Mapping[str, str]) -> _Run:
         own = {"mlflow.parentRunId": self.parent.run_id, "trial": str(trial.number), "source": trial.source}
@@ -159,9 +159,9 @@ class StudyRuns:
     def _create(self, name: str, started: float, tags: Mapping[str, str]) -> _Run:
         """Create a run with its tags in one call: a crash leaves it findable or not there."""
         common = {
-            "study_id": self._manifest["study_id"],
-            "task": self._manifest["task"]["name"],
-            "data": "synthetic" if self._manifest["data"]["synthetic"] else "real",
+            "study_id": self._manifest.study_id,
+            "task": self._manifest.task.name,
+            "data": "synthetic" if self._manifest.data.synthetic else "real",
         }
         run = self.client.create_run(
             self.experiment_id, start_time=_ms(started), run_name=name, tags={**common, **tags}

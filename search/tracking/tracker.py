@@ -14,10 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
-from search.study import journal
 from search.study.folder import StudyFolder
-from search.study.manifest import config_of
-from search.study.records import fold
+from search.study.opened import Study
 from search.tracking.store import is_remote, redacted
 
 
@@ -28,8 +26,7 @@ def default_uri(storage: Path) -> str:
 
 def study_uri(folder: StudyFolder) -> str:
     """Return where MLflow hears of the study: where its user said when it last went on, or beside the study."""
-    config = config_of(folder.read_manifest(), fold(journal.read(folder.journal)))
-    return config.tracking_uri or default_uri(folder.path.parent)
+    return Study.open(folder).config.tracking_uri or default_uri(folder.path.parent)
 
 
 def watch_command(uri: str) -> str:

@@ -11,19 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from leukmodels.errors import Attempts, ConfigError, StudyError
+from leukmodels.model.exported import ExportedModel
 from leukmodels.model.weights import ENDING, SMALLEST_PX, Weights, read_backbones
 from leukmodels.space.hyperparameters import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
-from search.selection.front import pareto_front
 from search.selection.preference import Preference
 from search.study.arguments import find_study
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
-from search.study.journal import read
-from search.study.objectives import Objectives
-from search.study.records import fold
+from search.study.manifest import BaseModelOrigin, Manifest, StoredInitialWeights, StoredWeights
+from search.study.opened import Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +28,11 @@ class BaseModel:
     """A trained model whose convolutional weights trials may start from.
 
     weights   its file
-    origin    where it comes from, in words
-    task      that it was trained for
-    split     fingerprint of the patient split that it was trained on
-    study     id of the study that trained it
+    origin    where it comes from, and the split that it was trained on
     """
 
     weights: Weights
-    origin: str
-    task: str
-    split: str
-    study: str
+    origin: BaseModelOrigin
 
     @property
     def blocks(self) -> int:
@@ -63,21 +54,17 @@ class InitialWeights:
         """How many blocks can be loaded of the base model, at the most."""
         return self.base.blocks if self.base else MOST_BLOCKS
 
-    def to_dict(self) -> dict[str, Any]:
+    def stored(self) -> StoredInitialWeights:
         """Return what ``study.json`` keeps of them."""
-        return {
-            "files": {
-                name: {
-                    "file": _file(name, weights),
-                    "sha256": weights.sha256,
-                    "hyperparameters": dict(weights.hyperparameters),
-                }
+        return StoredInitialWeights(
+            files={
+                name: StoredWeights(
+                    file=_file(name, weights), sha256=weights.sha256, hyperparameters=dict(weights.hyperparameters)
+                )
                 for name, weights in self.weights.items()
             },
-            "base": {name: getattr(self.base, name) for name in ("origin", "task", "split", "study")}
-            if self.base
-            else None,
-        }
+            base=self.base.origin if self.base else None,
+        )
 
     def copy_to(self, folder: StudyFolder) -> None:
         """Copy the files into a study that begins."""
@@ -88,11 +75,11 @@ class InitialWeights:
 
     def refuse_other_split(self, fingerprint: str) -> None:
         """Raise StudyError where the base model's patients were split otherwise: it may know those it is tested on."""
-        if self.base and self.base.split != fingerprint:
+        if self.base and self.base.origin.split != fingerprint:
             raise StudyError(
-                f"The base model ({self.base.origin}) was trained on patients that were split otherwise than those of "
-                "this study, so it may have seen patients that are to test it. Train it on the same collection with "
-                "the same --split-seed."
+                f"The base model ({self.base.origin.origin}) was trained on patients that were split otherwise than "
+                "those of this study, so it may have seen patients that are to test it. Train it on the same "
+                "collection with the same --split-seed."
             )
 
 
@@ -108,7 +95,8 @@ def starts_of(config: SearchConfig, storage: Path) -> InitialWeights:
     if base:
         notes = [
             *notes,
-            f"Base model: {base.origin}, trained for {base.task}; trials may start from its {base.blocks} blocks.",
+            f"Base model: {base.origin.origin}, trained for {base.origin.task}; trials may start from its "
+            f"{base.blocks} blocks.",
         ]
         weights = {BASE: base.weights, **weights}
     if networks_in(weights) and config.image_px < SMALLEST_PX:
@@ -119,15 +107,15 @@ def starts_of(config: SearchConfig, storage: Path) -> InitialWeights:
     return InitialWeights(weights=weights, base=base, notes=tuple(notes))
 
 
-def starts_in(manifest: Mapping[str, Any], folder: StudyFolder) -> Mapping[str, Weights]:
+def starts_in(manifest: Manifest, folder: StudyFolder) -> Mapping[str, Weights]:
     """Return the weights that a study was begun with, where it keeps them."""
     return {
         name: Weights(
-            path=folder.weights / said["file"] if said["file"] else None,
-            sha256=said["sha256"],
-            hyperparameters=said["hyperparameters"],
+            path=folder.weights / stored.file if stored.file else None,
+            sha256=stored.sha256,
+            hyperparameters=stored.hyperparameters,
         )
-        for name, said in manifest["starts"]["files"].items()
+        for name, stored in manifest.starts.files.items()
     }
 
 
@@ -145,17 +133,17 @@ def find_base(said: str, storage: Path) -> BaseModel:
             f"{path} cannot be a base model: no config.yaml beside it says which patients it was trained on, and they "
             "may be those that are to test it. Give an exported folder, or a study."
         )
-    folder = find_study(said, storage)
-    manifest = folder.read_manifest()
-    objectives = Objectives(**manifest["aims"])
-    trial = Preference().choose(pareto_front(fold(read(folder.journal)), objectives), objectives)
+    study = Study.open(find_study(said, storage))
+    manifest, trial = study.manifest, Preference().choose(study.front, study.objectives)
     return _base(
-        folder.trial(trial.number) / "model.keras",
-        origin=f"trial {trial.number} of {folder.name}",
-        task=manifest["task"]["name"],
-        split=manifest["split"]["fingerprint"],
-        study=manifest["study_id"],
-        hyperparameters=_of_body(trial.params, manifest["starts"]),
+        study.folder.trial(trial.number) / "model.keras",
+        hyperparameters=_of_body(trial.params, manifest.starts),
+        origin=BaseModelOrigin(
+            origin=f"trial {trial.number} of {study.name}",
+            task=manifest.task.name,
+            split=manifest.split.fingerprint,
+            study=manifest.study_id,
+        ),
     )
 
 
@@ -167,19 +155,18 @@ def networks_in(weights: Mapping[str, Weights]) -> bool:
 
 def _exported(model: Path, config: Path) -> BaseModel:
     try:
-        said = yaml.safe_load(config.read_text(encoding="utf-8"))
-        hyperparameters = _of_body(said["hyperparameters"], said["starts"])
-        told = {
-            "origin": f"trial {said['trial']} of {said['study']['name']}",
-            "task": str(said["task"]),
-            "split": str(said["split_fingerprint"]),
-            "study": str(said["study"]["id"]),
-        }
-        exported = str(said["model_sha256"])
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise StudyError(f"{config.parent} is no model that this version exported: {error!r}.") from error
-    base = _base(model, hyperparameters=hyperparameters, **told)
-    if base.weights.sha256 != exported:
+        said = ExportedModel.read(config)
+        hyperparameters = _of_body(said.hyperparameters, StoredInitialWeights.model_validate(said.starts))
+    except (ConfigError, ValueError) as error:
+        raise StudyError(f"{config.parent} is no model that this version exported: {error}") from error
+    origin = BaseModelOrigin(
+        origin=f"trial {said.trial} of {said.study.name}",
+        task=said.task,
+        split=said.split_fingerprint,
+        study=said.study.id,
+    )
+    base = _base(model, hyperparameters=hyperparameters, origin=origin)
+    if base.weights.sha256 != said.model_sha256:
         raise StudyError(
             f"{model} is not the model that {config} tells of, so nothing says which patients it was trained on, and "
             "they may be those that are to test it. Export it again."
@@ -187,17 +174,16 @@ def _exported(model: Path, config: Path) -> BaseModel:
     return base
 
 
-def _base(model: Path, *, hyperparameters: Mapping[str, Any], **told: str) -> BaseModel:
+def _base(model: Path, *, hyperparameters: Mapping[str, Any], origin: BaseModelOrigin) -> BaseModel:
     try:
-        return BaseModel(weights=Weights.of(model.absolute(), hyperparameters), **told)
+        return BaseModel(weights=Weights.of(model.absolute(), hyperparameters), origin=origin)
     except OSError as error:
         raise StudyError(f"The base model's file {model} cannot be read: {error.strerror}.") from error
 
 
-def _of_body(params: Mapping[str, Any], starts: Mapping[str, Any]) -> Mapping[str, Any]:
+def _of_body(params: Mapping[str, Any], starts: StoredInitialWeights) -> Mapping[str, Any]:
     """Return the hyperparameters that made a trial's body: those of its own base model where it started from one."""
-    of_base: Mapping[str, Any] = starts["files"][BASE]["hyperparameters"] if params.get("backbone") == BASE else params
-    return of_base
+    return starts.files[BASE].hyperparameters if params.get("backbone") == BASE else params
 
 
 def _file(name: str, weights: Weights) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune import Stopper
 
-from search.selection.front import extended, pareto_front
+from search.study.front import extended, pareto_front
 from search.study.journal import Event
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState

@@ -45,7 +45,7 @@ def drive(
     """
     with journal.Journal(folder.journal) as written:
         objectives, ladder, record = objectives_of(config), RungSchedule.of(config), fold(journal.read(folder.journal))
-        plateau = Plateau(record, objectives, window=config.plateau, tolerance=config.tolerance)
+        plateau = Plateau(record, objectives, window=config.plateau_trials, tolerance=config.tolerance)
         recorder = Recorder(written, record, (*listeners, plateau))
         plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
         searcher = OptunaSearcher(

@@ -1,9 +1,10 @@
 """Successive halving over several objectives: after which epochs a trial is compared, and who trains on.
 
 Asynchronous (Li et al. 2020, arXiv:1810.05934; over several objectives Schmucker et al. 2021, arXiv:2106.12639): at a
-rung, an epoch of grace x spacing^k, a trial is ranked at once among all that reached it before, and trains on where it
-is among the best 1/eta of them. Nobody waits for anybody. (In the papers the spacing is eta. But each comparison loses
-some of what would have ended on the front, so few that lie far apart lose less: results/benchmarks/defaults.md.)
+rung, an epoch of grace_period x rung_factor^k, a trial is ranked at once among all that reached it before, and is
+promoted where it is among the best 1/reduction_factor of them. Nobody waits for anybody. (In the papers both factors
+are eta. But each comparison loses some of what would have ended on the front, so few that lie far apart lose less:
+results/benchmarks/defaults.md.)
 
 A trial is judged by what it would hand in if it ended there: the metrics of its best epoch so far. One that ended by
 itself (patience) stands in the rungs above with its outcome, so that others are measured against it there too.
@@ -24,30 +25,35 @@ from search.study.records import RungDecision, StudyRecord, TrialRecord
 
 @dataclass(frozen=True, kw_only=True)
 class RungSchedule:
-    """Where the rungs are: the first after ``grace`` epochs, each further after ``spacing`` times as many.
+    """Where the rungs are: the first after ``grace_period`` epochs, each further after ``rung_factor`` times as many.
 
-    All lie below ``epochs``; of so many trials on one as ``eta`` says, one trains on.
+    All lie below ``epochs``; of so many trials on one as ``reduction_factor`` says, one trains on.
     """
 
-    eta: int
-    grace: int
-    spacing: int
+    reduction_factor: int
+    grace_period: int
+    rung_factor: int
     epochs: int
 
     @classmethod
     def of(cls, config: SearchConfig) -> "RungSchedule":
         """Return where ``config`` has trials compared; without rungs where nobody is to be stopped."""
-        grace = config.grace if config.scheduler == "asha" else config.epochs
-        return cls(eta=config.eta, grace=grace, spacing=config.spacing, epochs=config.epochs)
+        grace = config.grace_period if config.scheduler == "asha" else config.epochs
+        return cls(
+            reduction_factor=config.reduction_factor,
+            grace_period=grace,
+            rung_factor=config.rung_factor,
+            epochs=config.epochs,
+        )
 
     @property
     def rungs(self) -> tuple[int, ...]:
         """The epochs after which trials are compared; none where no epoch would be saved."""
         found = []
-        rung = self.grace
+        rung = self.grace_period
         while rung < self.epochs:
             found.append(rung)
-            rung *= self.spacing
+            rung *= self.rung_factor
         return tuple(found)
 
     def describe(self) -> str:
@@ -56,15 +62,16 @@ class RungSchedule:
             return f"No trial is stopped early: each may train to epoch {self.epochs}."
         epochs = " and ".join(filter(None, [", ".join(map(str, self.rungs[:-1])), str(self.rungs[-1])]))
         when = f"epoch{'s' if len(self.rungs) > 1 else ''} {epochs}"
-        return f"Trials are compared after {when} of {self.epochs}: the best 1/{self.eta} of those there train on."
+        share = f"1/{self.reduction_factor}"
+        return f"Trials are compared after {when} of {self.epochs}: the best {share} of those there train on."
 
     def complete(self, trials: int) -> int:
         """Return how many of ``trials`` pass every rung, at the least."""
-        return max(1, trials // int(self.eta ** len(self.rungs)))
+        return max(1, trials // int(self.reduction_factor ** len(self.rungs)))
 
     def quota(self, size: int) -> int:
         """Return how many of ``size`` trials on a rung train on."""
-        return -(-size // self.eta)
+        return -(-size // self.reduction_factor)
 
 
 class RungTable:

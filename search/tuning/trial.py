@@ -21,6 +21,7 @@ from leukmodels.errors import StudyError
 from search.data.sharing import SharedDataset
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
+from search.study.manifest import Manifest
 from search.tuning.initial_weights import starts_in
 
 Report = Callable[[int, dict[str, float]], None]
@@ -130,8 +131,8 @@ class KerasExperiment:
 
         assert data is not None
         cells = data.open()
-        manifest = json.loads(plan.study.manifest.read_text(encoding="utf-8"))
-        if cells.split_fingerprint != manifest["split"]["fingerprint"]:
+        manifest = Manifest.read(plan.study)
+        if cells.split_fingerprint != manifest.split.fingerprint:
             raise StudyError(
                 "The cells at hand were split otherwise than the study says, so test patients may be in them."
             )

@@ -11,13 +11,11 @@ import numpy as np
 
 from leukmodels.dataset.split import Split
 from leukmodels.errors import StudyError
-from search.selection.front import pareto_front
 from search.selection.nondominated import epsilon_net, rank
-from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.manifest import WarmStart
-from search.study.objectives import Objectives
-from search.study.records import DEFAULT, TrialState, fold
+from search.study.opened import Study
+from search.study.records import DEFAULT, TrialState
 
 TRIED = 5  # of the other front, spread over it
 LEARNT = 25
@@ -37,9 +35,8 @@ def refuse_known_test(folder: StudyFolder, split: Split) -> None:
 
 def read_prior(folder: StudyFolder) -> WarmStart:
     """Return what a study has to give to a search of the same space; StudyError where nothing."""
-    manifest = folder.read_manifest()
-    record, objectives = fold(journal.read(folder.journal)), Objectives(**manifest["aims"])
-    front = pareto_front(record, objectives).trials
+    study = Study.open(folder)
+    record, objectives, front = study.record, study.objectives, study.front.trials
     if not front:
         raise StudyError(f"{folder.name} has no front to begin with: none of its trials is complete and within bounds.")
     chosen = epsilon_net(np.array([objectives.minimised(trial.metrics) for trial in front]))[:TRIED]
@@ -50,7 +47,7 @@ def read_prior(folder: StudyFolder) -> WarmStart:
     best = rank(losses, [objectives.violation(trial.metrics) for trial in others])[:LEARNT]
     return WarmStart(
         study=folder.name,
-        task=manifest["task"]["name"],
+        task=study.manifest.task.name,
         front=[dict(front[row].params) for row in chosen if front[row].source != DEFAULT],
         params=[dict(others[row].params) for row in best],
         metrics=[dict(others[row].metrics) for row in best],

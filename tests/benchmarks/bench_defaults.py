@@ -26,26 +26,26 @@ HALF = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What the search might do: ``grace`` 0 stops nobody."""
+    """What the search might do: ``grace_period`` 0 stops nobody."""
 
-    eta: int = 3
-    grace: int = 1
-    spacing: int = 9
+    reduction_factor: int = 3
+    grace_period: int = 1
+    rung_factor: int = 9
     sampler: str = "tpe"
     patience: int | None = None
 
 
 VARIANTS = [
-    Variant(grace=0, sampler="random"),
-    Variant(grace=0),
-    Variant(spacing=3),
-    Variant(grace=2, spacing=3),
-    Variant(grace=3, spacing=3),
-    Variant(grace=3),
-    Variant(spacing=27),
-    Variant(eta=2),
+    Variant(grace_period=0, sampler="random"),
+    Variant(grace_period=0),
+    Variant(rung_factor=3),
+    Variant(grace_period=2, rung_factor=3),
+    Variant(grace_period=3, rung_factor=3),
+    Variant(grace_period=3),
+    Variant(rung_factor=27),
+    Variant(reduction_factor=2),
     Variant(),
-    Variant(eta=4),
+    Variant(reduction_factor=4),
     Variant(sampler="random"),
     Variant(patience=3),
     Variant(patience=9),
@@ -55,8 +55,13 @@ VARIANTS = [
 def reached(variant: Variant, seed: int, *, epochs: int, workers: int) -> tuple[float, float, int]:
     """Return the hypervolume at a third of the budget and at the end, and how many trials were whole."""
     curves = _curves()
-    grace = variant.grace or curves.epochs
-    ladder = RungSchedule(eta=variant.eta, grace=grace, spacing=variant.spacing, epochs=curves.epochs)
+    grace = variant.grace_period or curves.epochs
+    ladder = RungSchedule(
+        reduction_factor=variant.reduction_factor,
+        grace_period=grace,
+        rung_factor=variant.rung_factor,
+        epochs=curves.epochs,
+    )
     search = Ours(curves, OBJECTIVES, seed=seed, trials=epochs, ladder=ladder, sampler=variant.sampler)
     found = replay(search, curves, epochs=epochs, workers=workers, seed=seed, patience=variant.patience)
     volumes = [*found.hypervolumes(OBJECTIVES, whole_only=True)]
@@ -66,7 +71,11 @@ def reached(variant: Variant, seed: int, *, epochs: int, workers: int) -> tuple[
 
 def words(variant: Variant) -> list[str]:
     """Return a variant's cells of the table."""
-    rungs = [str(variant.eta), str(variant.grace), str(variant.spacing)] if variant.grace else ["none", "", ""]
+    rungs = (
+        [str(variant.reduction_factor), str(variant.grace_period), str(variant.rung_factor)]
+        if variant.grace_period
+        else ["none", "", ""]
+    )
     return [*rungs, variant.sampler, str(variant.patience or "")]
 
 

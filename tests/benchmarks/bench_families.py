@@ -25,9 +25,9 @@ from leukmodels.space.hyperparameters import allowed
 from leukmodels.synthetic import draw_cohort
 from publishing import publish
 from search.report.models import scored
-from search.selection.dominance import hypervolume
-from search.selection.front import complete, pareto_front
+from search.study.dominance import hypervolume
 from search.study.folder import StudyFolder
+from search.study.front import complete, pareto_front
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord
 from searching import search

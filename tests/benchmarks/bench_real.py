@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from leukmodels.synthetic import draw_cohort
 from publishing import RESULTS, publish
 from real_peers import OBJECTIVES, PEERS
-from search.selection.dominance import hypervolume
+from search.study.dominance import hypervolume
 from search.study.folder import StudyFolder
 from search.study.journal import read
 from search.study.objectives import Objectives

@@ -33,8 +33,10 @@ Make = Callable[[Curves, int, int], Search]
 def ours(curves: Curves, seed: int, epochs: int, *, sampler: str = "", stops: bool = True) -> Search:
     """Return this project's search with its defaults, but for what is given."""
     usual = SearchConfig(task="runx1")
-    grace = usual.grace if stops else curves.epochs
-    ladder = RungSchedule(eta=usual.eta, grace=grace, spacing=usual.spacing, epochs=curves.epochs)
+    grace = usual.grace_period if stops else curves.epochs
+    ladder = RungSchedule(
+        reduction_factor=usual.reduction_factor, grace_period=grace, rung_factor=usual.rung_factor, epochs=curves.epochs
+    )
     return Ours(curves, OBJECTIVES, seed=seed, trials=epochs, ladder=ladder, sampler=sampler or usual.sampler)
 
 
@@ -134,8 +136,9 @@ def main() -> None:
         "(tests/support/simulation.py). Hypervolume of recall and accuracy from (0, 0), specificity at least 0.5; a "
         "trial is worth its best epoch by log loss. Only whole trials count, of every search; the last column counts "
         "those that were stopped as well, "
-        f"which nobody could export. This project: {usual.sampler}, eta {usual.eta}, grace {usual.grace}, spacing "
-        f"{usual.spacing}; here, and where it says so, a patience of {PATIENCE} epochs ends trials as whole. The "
+        f"which nobody could export. This project: {usual.sampler}, reduction factor {usual.reduction_factor}, grace "
+        f"period {usual.grace_period}, rung factor {usual.rung_factor}; here, and where it says so, a patience of "
+        f"{PATIENCE} epochs ends trials as whole. The "
         "default configuration comes first where a search can be told one (not in KerasTuner and Syne Tune); Optuna "
         "and this project are told the constraint, the others have no means for it.",
         "",

@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 
 from publishing import publish
 from record_curves import CURVES
-from search.selection.dominance import hypervolume
 from search.selection.nondominated import rank
+from search.study.dominance import hypervolume
 from search.study.objectives import Objectives
 from simulation import Curves
 

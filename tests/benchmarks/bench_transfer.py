@@ -18,7 +18,7 @@ from statistics import mean, median
 
 from leukmodels.synthetic import draw_cohort
 from publishing import publish
-from search.selection.front import Effort, effort, pareto_front
+from search.study.front import Effort, effort, pareto_front
 from search.study.objectives import Objectives
 from search.study.records import LOADED, StudyRecord
 from searching import search

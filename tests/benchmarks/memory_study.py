@@ -117,7 +117,7 @@ def main(held: str, trials: int, place: Path, shared: Path, image_px: int, windo
                 folder,
                 **written,
                 space=presets.space("small"),
-                starts=InitialWeights().to_dict(),
+                starts=InitialWeights().stored(),
                 command="bench_memory",
             )
             if held == NOTHING:

@@ -20,7 +20,7 @@ from leukmodels.dataset.pixels import Blocks
 from leukmodels.space import presets
 from leukmodels.space.dimensions import Choice, Dimension, Float, Int, Value
 from leukmodels.space.hyperparameters import HyperParams
-from search.selection.dominance import pareto_mask
+from search.study.dominance import pareto_mask
 
 IMAGE_PX = 48
 OBJECTIVES = ("recall", "accuracy")

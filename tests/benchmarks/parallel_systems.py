@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from parallel_load import OBJECTIVES, SMALLER, Load, cores, one_thread_and_warm, probed, train
+from search.study.opened import Study
+from studies import stored
 
 LEARNING_RATES = SMALLER["learning_rate"].low, SMALLER["learning_rate"].high
 FILTERS, DROPOUTS, OPTIMIZERS = (8, 32), (0.0, 0.6), ("adam", "adamw", "sgd", "rmsprop")
@@ -84,7 +86,7 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
         load.mark("search")
         record = drive(
             folder,
-            lambda: placed(load.data(folder.read_manifest()["split"]["fingerprint"])),
+            lambda: placed(load.data(stored(folder)["split"]["fingerprint"])),
             config=studies.config(**options),
             space=presets.space("small"),
             resources=Resources(
@@ -92,7 +94,7 @@ def ours(load: Load, *, mlflow: bool = False) -> None:
             ),
             experiment=FixedTrials(load),
         )
-        write_gallery(folder, record, folder.read_manifest())
+        write_gallery(Study.open(folder))
         # Its table is the front; the pictures come after it.
         load.mark("front", ago_s=time.time() - (folder.report / "front.csv").stat().st_mtime)
         for trial in record.by_state(TrialState.FAILED):

@@ -121,7 +121,7 @@ def test_an_exported_model_is_loaded_and_predicts(exported: Path) -> None:
         ({"image_px": "8", "crop_px": 0}, r"image_px is '8'.*\n.*crop_px is 0"),
         ({"image_px": 16}, r"config.yaml says image_px 16; model.keras takes images of shape \(None, 8, 8, 3\)"),
         ({"disease": 7, "control": []}, r"disease is 7; expected a list of class names.\n.*control is \[\]"),
-        ({"task": None, "threshold": True}, r"threshold is True.*\n.*task is None; expected a text"),
+        ({"task": None, "threshold": True}, r"task is None; expected a text.*\n.*threshold is True"),
         ({"threshold": float("nan"), "image_px": True}, r"threshold is nan.*\n.*image_px is True"),
     ],
 )

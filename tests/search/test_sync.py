@@ -9,6 +9,7 @@ from leukmodels.errors import StudyError
 from search import sync
 from search.tracking.ledger import ledger
 from search.tracking.tracker import default_uri
+from studies import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,7 +42,7 @@ def test_first_syncs_make_one_database_and_print_a_line_each(
     assert sync.main(["anna", "--storage", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{where} anna; 1 event was new to it.\n"
     for folder in folders:
-        assert ledger(default_uri(tmp_path), folder.read_manifest()["study_id"])[0].status == "FINISHED"
+        assert ledger(default_uri(tmp_path), stored(folder)["study_id"])[0].status == "FINISHED"
 
 
 def test_sync_refuses_what_is_no_study(tmp_path: Path) -> None:

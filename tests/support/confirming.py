@@ -98,7 +98,7 @@ def searched(tmp_path, *, patients=12, **params):
         split=account.split,
         space=studies.presets.space("small"),
         command="python -m search.run --task runx1",
-        starts=InitialWeights().to_dict(),
+        starts=InitialWeights().stored(),
     )
     with studies.recording(folder) as recorder:
         for number, (recall, specificity) in enumerate([(0.7, 0.8), (0.85, 0.95), (0.95, 0.7)]):

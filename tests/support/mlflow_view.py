@@ -5,13 +5,14 @@ from typing import Any
 from search.study.folder import StudyFolder
 from search.tracking.ledger import find_runs
 from search.tracking.store import connect
+from studies import stored
 
 
 def runs_of(folder: StudyFolder, uri: str) -> tuple[Any, dict[int, Any]]:
     """Return the study's run and the run of each trial, of which there must be one each."""
     client = connect(uri)
     experiment = client.get_experiment_by_name("leukemia-search/runx1").experiment_id
-    parents, children = find_runs(client, [experiment], folder.read_manifest()["study_id"])
+    parents, children = find_runs(client, [experiment], stored(folder)["study_id"])
     assert len(parents) == 1
     assert all(len(runs) == 1 for runs in children.values())
     return parents[0], {number: runs[0] for number, runs in children.items()}

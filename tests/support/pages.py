@@ -19,6 +19,7 @@ from search.report.write import write_page
 from search.study.confirmation_log import Retraining, TestCandidate, as_event
 from search.study.folder import StudyFolder
 from search.study.journal import Journal
+from studies import stored
 
 TEST = "confirmed/test/1"
 METRICS = ("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc", "log_loss")
@@ -99,7 +100,7 @@ def confirmed(path: Path) -> StudyFolder:
 
 def told(folder: StudyFolder, **data: object) -> None:
     """Change what the study's manifest says of its data."""
-    manifest = folder.read_manifest()
+    manifest = stored(folder)
     manifest["data"] |= data
     folder.manifest.write_text(json.dumps(manifest), encoding="utf-8")
 

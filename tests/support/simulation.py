@@ -28,8 +28,8 @@ from sklearn.ensemble import RandomForestRegressor
 
 from leukmodels.space import presets
 from leukmodels.space.dimensions import Choice, Float, Int, Space
-from search.selection.dominance import hypervolume
 from search.study.config import Sampler
+from search.study.dominance import hypervolume
 from search.study.objectives import Objectives
 from search.study.recorder import Recorder
 from search.study.records import StudyRecord

@@ -1,5 +1,6 @@
 """Studies as a driver leaves them on disk, written by the code that writes real ones, for the tests of all who read."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,10 +116,16 @@ def begin(
         split=Split(part_of={"AAA": "train", "AAB": "validation", "AAC": "test"}),
         space=space or presets.space("small"),
         command=f"python -m search.run --task runx1 --data {root}",
-        starts=(starts or InitialWeights()).to_dict(),
+        starts=(starts or InitialWeights()).stored(),
         prior=prior,
     )
     return folder
+
+
+def stored(folder: StudyFolder) -> dict[str, Any]:
+    """Return what ``study.json`` says, as plain values."""
+    values: dict[str, Any] = json.loads(folder.manifest.read_text(encoding="utf-8"))
+    return values
 
 
 @contextmanager

@@ -3,8 +3,7 @@
 import pytest
 
 from leukmodels.training.precision import choose_precision
-from search.study.manifest import config_of
-from search.study.records import StudyRecord
+from search.study.config import SearchConfig
 from studies import config
 
 
@@ -39,5 +38,5 @@ def test_all_trials_compute_in_one_kind_of_numbers(asked, without, gpus, settled
 
 def test_a_study_that_goes_on_elsewhere_computes_as_it_began():
     begun = config(precision=choose_precision(config().precision, without=[], gpus=0.0).precision)
-    again = config_of({"config": begun.model_dump(mode="json")}, StudyRecord())
+    again = SearchConfig(**begun.model_dump(mode="json"))
     assert choose_precision(again.precision, without=["beta"], gpus=0.0).precision == "bfloat16"

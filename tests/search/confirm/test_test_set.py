@@ -9,7 +9,6 @@ import pytest
 import ray
 from PIL import Image
 
-import studies
 from confirming import PX, confirmer, events, searched
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
@@ -22,7 +21,7 @@ from search.confirm.test_set import open_test
 from search.data.dataset import prepare_dataset
 from search.data.prepare import Prepared
 from search.data.sharing import share, stream
-from search.study import manifest
+from search.study.opened import Study
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def reachable(thing, seen):
 @pytest.mark.parametrize("placing", [share, partial(stream, window=4)], ids=["shared", "streamed"])
 def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(place, placing, tmp_path):
     split, root = Split.load(place.split), tmp_path / "mll"
-    config = manifest.config_of(place.read_manifest(), studies.record(place))
+    config = Study.open(place).config
     account = prepare_dataset(
         open_source(root), find_task("runx1"), config, PixelCache(tmp_path / "cache"), synthetic=False, cores=2
     )
@@ -84,7 +83,7 @@ def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(pl
 
 def test_the_lock_opens_for_nothing_but_an_opening_in_the_journal(place, conducted, tmp_path):
     cache = PixelCache(tmp_path / "cache")
-    config = manifest.config_of(place.read_manifest(), studies.record(place))
+    config = Study.open(place).config
     account = prepare_dataset(
         open_source(tmp_path / "mll"), find_task("runx1"), config, cache, synthetic=False, cores=2
     )

@@ -12,7 +12,7 @@ from PIL import Image
 import studies
 from search.display import csv_tables, plots
 from search.display.labels import label_points
-from search.selection.front import pareto_front
+from search.study.front import pareto_front
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialState
 

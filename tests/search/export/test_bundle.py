@@ -12,12 +12,15 @@ import yaml
 
 import studies
 from leukmodels.errors import StudyError
+from leukmodels.model.exported import ExportedModel
 from leukmodels.predictor import Predictor
 from search.export import bundle
 from search.export.bundle import choose_trial, write_bundle
 from search.export.destination import check_out, default_out
 from search.selection.preference import Preference
+from search.study.opened import Study
 from search.study.portable import portable
+from studies import stored
 
 pytestmark = pytest.mark.keras
 
@@ -32,7 +35,7 @@ def study(original, tmp_path):
     """A copy that a test may spoil."""
     shutil.copytree(original.path.parent, tmp_path / "studies")
     folder = type(original)(tmp_path / "studies" / original.name)
-    manifest = original.read_manifest()
+    manifest = stored(original)
     manifest["data"]["root"] = str(tmp_path / "studies" / "cells")
     folder.manifest.write_text(json.dumps(manifest))
     return folder
@@ -44,7 +47,7 @@ def config_of(out):
 
 def test_a_bundle_is_whole_and_verified(original, tmp_path):
     out = tmp_path / "results" / "runx1"
-    written = write_bundle(original, out, Preference(by="accuracy"))
+    written = write_bundle(Study.open(original), out, Preference(by="accuracy"))
     assert written.trial.number == 1
     assert written.verification.checked == studies.CELLS["validation"]
     assert written.verification.largest_difference < 1e-4
@@ -66,11 +69,11 @@ def test_a_bundle_is_whole_and_verified(original, tmp_path):
     assert config["model_sha256"] == hashlib.sha256((out / "model.keras").read_bytes()).hexdigest()
     assert config["verification"]["checked"] == studies.CELLS["validation"]
     assert config["data_fingerprint"] == "d" * 64
-    assert config == written.config
+    assert ExportedModel.read(out) == written.config
 
 
 def test_nothing_in_it_tells_of_this_machine(original, tmp_path):
-    write_bundle(original, tmp_path / "out", Preference())
+    write_bundle(Study.open(original), tmp_path / "out", Preference())
     for name in ("config.yaml", "README.md", "front.csv"):
         assert str(original.path.parent) not in (tmp_path / "out" / name).read_text()
     assert config_of(tmp_path / "out")["command"] == "python -m search.run --task runx1 --data cells"
@@ -78,8 +81,8 @@ def test_nothing_in_it_tells_of_this_machine(original, tmp_path):
 
 
 def test_the_predictor_opens_it(original, tmp_path):
-    write_bundle(original, tmp_path / "out", Preference())
-    root = Path(original.read_manifest()["data"]["root"])
+    write_bundle(Study.open(original), tmp_path / "out", Preference())
+    root = Path(stored(original)["data"]["root"])
     answer = Predictor.load(tmp_path / "out").classify([root / "cell_0.png"])[0]
     recorded = pq.read_table(tmp_path / "out" / "scores.parquet").to_pylist()[0]["score"]
     assert answer.score == pytest.approx(recorded, abs=1e-6)
@@ -93,10 +96,10 @@ def test_a_command_keeps_no_folder_of_any_machine():
 
 def test_a_bundle_replaces_a_bundle_and_nothing_else(original, tmp_path):
     out = tmp_path / "out"
-    write_bundle(original, out, Preference(by="accuracy"))
+    write_bundle(Study.open(original), out, Preference(by="accuracy"))
     (out / "stale").touch()
     assert check_out(out)
-    write_bundle(original, out, Preference(by="recall"))
+    write_bundle(Study.open(original), out, Preference(by="recall"))
     assert config_of(out)["trial"] == 2
     assert not (out / "stale").exists()
 
@@ -104,32 +107,32 @@ def test_a_bundle_replaces_a_bundle_and_nothing_else(original, tmp_path):
     foreign.mkdir()
     (foreign / "config.yaml").write_text("kind: thesis\n")
     with pytest.raises(StudyError, match="no exported model, so it is left alone"):
-        write_bundle(original, foreign, Preference())
+        write_bundle(Study.open(original), foreign, Preference())
     assert [path.name for path in foreign.iterdir()] == ["config.yaml"]
 
 
 def test_a_model_that_answers_otherwise_is_not_exported(study, tmp_path):
     out = tmp_path / "out"
-    write_bundle(study, out, Preference(by="accuracy"))
+    write_bundle(Study.open(study), out, Preference(by="accuracy"))
     scores = study.trial(2) / "scores.parquet"
     table = pq.read_table(scores)
     other = pa.array([1 - score for score in table["score"].to_pylist()])
     pq.write_table(table.set_column(3, "score", other), scores)
     with pytest.raises(StudyError, match="away from what the study recorded"):
-        write_bundle(study, out, Preference(by="recall"))
+        write_bundle(Study.open(study), out, Preference(by="recall"))
     assert config_of(out)["trial"] == 1
     assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_without_the_images_only_the_answer_is_checked(study, tmp_path):
-    shutil.rmtree(study.read_manifest()["data"]["root"])
-    verification = write_bundle(study, tmp_path / "out", Preference()).verification
+    shutil.rmtree(stored(study)["data"]["root"])
+    verification = write_bundle(Study.open(study), tmp_path / "out", Preference()).verification
     assert verification.checked == 0
     assert "no longer where the study read them" in verification.note
 
 
 def test_images_in_an_object_store_are_scored_again_where_the_study_went_on_with_them(study, object_store, tmp_path):
-    manifest = study.read_manifest()
+    manifest = stored(study)
     object_store.put_folder("moved", Path(manifest["data"]["root"]))
     shutil.rmtree(manifest["data"]["root"])
     manifest["config"]["data"] = f"s3://moved{object_store.query}"
@@ -137,30 +140,34 @@ def test_images_in_an_object_store_are_scored_again_where_the_study_went_on_with
         f"python -m search.run --data s3://moved/cells{object_store.query} --data=file:///home/me/cells"
     )
     study.manifest.write_text(json.dumps(manifest))
-    assert write_bundle(study, tmp_path / "out", Preference()).verification.checked == studies.CELLS["validation"]
+    assert (
+        write_bundle(Study.open(study), tmp_path / "out", Preference()).verification.checked
+        == studies.CELLS["validation"]
+    )
     assert config_of(tmp_path / "out")["command"] == "python -m search.run --data s3://moved/cells --data=cells"
 
 
 @pytest.mark.timeout(60)
 def test_an_object_store_that_is_gone_is_given_up_at_the_first_image(study, object_store, tmp_path):
-    manifest = study.read_manifest()
+    manifest = stored(study)
     manifest["config"]["data"] = "s3://moved?endpoint_override=127.0.0.1:1&scheme=http"
     study.manifest.write_text(json.dumps(manifest))
     assert (
-        "no longer where the study read them" in write_bundle(study, tmp_path / "out", Preference()).verification.note
+        "no longer where the study read them"
+        in write_bundle(Study.open(study), tmp_path / "out", Preference()).verification.note
     )
 
 
 def test_missing_files_are_named(study, tmp_path):
     (study.trial(2) / "model.keras").unlink()
     with pytest.raises(StudyError, match=r"Trial 2 cannot be exported: .*00002/model.keras is missing"):
-        write_bundle(study, tmp_path / "out", Preference())
+        write_bundle(Study.open(study), tmp_path / "out", Preference())
     assert not (tmp_path / "out").exists()
 
 
 def test_a_failed_replacement_leaves_the_old_bundle(original, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    write_bundle(original, out, Preference(by="accuracy"))
+    write_bundle(Study.open(original), out, Preference(by="accuracy"))
     rename = Path.rename
 
     def fail_the_second(path, target):
@@ -170,7 +177,7 @@ def test_a_failed_replacement_leaves_the_old_bundle(original, tmp_path, monkeypa
 
     monkeypatch.setattr(bundle.Path, "rename", fail_the_second)
     with pytest.raises(OSError, match="disk"):
-        write_bundle(original, out, Preference(by="recall"))
+        write_bundle(Study.open(original), out, Preference(by="recall"))
     assert config_of(out)["trial"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -184,12 +191,13 @@ def test_where_a_bundle_goes(original, monkeypatch):
 
 
 def test_choosing_needs_no_tensorflow(original):
-    assert choose_trial(original, Preference(by="balanced")).trial.number == 1
+    assert choose_trial(Study.open(original), Preference(by="balanced")).trial.number == 1
     code = (
         "import sys, pathlib\nfrom search.study.folder import StudyFolder\n"
+        "from search.study.opened import Study\n"
         "from search.export.bundle import choose_trial\n"
         "from search.selection.preference import Preference\n"
-        f"choose_trial(StudyFolder(pathlib.Path({str(original.path)!r})), Preference())\n"
+        f"choose_trial(Study.open(StudyFolder(pathlib.Path({str(original.path)!r}))), Preference())\n"
         "sys.exit(bool({'tensorflow', 'keras', 'ray', 'mlflow', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,12 +11,14 @@ from sklearn.metrics import recall_score
 
 import pages
 import studies
+from leukmodels.model.exported import ExportedModel
 from search.export.bundle import write_bundle
 from search.export.model_card import model_card
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestCandidate, as_event
 from search.study.folder import StudyFolder
 from search.study.journal import Journal
+from search.study.opened import Study
 
 pytestmark = pytest.mark.keras
 
@@ -62,7 +64,7 @@ def exported(tmp_path_factory):
     """A study and what config.yaml says of an export of its trial 2."""
     path = tmp_path_factory.mktemp("studies")
     folder = studies.exportable(path)
-    return folder, write_bundle(folder, path / "out", Preference()).config
+    return folder, write_bundle(Study.open(folder), path / "out", Preference()).config
 
 
 @pytest.fixture
@@ -73,10 +75,15 @@ def study(exported, tmp_path):
     return StudyFolder(tmp_path / folder.name)
 
 
+def card_of(folder, config):
+    """Return the card of an export of the study in ``folder`` whose config.yaml says this."""
+    return model_card(Study.open(folder), ExportedModel.model_validate(config))
+
+
 @pytest.fixture
 def config(exported):
-    """A copy of the configuration, likewise."""
-    return json.loads(json.dumps(exported[1]))
+    """What config.yaml says, likewise."""
+    return json.loads(exported[1].model_dump_json(by_alias=True))
 
 
 def read(card):
@@ -136,7 +143,7 @@ STATES = {
 @pytest.mark.parametrize("state", STATES)
 def test_every_item_of_both_checklists_is_answered_or_open_once(study, config, state):
     STATES[state](study)
-    card = model_card(study, config | {"threshold": 0.4})
+    card = card_of(study, config | {"threshold": 0.4})
     header, *rows = checklist(card)
     for name, items in ITEMS.items():
         column = header.index(name)
@@ -147,7 +154,7 @@ def test_every_item_of_both_checklists_is_answered_or_open_once(study, config, s
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_items_stand_with_their_subjects(exported, name):
-    header, *rows = checklist(model_card(*exported))
+    header, *rows = checklist(model_card(Study.open(exported[0]), exported[1]))
     subject_of = {item: row[0] for row in rows for item in expanded(row[header.index(name)])}
     for item, subject in SUBJECTS[name].items():
         assert subject in subject_of[item], item
@@ -157,7 +164,7 @@ def test_items_stand_with_their_subjects(exported, name):
 def test_tables_are_tables(study, config, state):
     STATES[state](study)
     config |= {"disease": ["A|B"], "threshold": 0.4}
-    card = model_card(study, config)
+    card = card_of(study, config)
     tables = read(card).tables
     assert len(tables) == 2
     rules = [line for line in card.splitlines() if line.startswith("| ---")]
@@ -168,13 +175,13 @@ def test_tables_are_tables(study, config, state):
 
 def test_the_card_says_what_it_is(exported):
     folder, config = exported
-    card = model_card(folder, config)
+    card = card_of(folder, config)
     assert "For research use only" in card
     assert "SYNTHETIC DATA" in card
     assert "chosen from a front of 2 by recall" in " ".join(card.split())
     assert "The test patients are locked" in card
     assert "| number | 20 | 2 |" in card
-    scores = pq.read_table(folder.trial(config["trial"]) / "scores.parquet").to_pandas()
+    scores = pq.read_table(folder.trial(config.trial) / "scores.parquet").to_pandas()
     assert f"| recall (sensitivity) | {recall_score(scores['label'], scores['score'] >= 0.5):.3f} (" in card
     assert "train 60 cells of 6 patients;" in answers(card)["partitions"]
     assert answers(card)["robustness"].startswith("not examined")
@@ -183,7 +190,7 @@ def test_the_card_says_what_it_is(exported):
 
 def test_the_card_says_what_a_model_began_as(exported, config):
     folder = exported[0]
-    assert "began as" not in model_card(folder, config)
+    assert "began as" not in card_of(folder, config)
     files = {"base": {"sha256": "b" * 64}, "resnet50_v2": {"sha256": "a" * 64}, "mobilenet_v3_small": {"sha256": ""}}
     config["starts"] = {"files": files, "base": {"origin": "trial 4 of npm1-1", "task": "npm1", "split": "f" * 64}}
     for backbone, said in {
@@ -192,14 +199,14 @@ def test_the_card_says_what_a_model_began_as(exported, config):
         "mobilenet_v3_small": "It began as mobilenet_v3_small with random weights.",
     }.items():
         config["hyperparameters"]["backbone"] = backbone
-        assert said in model_card(folder, config)
+        assert said in card_of(folder, config)
 
 
 def test_the_card_has_the_test_of_the_model_that_it_was_opened_for(study, config):
     assert config["trial"] == 2
     pages.open_test(study, 1)
     config["threshold"] = 0.4
-    card = model_card(study, config)
+    card = card_of(study, config)
     assert "were opened once" in card
     assert "| | test cells | test patients | validation cells | validation patients |" in card
     scores = pq.read_table(study.confirmed / "test" / "1" / "2.parquet").to_pandas()
@@ -208,15 +215,15 @@ def test_the_card_has_the_test_of_the_model_that_it_was_opened_for(study, config
     missed, alarmed = (scores["label"] > called).sum(), (scores["label"] < called).sum()
     said = f"test: {missed} leukemic cells called healthy, {alarmed} healthy cells called leukemic; patients called"
     assert answers(card)["failures"].startswith(said)
-    assert "The test patients were opened once" in model_card(study, {**config, "trial": 1})
-    assert "This model was not held against them" in model_card(study, {**config, "trial": 1})
+    assert "The test patients were opened once" in card_of(study, {**config, "trial": 1})
+    assert "This model was not held against them" in card_of(study, {**config, "trial": 1})
 
 
 def test_a_threshold_that_the_test_was_not_opened_for_gets_no_figure_of_it(study, config):
     pages.open_test(study, 1)
     config["threshold"] = 0.55
     (study.confirmed / "test" / "1" / "2.parquet").unlink()  # not even read
-    card = model_card(study, config)
+    card = card_of(study, config)
     said = " ".join(card.split())
     assert "not held against them at this threshold but at 0.400, and any further" in said
     assert "| | validation cells | validation patients |" in card
@@ -227,17 +234,17 @@ def test_a_threshold_that_the_test_was_not_opened_for_gets_no_figure_of_it(study
         journal.append("test_opened", chosen=[as_event(again)])
         pages.write_scores(study.confirmed / "test" / "2" / "2.parquet", 50, prefix="T")
         journal.append("tested", opening=2, trial=2, metrics={})
-    assert "| | test cells | test patients |" in model_card(study, config)
-    third = model_card(study, config | {"threshold": 0.6})
+    assert "| | test cells | test patients |" in card_of(study, config)
+    third = card_of(study, config | {"threshold": 0.6})
     assert "at this threshold but at 0.400 and 0.550," in " ".join(third.split())
 
 
 @pytest.mark.parametrize("opened", [False, True])
 def test_a_recall_that_was_promised_stands_on_the_card(study, config, opened):
-    assert "promised with 95 %" not in model_card(study, config)
+    assert "promised with 95 %" not in card_of(study, config)
     if opened:
         pages.open_test(study, 1)
-    card = " ".join(model_card(study, config | {"threshold": 0.4, "promised_recall": 0.123}).split())
+    card = " ".join(card_of(study, config | {"threshold": 0.4, "promised_recall": 0.123}).split())
     assert "a recall of cells of 0.123 or more was promised with 95 % confidence" in card
     assert ("so it was kept." in card) == opened
 
@@ -245,7 +252,7 @@ def test_a_recall_that_was_promised_stands_on_the_card(study, config, opened):
 def test_what_was_looked_into_is_answered(study, config):
     look_into(study)
     config["threshold"] = 0.4
-    said = answers(model_card(study, config))
+    said = answers(card_of(study, config))
     assert said["robustness"].endswith("background, colour means. ALARM, background: The slide tells the class.")
     assert said["explanation"].startswith(
         "Grad-CAM. Of 50 test cells, of all patients alike, 45 had heat. Of these 75 %"
@@ -254,7 +261,7 @@ def test_what_was_looked_into_is_answered(study, config):
 
 def test_without_patients_nothing_is_said_of_patients(study, config):
     pages.told(study, patient_level=False)
-    card = model_card(study, config)
+    card = card_of(study, config)
     assert "resampling images." in card
     said = answers(card)
     assert said["level at which parts are disjoint"] == "images: the collection names no patients"

@@ -19,6 +19,7 @@ from leukmodels.errors import StudyError
 from leukmodels.training.scoring import read_scores
 from pages import Read, written
 from search.report.write import write_page
+from studies import stored
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_drawn_data_are_said_to_be_and_others_are_not(study):
 
 @pytest.mark.usefixtures("undrawn")
 def test_no_folder_of_the_machine_is_told(study):
-    root = study.read_manifest()["data"]["root"]
+    root = stored(study)["data"]["root"]
     pages.told(study, notes=[f"Left out: 12 images of the final test phase in {root}/phase_3/data."])
     words = written(study).words
     assert "in phase_3/data." in words

@@ -11,8 +11,10 @@ from leukmodels.space import presets
 from leukmodels.space.dimensions import Space
 from search.report.gallery import write_gallery
 from search.study.objectives import Objectives
+from search.study.opened import Study
 from search.study.records import RungDecision
 from search.tuning.importance import FEWEST, importances
+from studies import stored
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def searched(study):
 
 
 def test_the_gallery_leaves_nothing_but_its_files(searched):
-    written = write_gallery(searched, studies.record(searched), searched.read_manifest())
+    written = write_gallery(Study.open(searched))
     assert sorted(searched.report.iterdir()) == sorted(written.values())
     pictures, tables = {"front.png", "progress.png", "effort.png"}, {"front.csv", "trials.csv", "importances.csv"}
     assert {path.name for path in written.values()} == pictures | tables
@@ -50,7 +52,7 @@ def test_the_gallery_leaves_nothing_but_its_files(searched):
 
 def test_the_table_of_trials_says_who_was_stopped_where_and_why(searched):
     record = studies.record(searched)
-    with write_gallery(searched, record, searched.read_manifest())["trials, table"].open() as file:
+    with write_gallery(Study.open(searched))["trials, table"].open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["trial"]) for row in rows] == sorted(record.trials)
     assert (rows[2]["state"], rows[2]["why"], rows[2]["rank at epoch 1"]) == ("stopped", "the time was up", "3 of 3")
@@ -60,7 +62,7 @@ def test_the_table_of_trials_says_who_was_stopped_where_and_why(searched):
 
 
 def test_what_mattered_is_a_table_too(searched):
-    written = write_gallery(searched, studies.record(searched), searched.read_manifest())
+    written = write_gallery(Study.open(searched))
     with written["importances, table"].open() as file:
         rows = list(csv.DictReader(file))
     assert max(rows, key=lambda row: float(row["recall"]))["hyperparameter"] == "learning_rate"
@@ -80,7 +82,7 @@ def test_a_study_without_rungs_or_many_trials_has_its_gallery(study):
     with studies.recording(study) as recorder:
         studies.start(recorder, 0)
         studies.complete(recorder, 0)
-    assert write_gallery(study, studies.record(study), study.read_manifest())["effort"].exists()
+    assert write_gallery(Study.open(study))["effort"].exists()
 
 
 def test_what_mattered_is_found(searched):
@@ -99,4 +101,4 @@ def test_too_few_trials_say_nothing(study):
 
 
 def test_a_space_goes_through_its_manifest(study):
-    assert Space.from_dict(study.read_manifest()["space"]) == presets.space("small")
+    assert Space.from_dict(stored(study)["space"]) == presets.space("small")

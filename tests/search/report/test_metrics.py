@@ -20,6 +20,8 @@ from search.report.build import page_of
 from search.report.figures import figures_of
 from search.report.metrics import beyond_luck
 from search.report.write import write_comparison, write_page
+from search.study.opened import Study
+from studies import stored
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,7 @@ def test_recall_at_a_specificity_takes_its_threshold_from_validation(original, u
 
 def test_curves_begin_and_trials_are_told_apart_as_their_legends_say(original):
     folder, _ = original
-    drawn = figures_of(page_of(folder))
+    drawn = figures_of(page_of(Study.open(folder)))
     labels, values, _ = scores(folder, f"{pages.TEST}/2.parquet")
     (axes,) = drawn["precision_recall"].axes
     first = next(line for line in axes.lines if str(line.get_label()).startswith("trial 2"))
@@ -201,7 +203,7 @@ def test_studies_stand_side_by_side_with_what_was_published(original, tmp_path):
 @pytest.mark.usefixtures("undrawn")
 def test_rows_of_tasks_that_share_their_controls_are_said_to_depend(original, tmp_path):
     other = studies.begin(tmp_path / "pml")
-    manifest = other.read_manifest()
+    manifest = stored(other)
     manifest["task"]["name"] = "pml_rara"
     other.manifest.write_text(json.dumps(manifest), encoding="utf-8")
     page = Read(write_comparison([original[0], other], tmp_path / "c.html").read_text(encoding="utf-8"))
@@ -211,7 +213,7 @@ def test_rows_of_tasks_that_share_their_controls_are_said_to_depend(original, tm
 
 @pytest.mark.parametrize("figure", ["recall", "auroc", "brier"])
 def test_the_gap_is_less_sure_than_either_end_and_surer_than_both_together(original, figure):
-    model = page_of(original[0]).models[0]
+    model = page_of(Study.open(original[0])).models[0]
     before, after, gap = (of[figure] for of in (model.promise.cells.figures, model.test.cells.figures, model.gap))
     assert gap.estimate == pytest.approx(after.estimate - before.estimate)
     widths = [each.high - each.low for each in (before, after, gap)]

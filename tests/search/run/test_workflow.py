@@ -19,9 +19,10 @@ from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint
 from search.run import planning, workflow
 from search.study import journal
-from search.study.folder import SCHEMA, StudyFolder
+from search.study.folder import StudyFolder
 from search.study.records import DEFAULT, LOADED, StudyRecord, TrialState, fold
 from search.tuning import study_loop
+from studies import begin, stored
 from toy import Toy
 
 SMALL = {"trials": 3, "epochs": 2, "image_px": 16, "min_specificity": 0.0, "max_bad": 0.1}
@@ -77,7 +78,7 @@ def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, s
     assert workflow.carry_out(plan("b_all", storage, data=data, name="b_all"), session)
     folder, config, predictor = check_study(storage, "b_all", trials=3)
     assert config["task"] == "b_all"
-    precision = folder.read_manifest()["config"]["precision"]
+    precision = stored(folder)["config"]["precision"]
     assert config["training"]["precision"] == precision != "auto"
     images = sorted((data / "C-NMC_test_final_phase_data").iterdir())[:3]
     assert [answer.error for answer in predictor.classify(images)] == [None] * 3
@@ -103,9 +104,9 @@ def test_a_users_own_task_on_the_real_lmu_sample_says_that_it_cannot_split_by_pa
     }
     assert workflow.carry_out(plan(task, storage, data=shared_data / "aml-lmu", name="blasts", **given), session)
     folder, config, _ = check_study(storage, "blasts", trials=3)
-    assert folder.read_manifest()["objectives"] == ["recall", "accuracy", "latency_ms"]
+    assert stored(folder)["objectives"] == ["recall", "accuracy", "latency_ms"]
     assert config["validation"]["latency_ms"] > 0
-    assert not folder.read_manifest()["data"]["patient_level"]
+    assert not stored(folder)["data"]["patient_level"]
     assert "patient" in capsys.readouterr().out
 
 
@@ -118,7 +119,7 @@ def test_a_finished_study_goes_on_with_more_trials_and_the_same_cells_but_not_on
     assert workflow.carry_out(new, session)
     assert "27 used, 0 duplicates, 0 quarantined, 3 excluded." in capsys.readouterr().out
     folder = StudyFolder(storage / "study")
-    assert folder.read_manifest()["data"]["excluded"] == 3
+    assert stored(folder)["data"]["excluded"] == 3
     # The images have moved, and the list is gone: the study has its own.
     root = root.rename(tmp_path / "moved")
     listed.unlink()
@@ -217,12 +218,9 @@ def test_a_second_study_of_the_same_name_is_refused_with_what_to_do(tmp_path):
 
 
 def test_a_study_of_another_version_with_another_space_is_refused(tmp_path):
-    folder = StudyFolder(tmp_path / "study")
-    folder.path.mkdir()
-    task = {"name": "runx1", "question": "?", "reader": "mll", "disease": ["RUNX1_RUNX1T1"], "control": ["control"]}
-    config = {"task": "runx1", **SMALL}
+    folder = begin(tmp_path / "study")
     space = {"dimensions": {"gone": to_dict(Int(low=1, high=2))}, "default": {"gone": 1}, "given": {}, "also": []}
-    manifest = {"schema": SCHEMA, "task": task, "config": config, "space": space, "prior": None}
+    manifest = stored(folder) | {"space": space}
     folder.manifest.write_text(json.dumps(manifest))
     with pytest.raises(StudyError, match="search space that this version does not have"):
         plan_resume(folder)

@@ -7,11 +7,12 @@ import pytest
 
 from leukmodels.model.weights import Weights
 from leukmodels.space.presets import space
-from search.selection.front import Effort, effort
 from search.selection.head_start import ColdStart, cold_start, describe, head_start
 from search.study.folder import StudyFolder
-from search.study.manifest import WarmStart
+from search.study.front import Effort, effort
+from search.study.manifest import Manifest, WarmStart
 from search.study.objectives import Objectives
+from search.study.opened import Study
 from search.tuning.initial_weights import InitialWeights
 from studies import begin, of_points, recording, run
 
@@ -35,14 +36,14 @@ def test_the_longest_study_that_searched_the_same_from_nothing_is_the_one_beside
     (tmp_path / "damaged" / "study.json").write_text("{")
     spend(torn := begin(tmp_path / "torn"), 9)
     torn.journal.write_text("{}\n" + torn.journal.read_text())
-    found = cold_start(begin(tmp_path / "warm", prior=PRIOR, seed=7))
+    found = cold_start(Study.open(begin(tmp_path / "warm", prior=PRIOR, seed=7)))
     assert found.name == "longer"
     assert found.effort.spent == 9
 
 
 def test_without_one_it_is_said_how_to_have_one(tmp_path):
     begin(tmp_path / "unspent")
-    assert cold_start(begin(tmp_path / "warm", prior=PRIOR)) is None
+    assert cold_start(Study.open(begin(tmp_path / "warm", prior=PRIOR))) is None
     assert "Warm start: whether it helped cannot be said" in describe("Warm start", Effort(), None)
     assert "without --warm-start, --base-model and --backbones" in describe("Transfer", Effort(), None)
 
@@ -73,11 +74,11 @@ def test_a_transfer_is_set_beside_a_search_of_the_same_space_but_for_what_is_loa
     idle = InitialWeights(weights={"resnet50_v2": Weights(path=None, sha256="")})
     spend(begin(tmp_path / "untrained", space=space("small", backbones=("resnet50_v2",)), starts=idle), 9)
     transfer = begin(tmp_path / "transfer", space=space("small", backbones=("resnet50_v2",)), starts=starts)
-    assert cold_start(transfer).name == "cold"
-    assert head_start(transfer.read_manifest()) == "Transfer"
+    assert cold_start(Study.open(transfer)).name == "cold"
+    assert head_start(Manifest.read(transfer)) == "Transfer"
     both = begin(tmp_path / "both", space=space("small", backbones=("resnet50_v2",)), starts=starts, prior=PRIOR)
-    assert head_start(both.read_manifest()) == "Warm start and transfer"
-    assert head_start(StudyFolder(tmp_path / "cold").read_manifest()) == ""
+    assert head_start(Manifest.read(both)) == "Warm start and transfer"
+    assert head_start(Manifest.read(StudyFolder(tmp_path / "cold"))) == ""
 
 
 def test_the_effort_adds_epochs_up_in_order_of_finishing_and_never_falls():

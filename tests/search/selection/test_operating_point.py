@@ -9,11 +9,11 @@ from sklearn.metrics import accuracy_score, recall_score
 import studies
 from leukmodels.errors import StudyError
 from leukmodels.training.scoring import SCORES_SCHEMA, read_scores
-from search.selection.front import pareto_front
 from search.selection.operating_point import select_operating_point
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestAccess, TestCandidate
 from search.study.objectives import Objectives
+from search.study.opened import Study
 
 OBJECTIVES = Objectives(min_specificity=0.5)
 PATIENTS, CELLS = 40, 12
@@ -40,9 +40,7 @@ def study(tmp_path):
 
 
 def chosen(folder, **preference):
-    return select_operating_point(
-        folder, pareto_front(studies.record(folder), OBJECTIVES), OBJECTIVES, Preference(**preference)
-    )
+    return select_operating_point(Study.open(folder), Preference(**preference))
 
 
 @pytest.mark.parametrize("sure", [True, False])
@@ -102,28 +100,26 @@ def opened(*chosen):
 
 def test_a_confirmed_model_comes_first_at_the_threshold_of_its_test(study):
     opening = opened((2, 0.3, 0.8), (1, 0.4, None))
-    front = pareto_front(studies.record(study), OBJECTIVES)
-    operation = select_operating_point(study, front, OBJECTIVES, Preference(), opening)
+    operation = select_operating_point(Study.open(study), Preference(), opening)
     assert (operation.trial.number, operation.threshold, operation.promised) == (2, 0.3, 0.8)
     assert operation.why == "its confirmation: highest mean recall"
     table = read_scores(study.trial(2) / "scores.parquet")
     truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= 0.3
     assert operation.metrics["recall"] == recall_score(truth, called)
-    by_number = select_operating_point(study, front, OBJECTIVES, Preference(trial=1), opening)
+    by_number = select_operating_point(Study.open(study), Preference(trial=1), opening)
     assert (by_number.trial.number, by_number.threshold, by_number.promised) == (1, 0.4, None)
 
 
 @pytest.mark.parametrize(("preference", "trial"), [({"by": "accuracy"}, 1), ({"min_recall": 0.8, "sure": False}, 2)])
 def test_what_is_asked_for_comes_before_what_was_confirmed(study, preference, trial):
-    front = pareto_front(studies.record(study), OBJECTIVES)
-    operation = select_operating_point(study, front, OBJECTIVES, Preference(**preference), opened((3, 0.3, None)))
+    operation = select_operating_point(Study.open(study), Preference(**preference), opened((3, 0.3, None)))
     assert operation.trial.number == trial
     assert operation.why == Preference(**preference).describe()
 
 
 def test_a_recall_of_validation_patients_is_looked_for_in_every_trial(study):
     """A trial behind the front at threshold 0.5 may be the best at another."""
-    front = pareto_front(studies.record(study), OBJECTIVES)
+    front = Study.open(study).front
     behind = (*front.dominated, *front.infeasible)[0].number
     scores = {number: (study.trial(number) / "scores.parquet").read_bytes() for number in (1, 2)}
     (study.trial(behind) / "scores.parquet").write_bytes(scores[2])

@@ -2,8 +2,8 @@ import pytest
 
 import studies
 from leukmodels.errors import StudyError
-from search.selection.front import pareto_front
 from search.selection.preference import Preference, ways
+from search.study.front import pareto_front
 from search.study.objectives import Objectives
 
 OBJECTIVES = Objectives(min_specificity=0.5)

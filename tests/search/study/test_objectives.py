@@ -51,14 +51,14 @@ def test_losses_say_the_same_as_values(objectives, recall, specificity):
 
 
 def test_recall_and_accuracy_come_first():
-    assert Objectives(cost="latency_ms").objectives == ("recall", "accuracy", "latency_ms")
+    assert Objectives(cost="latency_ms").names == ("recall", "accuracy", "latency_ms")
     assert Objectives(cost="latency_ms").directions == ["maximize", "maximize", "minimize"]
 
 
 def test_bounds_by_patients_are_held_against_the_lower_bounds():
     measured = metrics(0.8, 0.8)  # the bounds are nine tenths of it
-    assert Objectives(min_recall=0.75).admit(measured)
-    assert not Objectives(min_recall=0.75, sure=True).admit(measured)
+    assert Objectives(min_recall=0.75).is_feasible(measured)
+    assert not Objectives(min_recall=0.75, sure=True).is_feasible(measured)
     assert Objectives(min_recall=0.72, sure=True).violations(measured)["recall"] == pytest.approx(0)
 
 
@@ -69,7 +69,7 @@ def test_ceilings_are_broken_as_shares_of_them():
 
 
 def test_the_hypervolume_of_a_cost_ends_at_its_ceiling():
-    assert Objectives(cost="latency_ms", max_latency_ms=2.5).losses(metrics(1, 1))[2] == pytest.approx(1)
-    assert Objectives(cost="latency_ms").losses(metrics(1, 1))[2] == pytest.approx(
+    assert Objectives(cost="latency_ms", max_latency_ms=2.5).minimised(metrics(1, 1))[2] == pytest.approx(1)
+    assert Objectives(cost="latency_ms").minimised(metrics(1, 1))[2] == pytest.approx(
         np.log(3.5) / np.log(1 + COSTS["latency_ms"])
     )

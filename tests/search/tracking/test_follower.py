@@ -23,7 +23,7 @@ from search.tracking.follower import catch_up, explain
 from search.tracking.ledger import ledger
 from search.tracking.store import redacted
 from search.tracking.tracker import Tracker, default_uri, study_uri, watch_command
-from studies import of_every_kind
+from studies import of_every_kind, stored
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -123,7 +123,7 @@ def test_locked_database_delays_nothing_but_the_telling(study: StudyFolder) -> N
     other.execute("ROLLBACK")
     other.close()
     assert tracker.stop(60.0)
-    assert [entry.epochs for entry in ledger(uri, study.read_manifest()["study_id"]).values()] == [3, 3, 3, 3, 1, 1, 1]
+    assert [entry.epochs for entry in ledger(uri, stored(study)["study_id"]).values()] == [3, 3, 3, 3, 1, 1, 1]
 
 
 def test_follower_that_dies_or_hangs_is_a_sentence_and_sync_heals(study: StudyFolder) -> None:
@@ -139,7 +139,7 @@ def test_follower_that_dies_or_hangs_is_a_sentence_and_sync_heals(study: StudyFo
     hanging.start()
     assert not hanging.stop(0.0)
     catch_up(study, study_uri(study))
-    assert {entry.runs for entry in ledger(study_uri(study), study.read_manifest()["study_id"]).values()} == {1}
+    assert {entry.runs for entry in ledger(study_uri(study), stored(study)["study_id"]).values()} == {1}
 
 
 @pytest.fixture
@@ -211,6 +211,6 @@ def test_server_that_dies_midway_is_caught_up_with(
     serve()
     wait_until(lambda: answers(uri), "the new server")
     assert tracker.stop(60.0)
-    held = ledger(uri, folder.read_manifest()["study_id"]).values()
+    held = ledger(uri, stored(folder)["study_id"]).values()
     assert [(entry.status, entry.epochs, entry.runs) for entry in held] == [("FINISHED", 3, 1), ("FINISHED", 2, 1)]
     assert list((tmp_path / "artifacts").rglob("front.json"))

@@ -10,10 +10,10 @@ import studies
 from leukmodels.errors import StudyError
 from leukmodels.space.presets import space
 from mlflow_view import all_that_mlflow_holds, runs_of
-from search.selection.front import hypervolumes
 from search.study import journal
 from search.study.confirmation_log import Retraining
 from search.study.folder import StudyFolder
+from search.study.front import hypervolumes
 from search.study.objectives import Objectives
 from search.study.records import fold
 from search.tracking import follower as tracking_follower
@@ -21,14 +21,14 @@ from search.tracking.follower import catch_up
 from search.tracking.ledger import ledger
 from search.tracking.store import connect
 from search.tracking.tracker import study_uri
-from studies import of_every_kind
+from studies import of_every_kind, stored
 
 
 def test_every_trial_is_told_as_the_journal_has_it(study: StudyFolder) -> None:
     of_every_kind(study)
     uri = study_uri(study)
     assert catch_up(study, uri) == len(journal.read(study.journal))
-    held = ledger(uri, study.read_manifest()["study_id"])
+    held = ledger(uri, stored(study)["study_id"])
     statuses = ["FINISHED", "FINISHED", "FINISHED", "FINISHED", "FAILED", "KILLED", "RUNNING"]
     assert [entry.status for entry in held.values()] == statuses
     assert [entry.epochs for entry in held.values()] == [3, 3, 3, 3, 1, 1, 1]
@@ -45,7 +45,7 @@ def test_every_trial_is_told_as_the_journal_has_it(study: StudyFolder) -> None:
     assert children[4].data.tags["reason"] == "the loss is not a number"
     assert children[0].data.tags["data"] == "synthetic"
     assert parent.data.params["config.trials"] == "3"
-    assert parent.data.params["split.fingerprint"] == study.read_manifest()["split"]["fingerprint"]
+    assert parent.data.params["split.fingerprint"] == stored(study)["split"]["fingerprint"]
     assert parent.data.params["aims.min_specificity"] == "0.5"
 
 
@@ -170,7 +170,7 @@ def test_crash_after_any_call_makes_no_duplicate(
         with pytest.raises(StudyError, match="connection was lost"):
             catch_up(study, uri)
     catch_up(study, uri)
-    held = ledger(uri, study.read_manifest()["study_id"])
+    held = ledger(uri, stored(study)["study_id"])
     assert [(entry.epochs, entry.runs) for entry in held.values()] == [(epochs, 1) for epochs in (3, 3, 3, 3, 1, 1, 1)]
     parent, _ = runs_of(study, uri)
     assert len(connect(uri).get_metric_history(parent.info.run_id, "hypervolume")) == 6
@@ -183,7 +183,7 @@ def test_run_that_a_server_made_twice_is_deleted(study: StudyFolder) -> None:
     before = all_that_mlflow_holds(study, uri)
     _, children = runs_of(study, uri)
     connect(uri).create_run(children[2].info.experiment_id, tags=dict(children[2].data.tags))
-    assert ledger(uri, study.read_manifest()["study_id"])[2].runs == 2
+    assert ledger(uri, stored(study)["study_id"])[2].runs == 2
     catch_up(study, uri)
     assert all_that_mlflow_holds(study, uri) == before
 

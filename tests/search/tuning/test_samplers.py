@@ -22,7 +22,7 @@ def test_the_same_seed_draws_the_same(name):
 @pytest.mark.parametrize("name", ["nsga2", "nsga3"])
 def test_a_second_generation_comes_where_most_trials_are_stopped(name):
     """Generations count complete trials only."""
-    ladder = RungSchedule(eta=3, grace=1, spacing=9, epochs=40)
+    ladder = RungSchedule(reduction_factor=3, grace_period=1, rung_factor=9, epochs=40)
     study = optuna.create_study(
         directions=["maximize", "maximize"],
         sampler=sampler(name, seed=0, trials=100, complete=ladder.complete(100)),

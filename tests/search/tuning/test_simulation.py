@@ -14,7 +14,7 @@ from toy import SPACE
 
 OBJECTIVES = Objectives(min_specificity=0.5)
 EPOCHS = 9
-LADDER = RungSchedule(eta=3, grace=1, spacing=3, epochs=EPOCHS)
+LADDER = RungSchedule(reduction_factor=3, grace_period=1, rung_factor=3, epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from studies import TOLD, complete, metrics
 from tune_trials import outcome_of, report_of, trial_of
 
 OBJECTIVES = Objectives(min_specificity=0.5)
-LADDER = RungSchedule(eta=3, grace=1, spacing=3, epochs=9)
+LADDER = RungSchedule(reduction_factor=3, grace_period=1, rung_factor=3, epochs=9)
 SHARES = st.integers(0, 10).map(lambda tenths: tenths / 10)  # many ties
 
 
@@ -32,7 +32,7 @@ def recorder(tmp_path):
 
 @given(spacing=st.integers(2, 9), grace=st.integers(1, 30), epochs=st.integers(1, 100))
 def test_rungs_are_epochs_before_the_last(spacing, grace, epochs):
-    rungs = RungSchedule(eta=3, grace=grace, spacing=spacing, epochs=epochs).rungs
+    rungs = RungSchedule(reduction_factor=3, grace_period=grace, rung_factor=spacing, epochs=epochs).rungs
     assert all(rung < epochs for rung in rungs)
     assert [b / a for a, b in pairwise(rungs)] == [spacing] * max(len(rungs) - 1, 0)
     assert bool(rungs) == (grace < epochs)
@@ -48,7 +48,7 @@ def test_rungs_are_epochs_before_the_last(spacing, grace, epochs):
     ],
 )
 def test_who_is_stopped_is_said(grace, epochs, said):
-    assert said in RungSchedule(eta=3, grace=grace, spacing=9, epochs=epochs).describe()
+    assert said in RungSchedule(reduction_factor=3, grace_period=grace, rung_factor=9, epochs=epochs).describe()
 
 
 def start(recorder, number):
@@ -117,7 +117,9 @@ def test_a_verdict_that_was_not_acted_on_is_acted_on_after_a_resume(recorder):
 
 
 def test_without_rungs_nobody_is_stopped(recorder):
-    rungs = RungTable(RungSchedule(eta=3, grace=3, spacing=3, epochs=3), OBJECTIVES, recorder.record)
+    rungs = RungTable(
+        RungSchedule(reduction_factor=3, grace_period=3, rung_factor=3, epochs=3), OBJECTIVES, recorder.record
+    )
     scheduler = JournalingScheduler(recorder, rungs)
     for number, recall in enumerate([0.9, 0.1]):
         start(recorder, number)

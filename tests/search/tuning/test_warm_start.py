@@ -1,7 +1,6 @@
 """What another study gives to begin with."""
 
 import json
-from dataclasses import asdict
 
 import pytest
 from optuna.trial import TrialState as OptunaState
@@ -55,7 +54,7 @@ def test_it_takes_a_few_of_the_front_and_every_complete_trial(other):
     assert len(prior.params) == 7
     assert prior.default["recall"] == 0.5
     assert "5 of its front are tried first, and the sampler learns from 7" in prior.describe("tpe")
-    assert WarmStart(**json.loads(json.dumps(asdict(prior)))) == prior
+    assert WarmStart(**json.loads(prior.model_dump_json())) == prior
 
 
 def test_patients_that_another_study_was_developed_on_may_not_test_this_one(other):

@@ -1,7 +1,7 @@
 import pytest
 
 import studies
-from search.selection.front import hypervolumes, pareto_front
+from search.study.front import hypervolumes, pareto_front
 from search.study.objectives import Objectives
 from search.study.records import TrialRecord, TrialState
 

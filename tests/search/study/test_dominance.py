@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from search.selection.dominance import hypervolume, pareto_mask
+from search.study.dominance import hypervolume, pareto_mask
 
 
 def dominates(a, b):

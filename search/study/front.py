@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from search.selection import dominance
+from search.study import dominance
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState
 

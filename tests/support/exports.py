@@ -1,0 +1,37 @@
+"""What ``config.yaml`` of an exported model says, whole, for the tests of all who read one."""
+
+from typing import Any
+
+CONFIG: dict[str, Any] = {
+    "kind": "leukemia-search model",
+    "schema": 1,
+    "task": "npm1",
+    "question": "NPM1-mutated leukemia against control",
+    "disease": ["NPM1"],
+    "control": ["control"],
+    "reader": "mll",
+    "threshold": 0.5,
+    "promised_recall": None,
+    "image_px": 8,
+    "crop_px": None,
+    "black_background": False,
+    "hyperparameters": {"blocks": 2, "filters": 8},
+    "validation": {"recall": 0.9, "accuracy": 0.8, "parameters": 1000},
+    "training": {"best_epoch": 1, "epochs": 1, "precision": "float32"},
+    "preference": "recall",
+    "front": [4],
+    "trial": 4,
+    "seed": 0,
+    "study": {"name": "npm1-1", "id": "77", "created": "2026-11-01T00:00:00+00:00"},
+    "data": "synthetic",
+    "patient_level": True,
+    "cells": {"train": 10, "validation": 5, "test": 5},
+    "excluded": 0,
+    "patients": {"train": 4, "validation": 2, "test": 2},
+    "data_fingerprint": "d" * 64,
+    "split_fingerprint": "f" * 64,
+    "starts": {"files": {}, "base": None},
+    "model_sha256": "0" * 64,
+    "versions": {"python": "3.11.0"},
+    "command": "python -m search.run --task npm1",
+}
