@@ -14,16 +14,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
-from leukmodels.process.command import run_verb
+from pydantic import Field
+
+from leukmodels.process import command_line
+from leukmodels.process.command import program, run_verb
+from leukmodels.process.command_line import Arg, parse
 from leukmodels.space.dimensions import Space
 from search.display.text import plural
-from search.study import arguments as cli
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.objectives import Objectives
 from search.study.opened import Study
+from search.study.options import StudyOptions
 from search.study.records import StudyRecord, TrialState
+from search.tracking.follower import catch_up
 from search.tracking.ledger import LedgerEntry, ledger
 from search.tracking.runs import TRIAL_STATUS, as_param
 from search.tracking.store import redacted
@@ -117,28 +123,50 @@ def _equal(theirs: float | None, ours: float) -> bool:
 _ENDED = "trial_finished"
 
 
+class AuditOptions(StudyOptions):
+    """Which ledgers are compared."""
+
+    sync: bool = Field(
+        default=False, description="first tell MLflow what it does not know yet: after it was down, or another store"
+    )
+    tracking_uri: Annotated[str | None, Arg(metavar="URI")] = Field(
+        default=None, description="another MLflow than the study's own, such as http://127.0.0.1:5000"
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
     """Compare, and print one line, or one for each difference; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m search.audit", description=__doc__.partition("\n")[0], epilog="exit status: 0 agree, 1 differ"
-    )
-    cli.add_study(parser)
-    parser.add_argument("--tracking-uri", metavar="URI", help="another MLflow than the study's own")
-    options = parser.parse_args(arguments)
-    folder = cli.find_study(options.study, options.storage)
+    options = parse(parser(), AuditOptions, arguments)
+    folder = options.find()
+    uri = options.tracking_uri or study_uri(folder)
+    if options.sync:
+        print(f"MLflow at {redacted(uri)} knows all of {folder.name}; {_news(catch_up(folder, uri))} new to it.")
     found = audit(folder, uri=options.tracking_uri)
     counts = ", ".join(f"{found.record.count(state)} {state}" for state in TrialState if found.record.count(state))
     trials = f"{plural(len(found.record.trials), 'trial')} ({counts or 'none begun'})"
-    where = redacted(options.tracking_uri or study_uri(folder))
     if not found.differences:
-        print(f"{folder.name}: journal, Optuna and MLflow ({where}) agree on {trials}.")
+        print(f"{folder.name}: journal, Optuna and MLflow ({redacted(uri)}) agree on {trials}.")
         return 0
-    print(f"{folder.name}: journal, Optuna and MLflow ({where}) differ; {trials} by the journal:")
+    print(f"{folder.name}: journal, Optuna and MLflow ({redacted(uri)}) differ; {trials} by the journal:")
     for difference in found.differences:
         print(f"  {difference}")
-    if any("MLflow" in difference for difference in found.differences):
-        print(f"Tell MLflow what it does not know: python -m search.sync {folder.path}")
+    if not options.sync and any("MLflow" in difference for difference in found.differences):
+        print(f"Tell MLflow what it does not know: python -m search.audit {folder.path} --sync")
     return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return command_line.parser(
+        AuditOptions.model_fields,
+        prog=program("search.audit"),
+        description="Compare the ledgers of a study, trial by trial: its journal, Optuna and MLflow.",
+        epilog="exit status: 0 agree, 1 differ",
+    )
+
+
+def _news(events: int) -> str:
+    return "1 event was" if events == 1 else f"{events} events were"
 
 
 if __name__ == "__main__":

@@ -12,20 +12,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from leukmodels.errors import StudyError, UserError
-from leukmodels.process.command import run_verb
+from pydantic import Field
+
+from leukmodels.errors import ConfigError, StudyError, UserError
+from leukmodels.process import command_line
+from leukmodels.process.command import program, run_verb
+from leukmodels.process.command_line import Arg, parse
 from leukmodels.process.progress import duration
 from search.display.tables import front_table, studies_table, terminal
 from search.display.text import no_front, number, plural
 from search.selection import head_start
 from search.selection.preference import Preference, ways
-from search.study.arguments import add_storage, find_study
 from search.study.folder import StudyFolder
 from search.study.front import effort
 from search.study.objectives import OBJECTIVES
 from search.study.opened import Study
+from search.study.options import StorageOptions, find_study
 from search.study.records import StudyRecord, TrialRecord, TrialState
 
 _EXAMPLES = """examples:
@@ -152,31 +156,39 @@ def show_all(storage: Path) -> None:
         out.print(problem, soft_wrap=True)
 
 
+class StatusOptions(StorageOptions):
+    """Which study is shown, and how."""
+
+    study: Annotated[str | None, Arg(positional=True, metavar="STUDY")] = Field(
+        default=None, description="the study's folder, or its name below --storage (default: list all)"
+    )
+    as_json: Annotated[bool, Arg(flag="json")] = Field(default=False, description="print one study as JSON")
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the status of one study, or of all."""
-    parser = argparse.ArgumentParser(
-        prog="python -m search.status",
-        description="Show where a study stands, from its journal alone.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "study", metavar="STUDY", nargs="?", help="the study's folder, or its name below --storage (default: list all)"
-    )
-    add_storage(parser)
-    parser.add_argument("--json", action="store_true", help="print one study as JSON")
-    given = parser.parse_args(arguments)
-    if given.study is None:
-        if given.json:
-            parser.error("--json needs a STUDY")
-        show_all(given.storage.expanduser())
+    options = parse(parser(), StatusOptions, arguments)
+    if options.study is None:
+        if options.as_json:
+            raise ConfigError("These options cannot be used:", ["--json needs a STUDY."])
+        show_all(options.storage.expanduser())
         return 0
-    status = look(find_study(given.study, given.storage))
-    if given.json:
+    status = look(find_study(options.study, options.storage))
+    if options.as_json:
         print(json.dumps(as_json(status), indent=2))
     else:
         show(status)
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return command_line.parser(
+        StatusOptions.model_fields,
+        prog=program("search.status"),
+        description="Show where a study stands, from its journal alone.",
+        epilog=_EXAMPLES,
+    )
 
 
 def _state(status: Status) -> str:

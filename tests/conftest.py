@@ -10,10 +10,13 @@ import ray
 from cluster.session import Session, open_session
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
+from leukmodels.label_issues.training_cells import TrainingCells
 from object_store import CREDENTIALS, ObjectStore, serving
 from search.cache.store import PixelCache
+from search.curate.__main__ import training_cells
 from search.data.dataset import prepare_dataset
 from search.data.prepare import Prepared
+from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.presets import configure
 from search.tracking.store import connect
@@ -80,6 +83,18 @@ def prepared(session, tmp_path):
         return result
 
     call.cache = cache
+    return call
+
+
+@pytest.fixture
+def training_of(session, tmp_path):
+    """Return what gives the training cells of a search on a folder of images."""
+    cache = PixelCache(tmp_path / "cache of training cells")
+
+    def call(root: Path, **given: object) -> TrainingCells:
+        values = {"task": "runx1", "data": root, "image_px": 16, "max_bad": 0.1, **given}
+        return training_cells(open_source(root), find_task("runx1"), SearchConfig(**values), cache)
+
     return call
 
 

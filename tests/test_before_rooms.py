@@ -74,7 +74,7 @@ def test_its_page_is_written(resumed, tmp_path):
 
 def test_its_front_is_confirmed(resumed, session):
     plan = planning.plan_again(resumed, given={}, cache=resumed.path.parent / "cache", command="confirm")
-    ranked = confirm(plan, ConfirmOptions(members=1, folds=3, seeds=1, choose=1), session)
+    ranked = confirm(plan, ConfirmOptions(study="kept", members=1, folds=3, seeds=1, choose=1), session)
     assert {each.trainings for each in ranked} == {3}
     assert [path.suffix for path in (resumed.confirmed / "test" / "1").iterdir()].count(".parquet") >= 1
 

@@ -23,7 +23,7 @@ VERBS = {
     "search.sync",
     "search.cache",
     "leukmodels.predictor",
-    "leukmodels.curate",
+    "search.curate",
 }
 
 

@@ -15,6 +15,8 @@ from leukmodels.errors import ConfigError
 FILE, MODEL_FILE = "config.yaml", "model.keras"
 KIND: Literal["leukemia-search model"] = "leukemia-search model"
 
+_EXPECTED = "Give a folder that python -m search.export wrote, or the config.yaml in it."
+
 _Names = Annotated[tuple[str, ...], Field(min_length=1, description="a list of class names")]
 _Px = Annotated[int, Field(strict=True, gt=0)]
 
@@ -23,19 +25,8 @@ class _Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
-class Preparation(_Stored):
-    """What it takes to use a model: its question, its threshold, and how images are prepared for it.
-
-    threshold          a cell whose score reaches it is called the disease
-    image_px, crop_px  side of the images, and of the centre crop before resizing (None for none)
-    """
-
-    task: str = Field(description="a text")
-    disease: _Names
-    control: _Names
-    threshold: float = Field(strict=True, ge=0, le=1, description="a number from 0 to 1")
-    image_px: _Px = Field(description="a positive whole number")
-    crop_px: _Px | None = Field(description="a positive whole number or null")
+class _Document(_Stored):
+    """As much of ``config.yaml`` as its reader needs."""
 
     @classmethod
     def read(cls, place: Path) -> Self:
@@ -47,9 +38,9 @@ class Preparation(_Stored):
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read:", [f"{error.strerror}."]) from error
+            raise ConfigError(f"{path} cannot be read:", [f"{error.strerror}.", _EXPECTED]) from error
         except (ValueError, yaml.YAMLError) as error:  # ValueError: bytes, or a date, that are none
-            raise ConfigError(f"{path} is not YAML:", [str(error)]) from error
+            raise ConfigError(f"{path} is not YAML:", [str(error), _EXPECTED]) from error
         try:
             return cls.model_validate(values if isinstance(values, dict) else {})
         except ValidationError as error:
@@ -66,6 +57,28 @@ class Preparation(_Stored):
         field = cls.model_fields.get(str(key))
         expected = (field and field.description) or problem["msg"]
         return f"{key} is {values[key]!r}; expected {expected}."
+
+
+class Configuration(_Document):
+    """What it takes to train such a model again."""
+
+    hyperparameters: Mapping[str, Any] = Field(description="a table of hyperparameters")
+    image_px: _Px | None = Field(default=None, description="a positive whole number")
+
+
+class Preparation(_Document):
+    """What it takes to use a model: its question, its threshold, and how images are prepared for it.
+
+    threshold          a cell whose score reaches it is called the disease
+    image_px, crop_px  side of the images, and of the centre crop before resizing (None for none)
+    """
+
+    task: str = Field(description="a text")
+    disease: _Names
+    control: _Names
+    threshold: float = Field(strict=True, ge=0, le=1, description="a number from 0 to 1")
+    image_px: _Px = Field(description="a positive whole number")
+    crop_px: _Px | None = Field(description="a positive whole number or null")
 
 
 class StudyReference(_Stored):

@@ -3,9 +3,18 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from leukmodels.errors import UserError
+
+SCRIPT = "leukemia-search"
+
+
+def program(module: str) -> str:
+    """Return how the user called the command of a module: as one of the console script's, or by ``python -m``."""
+    script = Path(sys.argv[0]).name
+    return f"{script} {module.rpartition('.')[2]}" if script == SCRIPT else f"python -m {module}"
 
 
 def run_verb(main: Callable[[Sequence[str]], int]) -> NoReturn:

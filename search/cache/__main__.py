@@ -11,17 +11,20 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from rich import box
 from rich.table import Table
 
-from leukmodels.process.command import run_verb
+from leukmodels.process import command_line
+from leukmodels.process.command import program, run_verb
+from leukmodels.process.command_line import Arg, parse
 from search.cache.pruning import Entry, Kind
 from search.cache.store import PixelCache
 from search.display.tables import terminal
 from search.display.text import plural
-from search.study.arguments import add_cache, add_storage, default_storage, find_cache, number
+from search.study.options import CacheOptions, StorageOptions, default_storage, find_cache
 
 _EXAMPLES = """examples:
   python -m search.cache               what the cache holds
@@ -36,21 +39,43 @@ _DAY_S = 86_400.0
 _SUGGESTED_DAYS = 30
 
 
+class CacheVerbOptions(CacheOptions, StorageOptions):
+    """Which cache is shown, and what is freed of it."""
+
+    prune: Annotated[float | None, Arg(metavar="DAYS", const=0)] = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="free what no search has used for so many days (without DAYS: all)",
+    )
+    as_json: Annotated[bool, Arg(flag="json")] = Field(default=False, description="print it as JSON")
+
+
 def main(arguments: Sequence[str]) -> int:
     """Show the cache, or prune it and show what was freed; return the exit status."""
-    given = _parser().parse_args(arguments)
-    cache = PixelCache(find_cache(given.cache, given.storage))
+    options = parse(parser(), CacheVerbOptions, arguments)
+    cache = PixelCache(find_cache(options.cache, options.storage))
     freed = None
-    if "prune" in given:
-        freed = cache.prune(None if given.prune is None else given.prune * _DAY_S)
+    if options.prune is not None:
+        freed = cache.prune(options.prune * _DAY_S if options.prune else None)
     entries = cache.sizes()
-    if given.json:
+    if options.as_json:
         print(json.dumps(as_json(cache, entries, freed), indent=2))
     elif freed is None:
-        show(cache, entries, options=_options(given))
+        show(cache, entries, options=_named(options))
     else:
-        show_freed(cache, entries, freed, days=given.prune)
+        show_freed(cache, entries, freed, days=options.prune or None)
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return command_line.parser(
+        CacheVerbOptions.model_fields,
+        prog=program("search.cache"),
+        description="Show what is kept of images between studies, or free it.",
+        epilog=_EXAMPLES,
+    )
 
 
 def as_json(cache: PixelCache, entries: Sequence[Entry], freed: Sequence[Entry] | None) -> dict[str, Any]:
@@ -133,31 +158,10 @@ def _bytes(entries: Sequence[Entry]) -> int:
     return sum(entry.bytes for entry in entries)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m search.cache",
-        description="Show what is kept of images between studies, or free it.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_cache(parser)
-    add_storage(parser)
-    parser.add_argument(
-        "--prune",
-        nargs="?",
-        type=number(0, sys.float_info.max, "number of days from 0"),
-        default=argparse.SUPPRESS,
-        metavar="DAYS",
-        help="free what no search has used for so many days (without DAYS: all)",
-    )
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-    return parser
-
-
-def _options(given: argparse.Namespace) -> list[str]:
-    if given.cache:
-        return ["--cache", str(given.cache)]
-    return [] if given.storage == default_storage() else ["--storage", str(given.storage)]
+def _named(options: CacheVerbOptions) -> list[str]:
+    if options.cache:
+        return ["--cache", str(options.cache)]
+    return [] if options.storage == default_storage() else ["--storage", str(options.storage)]
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ from search.tuning.signals import interruptible
 from search.tuning.trial import TrialPlan, trial_seed
 
 
-def confirm(plan: Plan, asked: ConfirmOptions, session: Session, *, models: Models | None = None) -> tuple[Ranked, ...]:
+def confirm(
+    plan: Plan, options: ConfirmOptions, session: Session, *, models: Models | None = None
+) -> tuple[Ranked, ...]:
     """Confirm the study of a plan and say what came out; return the ranking."""
     folder, cache = plan.folder, PixelCache(plan.cache)
     synthetic = plan.config.data is None
@@ -53,7 +55,7 @@ def confirm(plan: Plan, asked: ConfirmOptions, session: Session, *, models: Mode
         provision = StudyResources(plan, session, cache, console)
         for note in provision.notes:
             console.say(note)
-        ranking = Conduct(folder, asked, provision, cache, console, models=models).carry_out()
+        ranking = Conduct(folder, options, provision, cache, console, models=models).carry_out()
     tell(ranking, confirmation_of(read(folder.journal)).latest, synthetic=synthetic)
     return ranking
 
@@ -64,14 +66,14 @@ class Conduct:
     def __init__(
         self,
         folder: StudyFolder,
-        asked: ConfirmOptions,
+        options: ConfirmOptions,
         provision: StudyResources,
         cache: PixelCache,
         console: Console,
         *,
         models: Models | None = None,
     ) -> None:
-        self._folder, self._asked, self._provision, self._cache = folder, asked, provision, cache
+        self._folder, self._options, self._provision, self._cache = folder, options, provision, cache
         self._console, self._models = console, models or KerasModels()
         config, resources = provision.config, provision.resources
         self._objectives, self._manifest = objectives_of(config), Manifest.read(folder)
@@ -80,14 +82,14 @@ class Conduct:
     def carry_out(self) -> tuple[Ranked, ...]:
         """Train again, rank, and open the test patients where that is due; return the ranking."""
         folder, record = self._folder, fold(read(self._folder.journal))
-        members = candidates(record, self._objectives, at_most=self._asked.members)
-        if self._asked.min_recall is not None and not self._asked.locked:  # before hours are spent on it
+        members = candidates(record, self._objectives, at_most=self._options.members)
+        if self._options.min_recall is not None and not self._options.keep_locked:  # before hours are spent on it
             test_candidates.refuse_hopeless(
                 folder,
                 members,
-                min_recall=self._asked.min_recall,
+                min_recall=self._options.min_recall,
                 min_specificity=self._objectives.min_specificity,
-                sure=self._asked.sure,
+                sure=self._options.recall_guarantee,
             )
         with Journal(folder.journal) as journal:
             account = self._provision.prepare_dataset()
@@ -132,7 +134,7 @@ class Conduct:
             for member in members:
                 which = Retraining(
                     trial=member.number,
-                    folds=self._asked.folds,
+                    folds=self._options.folds,
                     seed=seed,
                     fold=fold_number,
                     by_image=each.by_image,
@@ -145,12 +147,12 @@ class Conduct:
 
         A base model knows the training patients: then those of validation alone are dealt, and the others always train.
         """
-        opened, folds = placed.open(), self._asked.folds
+        opened, folds = placed.open(), self._options.folds
         cells = join(opened.train, opened.validation)
         class_names = np.concatenate([part.part.class_names for part in (placed.train, placed.validation)])
         rows = np.arange(len(opened.train) if self._manifest.knows_patients else 0, len(cells))
         dealing = image_folds if by_image else patient_folds
-        for seed in range(self._asked.seeds):
+        for seed in range(self._options.seeds):
             fold_of = np.full(len(cells), ALWAYS_TRAINS)
             fold_of[rows] = dealing(
                 cells.take(rows), class_names[rows], folds=folds, seed=trial_seed(self._plan.seed, f"folds {seed}")
@@ -190,13 +192,13 @@ class Conduct:
     def _due(self, record: StudyRecord, ranking: Sequence[Ranked], journal: Journal) -> TestAccess | None:
         """Return the opening that is to be carried out: one that was begun, or a new one, now in the journal."""
         openings = self._confirmation().openings
-        if self._asked.locked:
+        if self._options.keep_locked:
             self._console.say("The test patients stay locked (--keep-locked).")
             return None
         if openings and not openings[-1].complete:
             self._console.say(f"Opening {openings[-1].number} of the test patients was begun before; finishing it.")
             return openings[-1]
-        if openings and not self._asked.again:
+        if openings and not self._options.again:
             when = datetime.datetime.fromtimestamp(openings[-1].time, datetime.UTC)
             trials = ", ".join(str(each.trial) for each in openings[-1].chosen)
             self._console.say(
@@ -209,10 +211,10 @@ class Conduct:
             self._folder,
             record,
             ranking,
-            count=self._asked.choose,
+            count=self._options.choose,
             min_specificity=self._objectives.min_specificity,
-            min_recall=self._asked.min_recall,
-            sure=self._asked.sure,
+            min_recall=self._options.min_recall,
+            sure=self._options.recall_guarantee,
         )
         journal.append("test_opened", chosen=[as_event(each) for each in chosen])
         self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")

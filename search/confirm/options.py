@@ -1,43 +1,50 @@
 """What ``search.confirm`` was asked to do."""
 
-from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
 
 from leukmodels.dataset.folds import FEWEST
-from leukmodels.errors import ConfigError
+from leukmodels.process.command_line import Arg
+from search.study.options import CacheOptions, RecallOptions, StudyOptions
+
+_WHERE = "where"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConfirmOptions:
-    """How much is tried again, and whom the test patients are opened for.
+class ConfirmOptions(StudyOptions, CacheOptions, RecallOptions):
+    """How much is tried again, and whom the test patients are opened for."""
 
-    members      of the front that are trained again, at the most; and the default
-    folds        parts of the training and validation patients; one is asked about, one chooses the epoch
-    seeds        how often the patients are dealt into folds, with other seeds of the models
-    choose       models that the test patients are opened for, at the most; the default's comes on top
-    min_recall   and first of them the model and threshold with the highest accuracy at this recall; None: no such
-    sure         other patients are to have that recall; else validation patients alone (see selection.operating_point)
-    again        open the test patients although they were before
-    locked       rank only, and leave them locked
-    """
+    members: int = Field(
+        default=6, ge=1, description="members of the front to train again, at the most; the default CNN comes on top"
+    )
+    folds: int = Field(
+        default=4,
+        ge=FEWEST,
+        description="parts of the training and validation patients; one is held out, one chooses the epoch",
+    )
+    seeds: int = Field(
+        default=2,
+        ge=1,
+        description="how often the patients are dealt into folds, the models' seeds being others each time",
+    )
+    choose: int = Field(
+        default=3, ge=1, description="models to open the test patients for, at the most; the default CNN comes on top"
+    )
+    keep_locked: bool = Field(default=False, description="rank only; leave the test patients locked")
+    again: bool = Field(default=False, description="open the test patients although they were before")
+    data: Annotated[str | None, Arg(metavar="DIR", group=_WHERE)] = Field(
+        default=None, description="the images, if they are no longer where the study read them"
+    )
+    concurrency: Annotated[int | None, Arg(group=_WHERE)] = Field(
+        default=None, ge=1, description="models at once (default: as the study's trials)"
+    )
+    gpus_per_trial: Annotated[float | None, Arg(group=_WHERE)] = Field(
+        default=None, ge=0, description="GPUs of one model (default: as the study's)"
+    )
+    no_dashboard: Annotated[bool, Arg(group=_WHERE)] = Field(default=False, description="start no Ray dashboard")
 
-    members: int = 6
-    folds: int = 4
-    seeds: int = 2
-    choose: int = 3
-    min_recall: float | None = None
-    sure: bool = True
-    again: bool = False
-    locked: bool = False
-
-    def __post_init__(self) -> None:
-        """ConfigError with everything that cannot be done."""
-        least = {"members": 1, "folds": FEWEST, "seeds": 1, "choose": 1}
-        problems = [
-            f"--{name} is {value}; give a whole number from {low}."
-            for name, low in least.items()
-            if (value := getattr(self, name)) < low
-        ]
-        if self.again and self.locked:
-            problems.append("--again opens the test patients and --keep-locked does not; give one of them.")
-        if problems:
-            raise ConfigError("The front cannot be confirmed like this:", problems)
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.again and self.keep_locked:
+            raise ValueError("--again opens the test patients and --keep-locked does not; give one of them")
+        return self

@@ -111,6 +111,11 @@ def prepare_dataset(
     )
 
 
+def cohort_place(storage: Path, cells_per_patient: int) -> Path:
+    """Return where a drawn cohort lies, which all studies of a storage folder share."""
+    return storage / "synthetic" / f"{cells_per_patient}-cells-per-patient"
+
+
 def write_listing(path: Path, files: pa.Table) -> None:
     """Write files that were left out as CSV: path, sha256, reason."""
     text = io.StringIO()

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leukmodels.collections.listing import counted
-from leukmodels.curate.issues import Listed, read_list
 from leukmodels.errors import DataError
+from leukmodels.label_issues.listing import Listed, read_list
 
 _PLACES = {"validation": "are of validation patients", "test": "are of test patients"}
 

@@ -66,14 +66,7 @@ class PlacedPart:
 
     def open(self) -> Cells:
         """Return the cells, pixels at hand."""
-        part = self.part
-        return Cells(
-            pixels=self.pixels.open(),
-            labels=part.labels,
-            patients=part.patients,
-            patient_names=part.patient_names,
-            image_ids=part.image_ids,
-        )
+        return _cells(self.part, self.pixels.open())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,6 +107,14 @@ def share_parts(parts: Sequence[Part], policy: Policy, cache: PixelCache) -> lis
     ]
 
 
+def load_part(part: Part, policy: Policy, cache: PixelCache) -> Cells:
+    """Return the cells of a part with their pixels in the memory of this process."""
+    shards, places = _locate(part.sha256, policy, cache)
+    order = np.lexsort((places[:, 1], places[:, 0]))
+    (pixels,) = _gather(shards, places[order], policy.image_px, len(places))
+    return _cells(part, Blocks.of(pixels[_inverse(order)]))
+
+
 def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Progress | None = None) -> SharedDataset:
     """Write the pixels as shards to stream, ``window`` images being shuffled among themselves; keep what is there."""
     parts, policy = [prepared.train, prepared.validation], prepared.policy
@@ -144,6 +145,16 @@ def stream_parts(
         PlacedPart(part=replace(part, sha256=()), pixels=each.in_shards(policy.image_px))
         for part, each in zip(parts, ordered, strict=True)
     ]
+
+
+def _cells(part: Part, pixels: Pixels) -> Cells:
+    return Cells(
+        pixels=pixels,
+        labels=part.labels,
+        patients=part.patients,
+        patient_names=part.patient_names,
+        image_ids=part.image_ids,
+    )
 
 
 def missing_stream_bytes(prepared: Prepared, cache: PixelCache, *, window: int) -> int:

@@ -7,16 +7,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Self
 
-from leukmodels.process.command import run_verb
+from pydantic import Field, model_validator
+
+from leukmodels.process import command_line
+from leukmodels.process.command import program, run_verb
+from leukmodels.process.command_line import parse
 from search.display.tables import front_table, terminal
 from search.display.text import differences, metric_words
 from search.export.bundle import Bundle, Choice, choose_trial, write_bundle
 from search.export.destination import check_out, default_out
 from search.selection.preference import By, Preference
-from search.study.arguments import add_bounds, add_study, find_study, number
 from search.study.opened import Study
+from search.study.options import RecallOptions, StudyOptions
 
 _EXAMPLES = """examples:
   python -m search.export runx1-1                      what was confirmed, or the front's highest recall, into results/
@@ -30,19 +34,43 @@ there already is replaced; any other folder is left alone. Use it with: python -
 """
 
 
+class ExportOptions(StudyOptions, RecallOptions):
+    """Which configuration is exported, and where to."""
+
+    prefer: By | None = Field(
+        default=None,
+        description="which member of the front; cost: the lowest third objective (default: the model that "
+        "search.confirm opened the test patients for first; recall, where it did not)",
+    )
+    trial: int | None = Field(default=None, description="instead: this trial, on the front or not")
+    out: Path | None = Field(
+        default=None,
+        description="where to (default: results/TASK, results/synthetic/TASK for drawn data; in a Ray job the study's "
+        "folder)",
+    )
+    dry_run: bool = Field(default=False, description="say what would be exported, write nothing")
+
+    @model_validator(mode="after")
+    def _choose_once(self) -> Self:
+        ways = {"--prefer": self.prefer, "--min-recall": self.min_recall, "--trial": self.trial}
+        if len(given := [name for name, value in ways.items() if value is not None]) > 1:
+            raise ValueError(f"{' and '.join(given)} choose in several ways; give one of them")
+        return self
+
+
 def main(arguments: Sequence[str]) -> int:
     """Choose a trial of the front and write its bundle."""
-    given = _parser().parse_args(arguments)
-    study = Study.open(find_study(given.study, given.storage))
+    options = parse(parser(), ExportOptions, arguments)
+    study = Study.open(options.find())
     preference = Preference(
-        by=given.prefer, trial=given.trial, min_recall=given.min_recall, sure=given.bounds == "patients"
+        by=options.prefer, trial=options.trial, min_recall=options.min_recall, sure=options.recall_guarantee
     )
     chosen = choose_trial(study, preference)
     usual = default_out(study.folder, task=study.manifest.task.name, synthetic=study.manifest.data.synthetic)
-    out = given.out.expanduser() if given.out else usual
+    out = options.out.expanduser() if options.out else usual
     replaces = check_out(out)
     _tell(chosen)
-    if given.dry_run:
+    if options.dry_run:
         print(f"It would {f'replace the exported model of {replaces} in' if replaces else 'be written to'} {out}.")
         return 0
     if sys.stdout.isatty():
@@ -51,37 +79,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m search.export",
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return command_line.parser(
+        ExportOptions.model_fields,
+        prog=program("search.export"),
         description="Export one configuration of a study's front: settings, model, scores, and where they came from.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        hidden=("bounds",),
     )
-    add_study(parser)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--prefer",
-        choices=get_args(By),
-        help="which member of the front; cost: the lowest third objective (default: the model that search.confirm "
-        "opened the test patients for first; recall, where it did not)",
-    )
-    which.add_argument(
-        "--min-recall",
-        type=number(0, 1, "number from 0 to 1"),
-        metavar="X",
-        help="instead: the member of the front, and the threshold, with the highest accuracy at this recall, 0 to 1",
-    )
-    which.add_argument("--trial", type=int, metavar="N", help="instead: this trial, on the front or not")
-    add_bounds(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="where to (default: results/TASK, results/synthetic/TASK for drawn data; in a Ray job the study's folder)",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be exported, write nothing")
-    return parser
 
 
 def _tell(chosen: Choice) -> None:

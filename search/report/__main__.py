@@ -7,10 +7,15 @@ python -m search.report --compare STUDY STUDY ... [--out FILE]
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Self
 
-from leukmodels.process.command import run_verb
-from search.study.arguments import add_storage, find_study, number
+from pydantic import Field, model_validator
+
+from leukmodels.process import command_line
+from leukmodels.process.command import program, run_verb
+from leukmodels.process.command_line import Arg, parse
 from search.study.folder import StudyFolder
+from search.study.options import StorageOptions, find_study
 
 _EXAMPLES = """examples:
   python -m search.report runx1-1                      into runx1-1/report/report.html, and to MLflow
@@ -19,22 +24,44 @@ _EXAMPLES = """examples:
 
 The page is made of the study's files alone, at any time: before search.confirm it shows validation only, and says so.
 """
-_LEAST, _MOST = 1e-4, 1 - 1e-4
+
+
+class ReportOptions(StorageOptions):
+    """Which studies are written as a page."""
+
+    study: Annotated[str | None, Arg(positional=True, metavar="STUDY")] = Field(
+        default=None, description="the study's folder, or its name below --storage"
+    )
+    compare: Annotated[tuple[str, ...] | None, Arg(metavar="STUDY")] = Field(
+        default=None, min_length=1, description="instead: these studies side by side"
+    )
+    prevalence: Annotated[float | None, Arg(metavar="P")] = Field(
+        default=None,
+        ge=1e-4,
+        le=1 - 1e-4,
+        description="share of leukemia among the patients, for predictive values (default: several)",
+    )
+    out: Annotated[Path | None, Arg(metavar="FILE")] = Field(
+        default=None, description="where to (default: STUDY/report/report.html, or comparison.html)"
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if (self.study is None) == (self.compare is None):
+            raise ValueError("give one STUDY, or --compare and several")
+        if self.compare and self.prevalence is not None:
+            raise ValueError("--prevalence is for the page of one study")
+        return self
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page of one study, or of several side by side."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    if (given.study is None) == (given.compare is None):
-        parser.error("give one STUDY, or --compare and several")
-    if given.compare:
-        if given.prevalence is not None:
-            parser.error("--prevalence is for the page of one study")
-        folders = [find_study(each, given.storage) for each in given.compare]
-        _compare(folders, given.out or folders[0].path.parent / "comparison.html")
+    options = parse(parser(), ReportOptions, arguments)
+    if options.compare:
+        folders = [find_study(each, options.storage) for each in options.compare]
+        _compare(folders, options.out or folders[0].path.parent / "comparison.html")
     else:
-        _report(find_study(given.study, given.storage), given.out, given.prevalence)
+        _report(find_study(str(options.study), options.storage), options.out, options.prevalence)
     return 0
 
 
@@ -53,26 +80,14 @@ def _compare(folders: Sequence[StudyFolder], out: Path) -> None:
     print(f"Written: {write_comparison(folders, out.expanduser())}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m search.report",
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return command_line.parser(
+        ReportOptions.model_fields,
+        prog=program("search.report"),
         description="Write what a study found as one HTML file: data, search, confirmation, test, figures, limits.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("study", metavar="STUDY", nargs="?", help="the study's folder, or its name below --storage")
-    parser.add_argument("--compare", metavar="STUDY", nargs="+", help="instead: these studies side by side")
-    add_storage(parser)
-    parser.add_argument(
-        "--prevalence",
-        type=number(_LEAST, _MOST, "share between 0 and 1"),
-        metavar="P",
-        help="share of leukemia among those who are asked about, for predictive values (default: several)",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to (default: STUDY/report/report.html, or comparison.html)"
-    )
-    return parser
 
 
 if __name__ == "__main__":

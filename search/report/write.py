@@ -35,7 +35,7 @@ def tell_mlflow(folder: StudyFolder) -> str:
     try:
         catch_up(folder, uri)
     except StudyError as error:
-        return f"{error}\nLater: python -m search.sync {shlex.quote(str(folder.path))}"
+        return f"{error}\nLater: python -m search.audit {shlex.quote(str(folder.path))} --sync"
     return f"MLflow at {redacted(uri)} has it, too."
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from cluster.jobs import refuse_relative
 from leukmodels.process.command import run_verb
-from search.run.command_line import parse
-from search.study.arguments import find_cache, find_study
+from search.run.options import parse, resolved
 from search.tuning.signals import Interrupted, interruptible
 
 if TYPE_CHECKING:
@@ -17,46 +16,30 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the studies that ``arguments`` ask for, one after another, and return the exit status."""
-    parsed, given = parse(arguments)
+    asked = parse(arguments)
     # Only now: Ray, matplotlib and Optuna take seconds to import, and --help should not.
-    from search.run import planning
+    from search.run.planning import plans_of
 
-    command = shlex.join(["python", "-m", "search.run", *arguments])
-    resumed = Path(parsed.resume) if parsed.resume and "/" in parsed.resume else None
+    resumed = Path(asked.resume) if asked.resume and "/" in asked.resume else None
     refuse_relative(
         {
-            "--storage": parsed.storage,
-            "--cache": parsed.cache,
-            "--data": given.get("data"),
-            "--exclude": given.get("exclude"),
-            "--out": parsed.out,
+            "--storage": asked.storage,
+            "--cache": asked.cache,
+            "--data": asked.given.get("data"),
+            "--exclude": asked.given.get("exclude"),
+            "--out": asked.out,
             "--resume": resumed,
         }
     )
-    storage = parsed.storage.expanduser().resolve()
-    out = parsed.out and parsed.out.expanduser().resolve()
-    cache = find_cache(parsed.cache, storage)
-    if parsed.resume:
-        folder = find_study(parsed.resume, storage)
-        plans = [planning.plan_resume(folder, given=given, out=out, cache=cache, command=command)]
-    else:
-        tasks = parsed.task or planning.tasks_of(given.get("data"))
-        several = len(tasks) > 1
-        plans = [
-            planning.plan_new(
-                task,
-                storage,
-                preset=parsed.preset or "quick",
-                given=given,
-                name=f"{parsed.name}-{Path(task).stem}" if several and parsed.name else parsed.name,
-                out=out / Path(task).stem if several and out else out,
-                cache=cache,
-                command=command,
-            )
-            for task in tasks
-        ]
-        planning.refuse_collisions(plans)
-    return _carry_out(plans, dashboard=not parsed.no_dashboard)
+    plans = plans_of(asked, command=shlex.join(["python", "-m", "search.run", *arguments]))
+    if asked.print_config:
+        print(resolved(asked, plans[0].config), end="")
+        return 0
+    if asked.dry_run:
+        from search.run.dry_run import dry_run
+
+        return dry_run(plans)
+    return _carry_out(plans, dashboard=not asked.no_dashboard)
 
 
 def _carry_out(plans: Sequence["Plan"], *, dashboard: bool) -> int:

@@ -11,16 +11,17 @@ from typing import Any
 from leukmodels import collections
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import TASKS, Task, find_task
-from leukmodels.curate.issues import read_list
 from leukmodels.errors import Attempts, ConfigError, DataError, StudyError
+from leukmodels.label_issues.listing import read_list
 from leukmodels.space import presets
 from leukmodels.space.dimensions import Space
 from search.export.destination import check_out, default_out
-from search.study.arguments import find_study
+from search.run.options import RunOptions
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.manifest import Manifest, WarmStart, refuse_existing
 from search.study.opened import Study
+from search.study.options import find_cache, find_study
 from search.study.presets import configure, reconfigure
 from search.tracking.tracker import default_uri
 from search.tuning.initial_weights import InitialWeights, networks_in, starts_in, starts_of
@@ -54,6 +55,33 @@ class Plan:
     def uri(self) -> str:
         """Where MLflow is."""
         return self.config.tracking_uri or default_uri(self.folder.path.parent)
+
+
+def plans_of(asked: RunOptions, *, command: str) -> list[Plan]:
+    """Return the plans of the studies that are asked for; ConfigError where two would have one name or place."""
+    storage = asked.storage.expanduser().resolve()
+    out = asked.out and asked.out.expanduser().resolve()
+    cache = find_cache(asked.cache, storage)
+    if asked.resume:
+        folder = find_study(asked.resume, storage)
+        return [plan_resume(folder, given=asked.given, out=out, cache=cache, command=command)]
+    tasks = asked.task or tasks_of(asked.given.get("data"))
+    several = len(tasks) > 1
+    plans = [
+        plan_new(
+            task,
+            storage,
+            preset=asked.preset or "quick",
+            given=asked.given,
+            name=f"{asked.name}-{Path(task).stem}" if several and asked.name else asked.name,
+            out=out / Path(task).stem if several and out else out,
+            cache=cache,
+            command=command,
+        )
+        for task in tasks
+    ]
+    refuse_collisions(plans)
+    return plans
 
 
 def plan_new(

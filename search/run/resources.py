@@ -13,7 +13,7 @@ from leukmodels.errors import StudyError
 from leukmodels.synthetic import cohort_bytes, draw_cohort
 from leukmodels.training.precision import choose_precision
 from search.data import admission, sharing
-from search.data.dataset import Dataset, prepare_dataset
+from search.data.dataset import Dataset, cohort_place, prepare_dataset
 from search.data.requirements import ResourceRequirements
 from search.study.manifest import Manifest
 from search.tuning.tuner import Resources
@@ -42,6 +42,7 @@ class StudyResources:
         config = plan.config
         self._plan, self._cache, self._console = plan, cache, console
         self._source = open_source(config.data) if config.data else None
+        self._cohort = cohort_place(plan.folder.path.parent, config.cells_per_patient)
         gpus = gpus_per_trial(session, config.gpus_per_trial)
         self._demand = demand = ResourceRequirements.of(
             config,
@@ -50,7 +51,7 @@ class StudyResources:
             cache=plan.cache,
             networks=plan.networks,
             data=Path(self._source.root) if self._source and self._source.local else None,
-            drawn_bytes=0 if self._source or _cohort_place(plan).exists() else cohort_bytes(config.cells_per_patient),
+            drawn_bytes=0 if self._source or self._cohort.exists() else cohort_bytes(config.cells_per_patient),
         )
         self._states: Sequence[NodeState] = probe(
             session, written=[demand.storage, demand.cache], read=[demand.data] if demand.data else []
@@ -122,7 +123,7 @@ class StudyResources:
         )
         return open_source(
             draw_cohort(
-                _cohort_place(self._plan),
+                self._cohort,
                 cells_per_patient=cells,
                 progress=lambda done, total: console.progress("Drawing cells", done, total),
             )
@@ -140,8 +141,3 @@ def refuse_other_data(folder: StudyFolder, account: Dataset) -> None:
             f"(fingerprint {now['data'][:12]}, then {before['data'][:12]}). Restore them, say where they are "
             "(--data), or start a new study."
         )
-
-
-def _cohort_place(plan: Plan) -> Path:
-    cells = plan.config.cells_per_patient
-    return plan.folder.path.parent / "synthetic" / f"{cells}-cells-per-patient"

@@ -22,13 +22,13 @@ from search.run.planning import Plan
 from search.run.resources import StudyResources, refuse_other_data
 from search.selection import head_start
 from search.selection.preference import Preference
-from search.study.arguments import find_study
 from search.study.config import objectives_of
 from search.study.folder import StudyFolder
 from search.study.front import effort
 from search.study.journal import Event
 from search.study.manifest import begin
 from search.study.opened import Study
+from search.study.options import find_study
 from search.study.records import StudyRecord, TrialState
 from search.tracking.prometheus import Gauges
 from search.tracking.tracker import Tracker, watch_command
@@ -161,7 +161,7 @@ def _finish(plan: Plan, record: StudyRecord, console: Console, tracker: Tracker)
     if not tracker.stop(_TRACKING_PATIENCE_S):
         behind = tracker.problem or f"{tracker.behind} events are on their way"
         console.say(f"MLflow has not heard everything yet: {behind}")
-        commands.append(f"python -m search.sync {named}")
+        commands.append(f"python -m search.audit {named} --sync")
     console.summary(record, written=written, commands=commands)
     return record.count(TrialState.COMPLETE) > 0
 

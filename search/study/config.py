@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from leukmodels.collections.place import absolute_place, is_uri
 from leukmodels.model.weights import RANDOM
+from leukmodels.process.command_line import Arg
 from leukmodels.space.hyperparameters import PRETRAINED
 from search.study.objectives import COSTS, OBJECTIVES, Objectives
 
@@ -39,17 +40,17 @@ class SearchConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: str = Field(min_length=1, description="a task's name, or a task file (.toml)")
-    data: str | None = Field(
+    data: Annotated[str | None, Arg(metavar="DIR|URI")] = Field(
         default=None,
         min_length=1,
         description="images in the layout of the task's collection: a folder, or an address such as s3://bucket/key "
         "(default: a drawn cohort)",
     )
-    exclude: str | None = Field(
+    exclude: Annotated[str | None, Arg(metavar="FILE")] = Field(
         default=None,
         min_length=1,
         description="a list of images that are left out of training, such as disputed.csv of python -m "
-        "leukmodels.curate: a CSV file with a column sha256 or image",
+        "search.curate: a CSV file with a column sha256 or image",
     )
     trials: int = Field(default=12, ge=1, le=100_000, description="configurations to try")
     epochs: int = Field(default=6, ge=1, le=10_000, description="epochs a trial trains at the most")
@@ -77,26 +78,26 @@ class SearchConfig(BaseModel):
         description="how configurations are chosen; all but random learn from the trials before, nsga2 and nsga3 "
         "from those of one session",
     )
-    space: str = Field(
+    space: Annotated[str, Arg(metavar="NAME|FILE")] = Field(
         default="small",
         min_length=1,
         description="hyperparameters that are searched: seed (what the published CNN's authors varied), small (plain "
         "convolutional networks), full (everything), or a TOML file of your own ranges",
     )
-    base_model: str | None = Field(
+    base_model: Annotated[str | None, Arg(metavar="STUDY|DIR|FILE")] = Field(
         default=None,
         min_length=1,
         description="a trained model whose convolutional weights trials may start from: a study (its preferred trial), "
         "an exported folder, or the .keras file in one",
     )
-    backbones: str | None = Field(
+    backbones: Annotated[str | None, Arg(metavar="LIST")] = Field(
         default=None,
         min_length=1,
         description="networks pre-trained on ImageNet that trials may take, as NAME=FILE,... of "
         f"{', '.join(PRETRAINED)}; the file holds Keras' weights without top, nothing is downloaded (NAME={RANDOM}: "
         "random weights)",
     )
-    warm_start: str | None = Field(
+    warm_start: Annotated[str | None, Arg(metavar="STUDY")] = Field(
         default=None,
         min_length=1,
         description="another study (its folder, or its name below --storage), perhaps of another leukemia: its front "
@@ -136,7 +137,7 @@ class SearchConfig(BaseModel):
         description="what --min-recall and --min-specificity are held against: the estimates, or their lower bounds "
         "(95 percent, resampling patients), which few patients make hard",
     )
-    objectives: str = Field(
+    objectives: Annotated[str, Arg(metavar="LIST")] = Field(
         default=",".join(OBJECTIVES),
         description=f"what is searched for: recall,accuracy, perhaps followed by a cost that is to be low, "
         f"{' or '.join(COSTS)}",
@@ -179,7 +180,7 @@ class SearchConfig(BaseModel):
         le=100_000_000,
         description="streamed images that are shuffled among themselves; a trial holds two windows in its memory",
     )
-    tracking_uri: str | None = Field(
+    tracking_uri: Annotated[str | None, Arg(metavar="URI")] = Field(
         default=None, description="MLflow server or store (default: an SQLite file in the storage folder)"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin
-
-from pydantic import ValidationError
+from typing import Any
 
 from leukmodels.errors import ConfigError
+from leukmodels.process.command_line import checked, option
 from search.study.config import SearchConfig, current_names
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -40,10 +39,7 @@ def configure(preset: str, given: Mapping[str, Any]) -> SearchConfig:
     usual, given = dict(PRESETS[preset]), current_names(given)
     if given.get("deterministic"):
         usual.pop("time_budget", None)
-    try:
-        return SearchConfig(**{**usual, **given})
-    except ValidationError as error:
-        raise ConfigError("These options cannot be used:", [_sentence(problem) for problem in error.errors()]) from None
+    return checked(SearchConfig, {**usual, **given})
 
 
 def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchConfig, dict[str, Any]]:
@@ -61,33 +57,3 @@ def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchC
     changed = configure("quick", {**config.model_dump(), **given})
     before, after = config.model_dump(mode="json"), changed.model_dump(mode="json")
     return changed, {name: after[name] for name in given if after[name] != before[name]}
-
-
-def option(name: str) -> str:
-    """Return the command line's spelling of a field."""
-    return "--" + name.replace("_", "-")
-
-
-def _sentence(problem: Any) -> str:
-    name = str(problem["loc"][0])
-    if problem["type"] == "value_error":
-        # The value may be the password that is being refused.
-        return f"{option(name)}: {problem['msg'].removeprefix('Value error, ')}."
-    return f"{option(name)} is {problem['input']!r}; give {_allowed(name)}."
-
-
-def _allowed(name: str) -> str:
-    """Return what a field takes, in words."""
-    field = SearchConfig.model_fields[name]
-    kinds = get_args(field.annotation) or (field.annotation,)
-    if get_origin(field.annotation) is Literal:
-        return f"one of {', '.join(kinds)}"
-    kind = "a whole number" if int in kinds else "a number"
-    words = {"ge": "from {:,}", "gt": "above {:,}", "le": "to {:,}", "lt": "below {:,}"}
-    said = [
-        form.format(getattr(bound, key))
-        for bound in field.metadata
-        for key, form in words.items()
-        if hasattr(bound, key)
-    ]
-    return " ".join([kind, *said]) if said else "a value"

@@ -1,4 +1,4 @@
-"""Tells MLflow what the journal says: once for ``search.sync``, or on and on as the process that a driver starts.
+"""Tells MLflow what the journal says: once for ``search.audit``, or on and on as the process that a driver starts.
 
 A cursor file says how far MLflow was told. It can be thrown away: the study's runs are found again by their tags, and
 telling twice changes nothing (see runs).
@@ -152,7 +152,8 @@ def _lock(folder: StudyFolder) -> IO[str]:
     except OSError:
         file.close()
         raise StudyError(
-            f"Another process is telling MLflow about {folder.path}: its driver, or another `search.sync`. Let it end."
+            f"Another process is telling MLflow about {folder.path}: its driver, or another `search.audit --sync`. "
+            "Let it end."
         ) from None
     return file
 

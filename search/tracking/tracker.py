@@ -86,7 +86,7 @@ class Tracker:
                 self._process.stdin.close()
 
     def stop(self, timeout_s: float) -> bool:
-        """Tell the rest for ``timeout_s`` at most; say whether MLflow knows all (if not, ``search.sync`` tells it)."""
+        """Tell the rest for ``timeout_s`` at most; say whether MLflow knows all (if not, ``search.audit`` tells it)."""
         process = self._process
         if process is None or process.stdin is None or self._listener is None:
             return False

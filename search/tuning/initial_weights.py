@@ -16,11 +16,11 @@ from leukmodels.model.exported import ExportedModel
 from leukmodels.model.weights import ENDING, SMALLEST_PX, Weights, read_backbones
 from leukmodels.space.hyperparameters import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
 from search.selection.preference import Preference
-from search.study.arguments import find_study
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.manifest import BaseModelOrigin, Manifest, StoredInitialWeights, StoredWeights
 from search.study.opened import Study
+from search.study.options import find_study
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python tests/benchmarks/bench_curate.py [--seeds 6] [--workers 2]
 
-Each seed draws a cohort, splits its patients, ranks the training cells as python -m leukmodels.curate does, and trains
+Each seed draws a cohort, splits its patients, ranks the training cells as python -m search.curate does, and trains
 the default CNN on all training cells, without those listed, without as many drawn at random, and without every cell
 whose label is wrong; in another order for each seed and training. About 20 minutes on two cores. Prints the tables and
 writes them to results/benchmarks/curate.md.
@@ -23,15 +23,19 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from bench_cohort_difficulty import EPOCHS, IMAGE_PX, read_cells
+from cluster.session import open_session
 from leukmodels import collections
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import Task, find_task
-from leukmodels.curate.ranking import Ranking, rank
-from leukmodels.curate.training_cells import Gathered, gather
 from leukmodels.dataset.cells import Cells
+from leukmodels.label_issues.ranking import Ranking, rank
+from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.process import tensorflow_runtime
 from leukmodels.synthetic import draw_cohort
 from publishing import publish
+from search.cache.store import PixelCache
+from search.curate.__main__ import training_cells
+from search.study.config import SearchConfig
 
 TOPS = (0.05, 0.1, 0.2)
 SPECIFICITY = 0.9
@@ -60,7 +64,7 @@ class Found:
 def measure(seed: int, *, options: argparse.Namespace) -> Found:
     """Draw, rank, train and evaluate."""
     tensorflow_runtime.start(threads=1)
-    from leukmodels.curate.out_of_fold import Inquiry, ask
+    from leukmodels.label_issues.out_of_fold import CrossValidation, predict_out_of_fold
     from leukmodels.space.hyperparameters import HyperParams
 
     task = find_task(options.task)
@@ -70,10 +74,10 @@ def measure(seed: int, *, options: argparse.Namespace) -> Found:
             Path(folder) / "cohort", seed=seed, cells_per_patient=options.cells_per_patient, classes=classes, workers=1
         )
         truth = blasts(root)
-        gathered = gather(
-            open_source(root), task, image_px=IMAGE_PX, split_seed=seed, max_bad=0, progress=lambda *_: None
-        )
-        inquiry = Inquiry(
+        config = SearchConfig(task=task.name, data=root, image_px=IMAGE_PX, split_seed=seed, max_bad=0)
+        with open_session(dashboard=False):
+            training = training_cells(open_source(root), task, config, PixelCache(Path(folder) / "cache"))
+        validation = CrossValidation(
             hparams=HyperParams(),
             folds=5,
             repeats=options.repeats,
@@ -81,14 +85,14 @@ def measure(seed: int, *, options: argparse.Namespace) -> Found:
             seed=seed,
             precision="float32",
         )
-        answers = ask(gathered, inquiry, progress=lambda *_: None)
-        ranking = rank(gathered.cells.labels, answers.probabilities.mean(axis=0))
-        is_blast = np.array([truth[name] for name in gathered.cells.image_ids.tolist()])
-        at_most = math.ceil(options.share * len(gathered.cells))
-        listed = ranking.listed(gathered.cells.labels == 1, at_most=at_most)
-        parts = evaluated(root, task, gathered, truth)
-        measured = trained(gathered, listed, is_blast, parts, seed=seed, options=options)
-    leukemic = gathered.cells.labels == 1
+        predicted = predict_out_of_fold(training, validation, progress=lambda *_: None)
+        ranking = rank(training.cells.labels, predicted.probabilities.mean(axis=0))
+        is_blast = np.array([truth[name] for name in training.cells.image_ids.tolist()])
+        at_most = math.ceil(options.share * len(training.cells))
+        listed = ranking.listed(training.cells.labels == 1, at_most=at_most)
+        parts = evaluated(root, task, training, truth)
+        measured = trained(training, listed, is_blast, parts, seed=seed, options=options)
+    leukemic = training.cells.labels == 1
     both = ranking.listed(np.full(len(leukemic), True), at_most=at_most)
     return Found(
         wrong=float(1 - is_blast[leukemic].mean()),
@@ -104,10 +108,12 @@ def blasts(root: Path) -> dict[str, bool]:
         return {row["path"]: row["is_blast"] == "1" for row in csv.DictReader(file)}
 
 
-def evaluated(root: Path, task: Task, gathered: Gathered, truth: Mapping[str, bool]) -> dict[str, tuple[Cells, Truth]]:
+def evaluated(
+    root: Path, task: Task, training: TrainingCells, truth: Mapping[str, bool]
+) -> dict[str, tuple[Cells, Truth]]:
     """Return the cells of the other parts, and which of them are blasts."""
     listing = collections.read(task.reader, root)
-    table = task.select(gathered.split.assign(listing.cells))
+    table = task.select(training.split.assign(listing.cells))
     parts = {}
     for part in PARTS:
         cells = read_cells(table.filter(pc.equal(table["part"], part)))
@@ -123,7 +129,7 @@ def precisions(ranking: Ranking, leukemic: Truth, is_blast: Truth) -> tuple[floa
 
 
 def trained(
-    gathered: Gathered,
+    training: TrainingCells,
     listed: npt.NDArray[np.int64],
     is_blast: Truth,
     parts: Mapping[str, tuple[Cells, Truth]],
@@ -133,7 +139,7 @@ def trained(
 ) -> dict[tuple[str, str, str], float]:
     """Train with and without lists; return the mean recalls over the trainings."""
     rng = np.random.default_rng([seed, 7])
-    labels = gathered.cells.labels
+    labels = training.cells.labels
     drawn = np.concatenate(
         [
             rng.choice(np.flatnonzero(labels == label), int((labels[listed] == label).sum()), replace=False)
@@ -150,7 +156,7 @@ def trained(
     for training in range(options.trainings):
         for arm in np.roll(list(left_out), seed + training).tolist():
             rows = np.setdiff1d(np.arange(len(labels)), left_out[arm])
-            scores = train(gathered, rows, parts, seed=1000 * seed + training, epochs=options.epochs)
+            scores = train(training, rows, parts, seed=1000 * seed + training, epochs=options.epochs)
             for part, (cells, truth) in parts.items():
                 for by, positive in (("patients' labels", cells.labels == 1), ("truth", truth)):
                     every.setdefault((arm, part, by), []).append(recall(scores[part], positive))
@@ -158,7 +164,12 @@ def trained(
 
 
 def train(
-    gathered: Gathered, rows: npt.NDArray[np.int64], parts: Mapping[str, tuple[Cells, Truth]], *, seed: int, epochs: int
+    training: TrainingCells,
+    rows: npt.NDArray[np.int64],
+    parts: Mapping[str, tuple[Cells, Truth]],
+    *,
+    seed: int,
+    epochs: int,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Train the default CNN on some rows, the epoch chosen on the validation cells; return the scores of the parts."""
     import keras
@@ -170,14 +181,14 @@ def train(
     from leukmodels.training.training_loop import Budget, fit
 
     data = TrainingData(
-        train=gathered.cells.take(rows),
+        train=training.cells.take(rows),
         validation=parts["validation"][0],
-        black_background=gathered.black_background,
-        split_fingerprint=gathered.split.fingerprint,
+        black_background=training.black_background,
+        split_fingerprint=training.split.fingerprint,
     )
     tensorflow_runtime.seed_everything(seed)
     try:
-        model = build(HyperParams(), image_px=IMAGE_PX, black_background=gathered.black_background)
+        model = build(HyperParams(), image_px=IMAGE_PX, black_background=training.black_background)
         budget = Budget(epochs=epochs, patience=epochs, checkpoint_every_s=math.inf)
         with tempfile.TemporaryDirectory() as folder:
             fit(model, data, HyperParams(), budget=budget, seed=seed, folder=Path(folder), report=lambda *_: None)

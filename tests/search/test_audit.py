@@ -59,7 +59,7 @@ def test_what_mlflow_has_not_heard_is_named(study, capsys):
     assert "trial 2 has 3 epochs by the journal, 2 by MLflow" in out
     assert "trial 2 has recall 0.8 by the journal, None by MLflow" in out
     assert "trial 3 is not in MLflow" in out
-    assert "python -m search.sync" in out
+    assert "python -m search.audit" in out
     catch_up(study, default_uri(study.path.parent))
     assert said(capsys, study)[0] == 0
 

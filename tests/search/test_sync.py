@@ -6,7 +6,7 @@ import pytest
 
 import studies
 from leukmodels.errors import StudyError
-from search import sync
+from search import audit
 from search.tracking.ledger import ledger
 from search.tracking.tracker import default_uri
 from studies import stored
@@ -24,7 +24,7 @@ def test_first_syncs_make_one_database_and_print_a_line_each(
             studies.run(recorder, 0)
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "search.sync", folder.name, "--storage", str(tmp_path)],
+            [sys.executable, "-m", "search.audit", folder.name, "--sync", "--storage", str(tmp_path)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -35,22 +35,23 @@ def test_first_syncs_make_one_database_and_print_a_line_each(
     where = f"MLflow at {default_uri(tmp_path)} knows all of"
     for folder, process in zip(folders, processes, strict=True):
         said, complained = process.communicate()
-        assert (said, complained) == (f"{where} {folder.name}; 5 events were new to it.\n", "")
+        assert complained == ""
+        assert said.splitlines()[0] == f"{where} {folder.name}; 5 events were new to it."
         assert process.returncode == 0
     with studies.recording(folders[0]) as recorder:
         recorder.study_finished("all trials done")
-    assert sync.main(["anna", "--storage", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == f"{where} anna; 1 event was new to it.\n"
+    assert audit.main(["anna", "--sync", "--storage", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{where} anna; 1 event was new to it.\n")
     for folder in folders:
         assert ledger(default_uri(tmp_path), stored(folder)["study_id"])[0].status == "FINISHED"
 
 
 def test_sync_refuses_what_is_no_study(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="holds no study"):
-        sync.main(["anna", "--storage", str(tmp_path)])
+        audit.main(["anna", "--sync", "--storage", str(tmp_path)])
 
 
 def test_sync_names_a_store_that_does_not_answer(tmp_path: Path) -> None:
     studies.begin(tmp_path / "anna")
     with pytest.raises(StudyError, match=r"MLflow at http://127\.0\.0\.1:9 could not be told"):
-        sync.main([str(tmp_path / "anna"), "--tracking-uri", "http://127.0.0.1:9"])
+        audit.main([str(tmp_path / "anna"), "--sync", "--tracking-uri", "http://127.0.0.1:9"])

@@ -29,7 +29,7 @@ from search.tuning.initial_weights import InitialWeights
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 PX = 16
-ASKED = ConfirmOptions(members=2, folds=3, seeds=2, choose=1)
+ASKED = ConfirmOptions(study="study", members=2, folds=3, seeds=2, choose=1)
 
 
 class Toys:

@@ -11,7 +11,7 @@ from leukmodels.process import command
     [
         (("leukmodels.synthetic", "DIR", "--workers", "0"), "error: The synthetic cohort cannot be drawn:\n"),
         (("leukmodels.predictor", "DIR", "cell.png"), "error: DIR holds no exported model:\n"),
-        (("leukmodels.curate", "--task", "b_all"), "error: These options cannot be used:\n"),
+        (("search.curate", "--task", "b_all"), "error: These options cannot be used:\n"),
     ],
 )
 def test_an_error_of_the_user_is_its_message_and_status_2(words: tuple[str, ...], message: str) -> None:

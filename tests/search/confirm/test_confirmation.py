@@ -1,6 +1,5 @@
 """A confirmation from its first retraining to the last test patient."""
 
-import dataclasses
 import json
 
 import pyarrow as pa
@@ -125,7 +124,7 @@ def test_where_a_base_model_knows_the_training_patients_validation_alone_is_aske
 
 
 def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):
-    conducted(dataclasses.replace(ASKED, min_recall=0.75, sure=False))
+    conducted(ASKED.model_copy(update={"min_recall": 0.75, "recall_guarantee": False}))
     (opened,) = events(place, "test_opened")
     first = opened["chosen"][0]
     table = read_scores(place.trial(first["trial"]) / "scores.parquet")
@@ -136,7 +135,7 @@ def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):
 
 def test_a_recall_that_cannot_be_promised_leaves_the_test_locked(place, conducted):
     with pytest.raises(StudyError, match="for other patients; the most is"):
-        conducted(dataclasses.replace(ASKED, min_recall=0.9))
+        conducted(ASKED.model_copy(update={"min_recall": 0.9}))
     assert not events(place, "test_opened")
     assert not events(place, "retrained")  # hours would be lost
 
@@ -148,7 +147,7 @@ def test_a_second_look_at_the_test_needs_to_be_asked_for_and_is_counted(place, c
     conducted()
     assert "--again opens them all the same, and the report counts it" in capsys.readouterr().out
     assert (conducted.log / "held_out").read_text() == asked
-    conducted(dataclasses.replace(ASKED, again=True))
+    conducted(ASKED.model_copy(update={"again": True}))
     openings = confirmation_of(journal.read(place.journal)).openings
     assert [opening.number for opening in openings] == [1, 2]
     assert len([*(place.confirmed / "test" / "2").glob("*.parquet")]) == len(openings[1].chosen)
@@ -173,9 +172,9 @@ def test_killed_while_it_trains_it_goes_on_without_repeating_anything(place, con
 
 def test_an_opening_that_was_cut_short_is_finished_as_it_was_begun(place, conducted):
     with pytest.raises(RuntimeError, match="the power went"):
-        conducted(dataclasses.replace(ASKED, choose=2), die_at_test=0)
+        conducted(ASKED.model_copy(update={"choose": 2}), die_at_test=0)
     (opened,) = events(place, "test_opened")
-    conducted(dataclasses.replace(ASKED, choose=1))
+    conducted(ASKED.model_copy(update={"choose": 1}))
     (opening,) = confirmation_of(journal.read(place.journal)).openings
     assert opening.complete
     assert [each.trial for each in opening.chosen] == [each["trial"] for each in opened["chosen"]]
@@ -186,20 +185,20 @@ def test_an_opening_that_was_begun_waits_as_long_as_the_test_is_to_stay_locked(p
     with pytest.raises(RuntimeError, match="the power went"):
         conducted(die_at_test=0)
     known = (conducted.log / "held_out").read_text() if (conducted.log / "held_out").exists() else ""
-    conducted(dataclasses.replace(ASKED, locked=True))
+    conducted(ASKED.model_copy(update={"keep_locked": True}))
     assert (conducted.log / "held_out").exists() == bool(known)
     assert not confirmation_of(journal.read(place.journal)).openings[0].complete
 
 
 def test_the_test_can_stay_locked(place, conducted, capsys):
-    conducted(dataclasses.replace(ASKED, locked=True))
+    conducted(ASKED.model_copy(update={"keep_locked": True}))
     assert not events(place, "test_opened")
     assert not (place.confirmed / "test").exists()
     assert "stay locked (--keep-locked)" in capsys.readouterr().out
 
 
 def test_a_configuration_that_diverges_is_behind_all_others_and_the_reason_is_kept(place, conducted, capsys):
-    ranking = conducted(dataclasses.replace(ASKED, seeds=1), diverge=2)
+    ranking = conducted(ASKED.model_copy(update={"seeds": 1}), diverge=2)
     assert 2 not in {each.trial for each in ranking}
     assert 2 not in {each["trial"] for each in events(place, "test_opened")[0]["chosen"]}
     reasons = confirmation_of(journal.read(place.journal)).reasons

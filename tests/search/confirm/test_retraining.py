@@ -36,7 +36,7 @@ def place(session, tmp_path):
 
 def test_keras_models_are_trained_again_probed_and_asked_about_the_test(place, session, tmp_path):
     plan = plan_again(place, given={}, cache=tmp_path / "cache", command="confirm")
-    asked = ConfirmOptions(members=1, folds=3, seeds=1, choose=1)
+    asked = ConfirmOptions(study="study", members=1, folds=3, seeds=1, choose=1)
     ranking = confirm(plan, asked, session)
     retrained = events(place, "retrained") + events(place, "retrained", by_image=True)
     assert len(retrained) == 3 * len(ranking) + 3

@@ -8,21 +8,16 @@ import pytest
 from PIL import Image
 
 from folders import draw_folder
-from leukmodels.collections.source import open_source
-from leukmodels.collections.tasks import find_task
-from leukmodels.curate.issues import write_list
-from leukmodels.curate.ranking import rank
-from leukmodels.curate.training_cells import gather
 from leukmodels.errors import ConfigError, DataError
+from leukmodels.label_issues.listing import write_list
+from leukmodels.label_issues.ranking import rank
 from search.data.dataset import write_listing
 from search.data.sharing import share
 
 
-def disputed(root, path, at_most=5):
+def disputed(training_of, root, path, at_most=5):
     """Write a list of training cells as the command curate does, of made-up answers; return their paths."""
-    found = gather(
-        open_source(root), find_task("runx1"), image_px=16, split_seed=0, max_bad=0, progress=lambda *_: None
-    )
+    found = training_of(root, max_bad=0)
     probabilities = np.random.default_rng(1).random(len(found.cells))
     ranking = rank(found.cells.labels, probabilities)
     rows = ranking.order[:at_most]
@@ -31,13 +26,13 @@ def disputed(root, path, at_most=5):
 
 
 @pytest.mark.parametrize("by", ["sha256", "image"])
-def test_listed_cells_are_left_out_of_training_and_the_account_balances(prepared, tmp_path, by):
+def test_listed_cells_are_left_out_of_training_and_the_account_balances(training_of, prepared, tmp_path, by):
     root = draw_folder(tmp_path / "mll")
     shutil.copy(root / "data/control/AAA/image_0.tif", root / "data/control/AAA/image_9.tif")
     (root / "data/control/AAB/image_9.tif").write_bytes(b"")
     before = prepared(root, max_bad=0.1)
     (root / "data/control/AAB/image_9.tif").unlink()
-    named = disputed(root, tmp_path / "disputed.csv")
+    named = disputed(training_of, root, tmp_path / "disputed.csv")
     (root / "data/control/AAB/image_9.tif").write_bytes(b"")
     if by == "image":
         (tmp_path / "disputed.csv").write_text("image\n" + "\n".join(named))
@@ -61,7 +56,7 @@ def test_listed_cells_are_left_out_of_training_and_the_account_balances(prepared
     assert again.excluded["path"].equals(after.excluded["path"])
 
 
-def test_a_list_takes_nothing_from_validation_and_test_and_says_what_else_it_names(prepared, tmp_path):
+def test_a_list_takes_nothing_from_validation_and_test_and_says_what_else_it_names(training_of, prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     before = prepared(root)
     part_of = before.split.part_of
@@ -78,7 +73,7 @@ def test_a_list_takes_nothing_from_validation_and_test_and_says_what_else_it_nam
     assert "--split-seed" in note
 
 
-def test_a_list_that_leaves_nothing_out_or_nobody_in_is_refused(prepared, tmp_path):
+def test_a_list_that_leaves_nothing_out_or_nobody_in_is_refused(training_of, prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     (tmp_path / "list.csv").write_text(f"sha256\n{'0' * 64}\n")
     with pytest.raises(DataError, match=r"None of the 1 image .* is a training cell.*1 are no cells of this study"):
@@ -92,7 +87,7 @@ def test_a_list_that_leaves_nothing_out_or_nobody_in_is_refused(prepared, tmp_pa
         prepared(root, exclude=tmp_path / "list.csv")
 
 
-def test_a_patient_may_lose_every_cell_and_it_is_said(prepared, tmp_path):
+def test_a_patient_may_lose_every_cell_and_it_is_said(training_of, prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     before = prepared(root)
     patient = next(name for name in before.split.patients("train") if name.startswith("A"))
@@ -103,15 +98,13 @@ def test_a_patient_may_lose_every_cell_and_it_is_said(prepared, tmp_path):
     assert any("all cells of 1 patient among them" in note for note in report.notes)
 
 
-def test_a_curated_cell_is_one_that_the_search_trains_on(prepared, tmp_path):
+def test_a_curated_cell_is_one_that_the_search_trains_on(training_of, prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     control = root / "data" / "control"
     for name in ("AAA", "AAB"):
         Image.new("RGB", (20, 20)).save(control / name / "image_8.tif")  # black, and joins nobody
     shutil.copy(control / "AAC" / "image_0.tif", control / "AAD" / "image_7.tif")
-    ours = gather(
-        open_source(root), find_task("runx1"), image_px=16, split_seed=3, max_bad=0.1, progress=lambda *_: None
-    )
+    ours = training_of(root, split_seed=3)
     theirs = prepared(root, split_seed=3, max_bad=0.1)
     assert ours.split == theirs.split
     assert ours.cells.image_ids.tolist() == theirs.train.image_ids.tolist()

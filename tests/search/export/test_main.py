@@ -3,7 +3,7 @@ import yaml
 from sklearn.metrics import recall_score
 
 import studies
-from leukmodels.errors import StudyError
+from leukmodels.errors import ConfigError, StudyError
 from leukmodels.training.scoring import read_scores
 from search.export.__main__ import main
 
@@ -48,9 +48,9 @@ def test_a_recall_out_of_reach_is_said(study):
         main([str(study.path), "--min-recall", "0.99", "--dry-run"])
 
 
-def test_the_threshold_that_a_recall_asks_for_is_exported(study, tmp_path, capsys):
-    wished = ["--min-recall", "0.2", "--bounds", "estimates"]
-    assert main([str(study.path), *wished, "--out", str(tmp_path / "out")]) == 0
+@pytest.mark.parametrize("measured", [["--no-recall-guarantee"], ["--bounds", "estimates"]])
+def test_the_threshold_that_a_recall_asks_for_is_exported(study, tmp_path, capsys, measured):
+    assert main([str(study.path), "--min-recall", "0.2", *measured, "--out", str(tmp_path / "out")]) == 0
     config = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())
     table = read_scores(tmp_path / "out" / "scores.parquet")
     truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= config["threshold"]
@@ -61,10 +61,23 @@ def test_the_threshold_that_a_recall_asks_for_is_exported(study, tmp_path, capsy
     assert f"| recall (sensitivity) | {config['validation']['recall']:.3f} (" in card
 
 
-@pytest.mark.parametrize("options", [["--min-recall", "1.5"], ["--min-recall", "x"], ["--prefer", "luck"]])
-def test_wrong_options_end_with_two(study, options):
-    with pytest.raises(SystemExit, match="2"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--min-recall", "1.5"], "--min-recall is '1.5'; give a number from 0 to 1."),
+        (["--min-recall", "x"], "--min-recall is 'x'; give a number from 0 to 1."),
+        (["--trial", "1", "--prefer", "recall"], "--prefer and --trial choose in several ways; give one of them."),
+    ],
+)
+def test_wrong_options_are_said(study, options, said):
+    with pytest.raises(ConfigError) as caught:
         main([str(study.path), *options])
+    assert caught.value.problems == (said,)
+
+
+def test_a_wrong_choice_ends_with_two(study):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(study.path), "--prefer", "luck"])
 
 
 def test_a_foreign_folder_is_refused_before_anything_is_loaded(study, tmp_path):

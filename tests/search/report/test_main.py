@@ -3,7 +3,7 @@
 import pytest
 
 import pages
-from leukmodels.errors import StudyError
+from leukmodels.errors import ConfigError, StudyError
 from leukmodels.evaluation import resampling
 from mlflow_view import runs_of
 from search.report import render
@@ -42,7 +42,7 @@ def test_a_page_elsewhere_is_no_artifact(storage, tmp_path, capsys):
 def test_mlflow_may_be_away(storage, tmp_path, monkeypatch, capsys):
     folder = pages.searched(storage / "runx1-7", tracking_uri="http://127.0.0.1:9")
     assert main([str(folder.path)]) == 0
-    assert "search.sync" in capsys.readouterr().out
+    assert "search.audit" in capsys.readouterr().out
     assert (folder.report / "report.html").is_file()
 
 
@@ -54,13 +54,13 @@ def test_studies_side_by_side(storage, capsys):
 
 @pytest.mark.parametrize("asked", [[], ["a", "--compare", "b"], ["--compare", "a", "--prevalence", "0.1"]])
 def test_what_makes_no_sense_is_refused(asked):
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(ConfigError, match=r"--compare|--prevalence is for"):
         main(asked)
 
 
 @pytest.mark.parametrize("prevalence", ["0", "1", "often", "nan"])
 def test_a_prevalence_is_a_share(prevalence):
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(ConfigError, match="--prevalence is"):
         main(["a", "--prevalence", prevalence])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from leukmodels.errors import ConfigError, StudyError
 from search.run.__main__ import main
-from search.study.arguments import find_study
+from search.study.options import find_study
 from studies import begin
 
 ROOT = Path(__file__).resolve().parents[3]

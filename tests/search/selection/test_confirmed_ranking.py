@@ -6,6 +6,7 @@ import pytest
 import pages
 import studies
 from leukmodels.errors import ConfigError
+from leukmodels.process.command_line import checked
 from search.confirm.options import ConfirmOptions
 from search.selection.confirmed_ranking import SHOWN, rank
 from search.selection.test_candidates import BEYOND, REFERENCE, choose
@@ -70,6 +71,10 @@ def test_a_mean_beyond_the_studys_bound_is_on_no_front():
 
 def test_what_cannot_be_done_is_said_all_at_once():
     with pytest.raises(ConfigError) as caught:
-        ConfirmOptions(folds=2, seeds=0, again=True, locked=True)
-    for words in ("--folds is 2", "--seeds is 0", "--again opens the test patients and --keep-locked does not"):
-        assert words in str(caught.value)
+        checked(ConfirmOptions, {"study": "a", "folds": 2, "seeds": 0})
+    assert caught.value.problems == (
+        "--folds is 2; give a whole number from 3.",
+        "--seeds is 0; give a whole number from 1.",
+    )
+    with pytest.raises(ConfigError, match="--again opens the test patients and --keep-locked does not"):
+        checked(ConfirmOptions, {"study": "a", "again": True, "keep_locked": True})

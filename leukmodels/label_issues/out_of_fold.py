@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from leukmodels.curate.training_cells import Gathered
 from leukmodels.dataset.folds import patient_folds, rounds
 from leukmodels.errors import DataError, TrainingDivergedError
+from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training.cross_validation import Development, train_and_predict
 from leukmodels.training.precision import Precision
@@ -21,8 +21,8 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inquiry:
-    """How the cells are asked about: the patients are dealt ``repeats`` times into ``folds``, a model for each fold."""
+class CrossValidation:
+    """How the cells are predicted: the patients are dealt ``repeats`` times into ``folds``, a model for each fold."""
 
     hparams: HyperParams
     folds: int
@@ -42,8 +42,8 @@ class Inquiry:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answers:
-    """What the models said of n cells.
+class OutOfFold:
+    """Predictions of n cells by models that never saw their patients.
 
     probabilities   float64 (repeats, n) of leukemia
     best_epochs     of each model
@@ -53,23 +53,23 @@ class Answers:
     best_epochs: tuple[int, ...]
 
 
-def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
-    """Return the answers; ``progress`` is told (epochs trained or spared, epochs at the most), at the end that all are.
+def predict_out_of_fold(training: TrainingCells, validation: CrossValidation, *, progress: Progress) -> OutOfFold:
+    """Return the predictions; ``progress`` is told (epochs trained or spared, epochs at the most), last that all are.
 
     DataError where a fold cannot be trained on.
     """
-    cells = gathered.cells
+    cells = training.cells
     development = Development(
-        cells=cells, black_background=gathered.black_background, split_fingerprint=gathered.split.fingerprint
+        cells=cells, black_background=training.black_background, split_fingerprint=training.split.fingerprint
     )
-    probabilities = np.full((inquiry.repeats, len(cells)), np.nan)
+    probabilities = np.full((validation.repeats, len(cells)), np.nan)
     best_epochs: list[int] = []
-    total = inquiry.models * inquiry.epochs
-    seeds = np.random.SeedSequence(inquiry.seed).generate_state(inquiry.models + inquiry.repeats).tolist()
-    for repeat in range(inquiry.repeats):
-        fold_of = patient_folds(cells, gathered.class_names, folds=inquiry.folds, seed=seeds.pop())
-        for each in rounds(fold_of, inquiry.folds):
-            past = len(best_epochs) * inquiry.epochs
+    total = validation.models * validation.epochs
+    seeds = np.random.SeedSequence(validation.seed).generate_state(validation.models + validation.repeats).tolist()
+    for repeat in range(validation.repeats):
+        fold_of = patient_folds(cells, training.class_names, folds=validation.folds, seed=seeds.pop())
+        for each in rounds(fold_of, validation.folds):
+            past = len(best_epochs) * validation.epochs
 
             def report(epoch: int, _: dict[str, float], past: int = past) -> None:
                 if past + epoch < total:
@@ -77,20 +77,20 @@ def ask(gathered: Gathered, inquiry: Inquiry, *, progress: Progress) -> Answers:
 
             with tempfile.TemporaryDirectory() as folder:
                 try:
-                    asked = train_and_predict(
+                    predicted = train_and_predict(
                         development,
                         each,
-                        inquiry.hparams,
-                        budget=inquiry.budget(),
+                        validation.hparams,
+                        budget=validation.budget(),
                         seed=seeds.pop(),
                         folder=Path(folder),
                         report=report,
-                        precision=inquiry.precision,
+                        precision=validation.precision,
                     )
                 except TrainingDivergedError as error:
                     raise DataError("A fold could not be trained; give another --model:", [str(error)]) from error
-            probabilities[repeat, each.held_out] = asked.scores
-            best_epochs.append(asked.best_epoch)
+            probabilities[repeat, each.held_out] = predicted.scores
+            best_epochs.append(predicted.best_epoch)
     progress(total, total)
     assert np.isfinite(probabilities).all()
-    return Answers(probabilities=probabilities, best_epochs=tuple(best_epochs))
+    return OutOfFold(probabilities=probabilities, best_epochs=tuple(best_epochs))

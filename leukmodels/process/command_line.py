@@ -40,12 +40,14 @@ T = TypeVar("T", bound=BaseModel)
 class Arg:
     """How a field looks on the command line, where its type does not say it.
 
+    flag         its spelling, where that is not the field's
     metavar      what stands for the value in the help
     positional   whether it is given by its place and not by its name
     group        the heading that it stands under
     const        the value of an option that is given without one
     """
 
+    flag: str | None = None
     metavar: str | None = None
     positional: bool = False
     group: str = ""
@@ -65,10 +67,12 @@ def parser(
     epilog: str = "",
     hidden: Sequence[str] = (),
     usual: Mapping[str, str] = MappingProxyType({}),
+    headings: Mapping[str, str] = MappingProxyType({}),
 ) -> argparse.ArgumentParser:
     """Return the parser of a command with these fields; what was not given is absent from what it returns.
 
-    ``hidden`` are older spellings that the model still takes; ``usual`` says of some fields what they are if not given.
+    ``hidden`` are older spellings that the model still takes; ``usual`` says of some fields what they are if not
+    given, ``headings`` under what they stand in the help.
     """
     made = argparse.ArgumentParser(
         prog=prog,
@@ -80,10 +84,10 @@ def parser(
     )
     groups: dict[str, argparse._ArgumentGroup] = {}
     for name, field in fields.items():
-        arg = _arg(field)
-        if arg.group and arg.group not in groups:
-            groups[arg.group] = made.add_argument_group(arg.group)
-        _add(groups[arg.group] if arg.group else made, name, field, usual.get(name))
+        heading = headings.get(name, _arg(field).group)
+        if heading and heading not in groups:
+            groups[heading] = made.add_argument_group(heading)
+        _add(groups[heading] if heading else made, name, field, usual.get(name))
     for old in hidden:
         made.add_argument(option(old), dest=old, help=argparse.SUPPRESS)
     return made
@@ -158,7 +162,7 @@ def _add(where: argparse._ActionsContainer, name: str, field: FieldInfo, usual: 
     said = f"{field.description}{_default(field) if usual is None else usual and f' ({usual})'}".replace("%", "%%")
     if kind is bool:
         action = argparse.BooleanOptionalAction if field.default is True else "store_true"
-        where.add_argument(option(name), dest=name, action=action, help=said)
+        where.add_argument(option(arg.flag or name), dest=name, action=action, help=said)
         return
     choices = _choices(field)
     how: dict[str, Any] = {
@@ -172,10 +176,10 @@ def _add(where: argparse._ActionsContainer, name: str, field: FieldInfo, usual: 
         where.add_argument(name, **how)
         return
     if several:
-        how["nargs"] = "+"
+        how |= {"nargs": "+", "action": "extend"}
     elif arg.const is not None:
         how |= {"nargs": "?", "const": arg.const}
-    where.add_argument(option(name), dest=name, **how)
+    where.add_argument(option(arg.flag or name), dest=name, **how)
 
 
 def _default(field: FieldInfo) -> str:

@@ -1,5 +1,6 @@
 """The list of disputed cells, its pictures, and the whole command on real files."""
 
+import contextlib
 import csv
 import errno
 import os
@@ -13,28 +14,20 @@ import yaml
 from PIL import Image
 
 from folders import draw_folder
-from leukmodels.collections.source import open_source
-from leukmodels.collections.tasks import find_task
-from leukmodels.curate import __main__ as curate
-from leukmodels.curate.contact_sheet import COLUMNS as SHEET_COLUMNS
-from leukmodels.curate.contact_sheet import strips
-from leukmodels.curate.issues import COLUMNS, read_list, write_list
-from leukmodels.curate.ranking import rank
-from leukmodels.curate.training_cells import Gathered, gather
 from leukmodels.errors import ConfigError
+from leukmodels.label_issues.contact_sheet import COLUMNS as SHEET_COLUMNS
+from leukmodels.label_issues.contact_sheet import strips
+from leukmodels.label_issues.listing import COLUMNS, read_list, write_list
+from leukmodels.label_issues.ranking import rank
 from leukmodels.process import machine, tensorflow_runtime
 from leukmodels.space.hyperparameters import HyperParams
-from search.run.command_line import parse
+from search.curate import __main__ as curate
+from search.run.options import parse
 from toy_cells import TINY
 
 
-def gathered(root: Path, *, image_px: int = 16, split_seed: int = 0) -> Gathered:
-    source, task = open_source(root), find_task("runx1")
-    return gather(source, task, image_px=image_px, split_seed=split_seed, max_bad=0, progress=lambda *_: None)
-
-
-def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(tmp_path: Path) -> None:
-    found = gathered(draw_folder(tmp_path / 'mll, "1"'))
+def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(training_of, tmp_path: Path) -> None:
+    found = training_of(draw_folder(tmp_path / 'mll, "1"'))
     probabilities = np.linspace(0, 1, len(found.cells))
     ranking = rank(found.cells.labels, probabilities)
     rows = ranking.order[:7]
@@ -68,7 +61,7 @@ def test_a_file_that_is_no_list_is_refused_with_what_a_list_is(content: bytes, m
     (tmp_path / "list.csv").write_bytes(content)
     with pytest.raises(ConfigError, match=message) as caught:
         read_list(tmp_path / "list.csv")
-    assert "disputed.csv of python -m leukmodels.curate" in str(caught.value)
+    assert "disputed.csv of python -m search.curate" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["absent.csv", "."])
@@ -77,8 +70,10 @@ def test_a_list_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> Non
         read_list(tmp_path / name)
 
 
-def test_of_each_class_the_disputed_are_shown_by_rank_and_one_well_believed_cell_a_patient(tmp_path: Path) -> None:
-    found = gathered(draw_folder(tmp_path / "mll", patients=10, cells=6))
+def test_of_each_class_the_disputed_are_shown_by_rank_and_one_well_believed_cell_a_patient(
+    training_of, tmp_path: Path
+) -> None:
+    found = training_of(draw_folder(tmp_path / "mll", patients=10, cells=6))
     probabilities = np.random.default_rng(0).random(len(found.cells))
     ranking = rank(found.cells.labels, probabilities)
     shown = strips(found, ranking, probabilities, ranking.listed(found.cells.labels == 1, at_most=2))
@@ -121,20 +116,22 @@ LEARNS = TINY | {"learning_rate": 0.01, "head": "gap"}
 
 
 @pytest.mark.keras
-def test_planted_wrong_labels_come_first(tmp_path: Path) -> None:
+def test_planted_wrong_labels_come_first(training_of, tmp_path: Path) -> None:
     tensorflow_runtime.start(threads=1)
-    from leukmodels.curate.out_of_fold import Inquiry, ask
+    from leukmodels.label_issues.out_of_fold import CrossValidation, predict_out_of_fold
 
     wrong = planted(tmp_path)
-    found = gathered(tmp_path, image_px=8)
-    inquiry = Inquiry(hparams=HyperParams.from_dict(LEARNS), folds=3, repeats=1, epochs=10, seed=0, precision="float32")
+    found = training_of(tmp_path, image_px=8)
+    validation = CrossValidation(
+        hparams=HyperParams.from_dict(LEARNS), folds=3, repeats=1, epochs=10, seed=0, precision="float32"
+    )
     told: list[tuple[int, int]] = []
-    answers = ask(found, inquiry, progress=lambda *counts: told.append(counts))
-    assert answers.probabilities.shape == (1, len(found.cells))
-    assert len(answers.best_epochs) == inquiry.models == 3
+    predicted = predict_out_of_fold(found, validation, progress=lambda *counts: told.append(counts))
+    assert predicted.probabilities.shape == (1, len(found.cells))
+    assert len(predicted.best_epochs) == validation.models == 3
     assert told == sorted(told)
     assert told[-1] == (30, 30)
-    ranking = rank(found.cells.labels, answers.probabilities.mean(axis=0))
+    ranking = rank(found.cells.labels, predicted.probabilities.mean(axis=0))
     names = found.cells.image_ids[ranking.order].tolist()
     training = wrong & set(names)
     assert set(names[: len(training)]) == training
@@ -142,19 +139,20 @@ def test_planted_wrong_labels_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.keras
 def test_the_command_lists_planted_wrong_labels_and_says_how_to_go_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    training_of, ray_address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(curate, "open_session", lambda **_: contextlib.nullcontext())
     wrong = planted(tmp_path / "cells")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"image_px": 8, "hyperparameters": LEARNS}))
     out = tmp_path / "disputed cells"
     options = {"data": tmp_path / "cells", "model": tmp_path, "out": out, "share": 0.5, "epochs": 8}
-    options |= {"folds": 3, "repeats": 1, "split-seed": 1}
+    options |= {"folds": 3, "repeats": 1, "split-seed": 1, "storage": tmp_path / "studies"}
     arguments = ["--task", "runx1", *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
     assert curate.main(arguments) == 0
     said = capsys.readouterr().out
     with (out / curate.LIST).open(encoding="utf-8", newline="") as file:
         listed = {row["image"]: row for row in csv.DictReader(file)}
-    training = gathered(tmp_path / "cells", split_seed=1).cells.present_patients
+    training = training_of(tmp_path / "cells", split_seed=1).cells.present_patients
     assert listed  # not all of those planted: a list takes a cell only where models are as sure as they usually are
     assert listed.keys() <= wrong
     assert all(row["patient"] in training and row["class_name"] == "RUNX1_RUNX1T1" for row in listed.values())
@@ -168,9 +166,9 @@ def test_the_command_lists_planted_wrong_labels_and_says_how_to_go_on(
         curate.main(arguments)
     assert "SYNTHETIC" not in said
     (command,) = re.findall(r"^  python -m search\.run (.*)$", said, re.MULTILINE)
-    parsed, given = parse(shlex.split(command))
-    assert parsed.task == ["runx1"]
-    assert given == {"data": str(tmp_path / "cells"), "split_seed": 1, "exclude": str(out / curate.LIST)}
+    asked = parse(shlex.split(command))
+    assert asked.task == ("runx1",)
+    assert asked.given == {"data": str(tmp_path / "cells"), "split_seed": "1", "exclude": str(out / curate.LIST)}
 
 
 def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Path) -> None:
@@ -183,9 +181,9 @@ def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Pa
     text = str(caught.value)
     for words in (
         "--task: There is no task 'runx2'",
-        "--folds is 2; give a number from 3 to 100.",
-        "--share is 0.0",
-        "--image-px is 4",
+        "--folds is '2'; give a whole number from 3 to 100.",
+        "--share is '0'",
+        "--image-px is '4'",
         "is a file; give a folder",
         "blocks is 9",
         "hue is not a hyperparameter",
@@ -220,12 +218,12 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read"), ("a: [", "is not YAML"), ("threshold: 0.5", "holds no hyperparameters")],
+    [(None, "cannot be read"), ("a: [", "is not YAML"), ("threshold: 0.5", "hyperparameters is missing")],
 )
 def test_a_model_that_is_none_is_refused_with_what_to_give(content: str | None, message: str, tmp_path: Path) -> None:
     if content:
         (tmp_path / "config.yaml").write_text(content)
-    with pytest.raises(ConfigError, match=rf"{message}.*python -m search\.export"):
+    with pytest.raises(ConfigError, match=f"(?s){message}.*python -m search.export|python -m search.export.*{message}"):
         curate.main(["--task", "runx1", "--model", str(tmp_path / "config.yaml")])
 
 

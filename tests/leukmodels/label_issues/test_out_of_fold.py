@@ -12,19 +12,13 @@ from hypothesis import strategies as st
 from folders import draw_folder
 from leukmodels import collections
 from leukmodels.collections.source import open_source
-from leukmodels.collections.tasks import find_task
-from leukmodels.curate.ranking import rank
-from leukmodels.curate.training_cells import Gathered, gather, read_pixels
 from leukmodels.dataset.cells import Cells
 from leukmodels.dataset.folds import image_folds, patient_folds, rounds
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.dataset.split import split_patients
 from leukmodels.errors import DataError
-
-
-def gathered(root: Path, **given: float) -> Gathered:
-    options = {"image_px": 16, "split_seed": 0, "max_bad": 0.1} | given
-    return gather(open_source(root), find_task("runx1"), **options, progress=lambda *_: None)
+from leukmodels.label_issues.contact_sheet import read_pixels
+from leukmodels.label_issues.ranking import rank
 
 
 def cells_of(patients: list[tuple[str, int, int]]) -> tuple[Cells, np.ndarray]:
@@ -136,9 +130,9 @@ def test_labels_that_nobody_disputes_are_not_listed() -> None:
     assert len(found.listed(labels >= 0, at_most=20)) == 0
 
 
-def test_the_cells_are_those_of_the_searchs_training_patients_and_no_others(tmp_path: Path) -> None:
+def test_the_cells_are_those_of_the_searchs_training_patients_and_no_others(training_of, tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "mll", patients=8)
-    found = gathered(root)
+    found = training_of(root)
     split = split_patients(collections.read("mll", root).cells)
     assert found.split == split
     wanted = {name for name in split.patients("train") if name[0] in "AB"}  # NPM1's patients are of no use here
@@ -151,18 +145,17 @@ def test_the_cells_are_those_of_the_searchs_training_patients_and_no_others(tmp_
     assert found.class_names.tolist() == [Path(name).parts[1] for name in found.cells.image_ids.tolist()]
 
 
-def test_a_copied_image_joins_its_patients_and_a_damaged_one_is_set_aside(tmp_path: Path) -> None:
+def test_a_copied_image_joins_its_patients_and_a_damaged_one_is_set_aside(training_of, tmp_path: Path) -> None:
     root = draw_folder(tmp_path / "mll", patients=8)
     control = root / "data" / "control"
     for name in "AAA", "AAB", "AAC":
         (control / name / "image_9.tif").write_bytes(b"")  # empty files are alike, and join nobody
     shutil.copy(control / "AAD" / "image_0.tif", control / "AAE" / "image_7.tif")
-    found = gathered(root)
+    found = training_of(root)
     assert {name for name in found.split.part_of if "+" in name} == {"AAD+AAE"}
-    assert any("3 images cannot be used" in note and "the file is empty" in note for note in found.notes)
     assert any("AAD+AAE share images" in note for note in found.notes)
     with pytest.raises(DataError, match=r"3 of 52 images .* more than --max-bad allows \(1\.0%\)"):
-        gathered(root, max_bad=0.01)
+        training_of(root, max_bad=0.01)
 
 
 def test_a_file_that_changes_meanwhile_ends_it(tmp_path: Path) -> None:

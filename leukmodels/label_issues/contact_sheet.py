@@ -1,5 +1,6 @@
 """The contact sheet: the most disputed cells of each class, and beside them cells that nobody disputes."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,14 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from leukmodels.collections.source import Source
-from leukmodels.curate.ranking import Ranking
-from leukmodels.curate.training_cells import Gathered, read_pixels
+from leukmodels.errors import BadImageError, DataError
+from leukmodels.images.decoding import MAX_PIXELS, decode
+from leukmodels.label_issues.ranking import Ranking
+from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.process.files import written_aside
+
+# No image file that can be used is larger: four channels of 8 bits, and some megabytes of metadata.
+_FILE_BYTES = 4 * MAX_PIXELS + 16_000_000
 
 WIDTH_PX, COLUMNS = 1000, 8
 DISPUTED_ROWS = 2
@@ -30,7 +36,7 @@ class Strip:
 
 
 def strips(
-    gathered: Gathered,
+    training: TrainingCells,
     ranking: Ranking,
     probabilities: npt.NDArray[np.float64],
     listed: npt.NDArray[np.int64],
@@ -39,13 +45,13 @@ def strips(
 
     Of those one a patient: the best believed cells of all are often one patient's.
     """
-    cells = gathered.cells
+    cells = training.cells
     place = ranking.place
     found = []
-    for name in np.unique(gathered.class_names).tolist():
-        own = ranking.order[gathered.class_names[ranking.order] == name]
+    for name in np.unique(training.class_names).tolist():
+        own = ranking.order[training.class_names[ranking.order] == name]
         disputed = own[ranking.disputed[own]]
-        on_list = np.count_nonzero(gathered.class_names[listed] == name)
+        on_list = np.count_nonzero(training.class_names[listed] == name)
         believed = own[~ranking.disputed[own]][::-1]
         _, first = np.unique(cells.patients[believed], return_index=True)
         shown = {
@@ -69,7 +75,9 @@ def strips(
     return found
 
 
-def draw_sheet(path: Path, source: Source, gathered: Gathered, shown: Sequence[Strip], *, lines: Sequence[str]) -> None:
+def draw_sheet(
+    path: Path, source: Source, training: TrainingCells, shown: Sequence[Strip], *, lines: Sequence[str]
+) -> None:
     """Draw the strips under some lines of text as a PNG, the cells as sharp as their files are."""
     text, small = ImageFont.load_default(14), ImageFont.load_default(13)
     row_px = TILE_PX + 2 * _LINE + _GAP
@@ -86,7 +94,7 @@ def draw_sheet(path: Path, source: Source, gathered: Gathered, shown: Sequence[S
         for number, (row, caption) in enumerate(zip(strip.rows, strip.captions, strict=True)):
             left = _MARGIN + number % COLUMNS * (TILE_PX + _GAP)
             above = top + _LINE + _GAP + number // COLUMNS * row_px
-            sheet.paste(Image.fromarray(_tile(source, gathered, row)), (left, above))
+            sheet.paste(Image.fromarray(_tile(source, training, row)), (left, above))
             for line_number, line in enumerate(caption):
                 where = (left, above + TILE_PX + 2 + line_number * _LINE)
                 draw.text(where, _fitting(line, small, TILE_PX), fill=_INK if line_number == 0 else _GREY, font=small)
@@ -95,9 +103,21 @@ def draw_sheet(path: Path, source: Source, gathered: Gathered, shown: Sequence[S
         sheet.save(aside, optimize=True)
 
 
-def _tile(source: Source, gathered: Gathered, row: int) -> npt.NDArray[np.uint8]:
-    path = f"{source.root.rstrip('/')}/{gathered.cells.image_ids[row]}"
-    return read_pixels(source, path, sha256=gathered.sha256[row], image_px=TILE_PX, crop_px=gathered.crop_px)
+def _tile(source: Source, training: TrainingCells, row: int) -> npt.NDArray[np.uint8]:
+    path = f"{source.root.rstrip('/')}/{training.cells.image_ids[row]}"
+    return read_pixels(source, path, sha256=training.sha256[row], image_px=TILE_PX, crop_px=training.crop_px)
+
+
+def read_pixels(source: Source, path: str, *, sha256: str, image_px: int, crop_px: int | None) -> npt.NDArray[np.uint8]:
+    """Return an image (px, px, 3) whose bytes are known; DataError where they are others now."""
+    try:
+        data = source.read(path, max_bytes=_FILE_BYTES)
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return decode(data, image_px=image_px, crop_px=crop_px)
+        problem = "its bytes have changed"
+    except (OSError, BadImageError) as error:
+        problem = str(error)
+    raise DataError("A file changed while it was used; run the same command again.", [f"{path}: {problem}."])
 
 
 def _fitting(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int) -> str:

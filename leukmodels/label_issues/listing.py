@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from leukmodels.collections.listing import read_csv, shorten
 from leukmodels.collections.source import LocalFolder
-from leukmodels.curate.ranking import Ranking
-from leukmodels.curate.training_cells import Gathered
 from leukmodels.errors import ConfigError
+from leukmodels.label_issues.ranking import Ranking
+from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.process.files import written_aside
 
 COLUMNS = ("rank", "image", "patient", "class_name", "label", "probability", "dispute", "sha256")
@@ -21,7 +21,7 @@ COLUMNS = ("rank", "image", "patient", "class_name", "label", "probability", "di
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EXPECTED = (
     "Expected: a CSV file with a column sha256 (of each image file) or image (its path below the data folder), such as "
-    "disputed.csv of python -m leukmodels.curate."
+    "disputed.csv of python -m search.curate."
 )
 
 
@@ -39,7 +39,7 @@ class Listed:
 
 def write_list(
     path: Path,
-    gathered: Gathered,
+    training: TrainingCells,
     ranking: Ranking,
     probabilities: npt.NDArray[np.float64],
     rows: npt.NDArray[np.int64],
@@ -49,7 +49,7 @@ def write_list(
     rank is the cell's place among all training cells, probability that of leukemia by models that never saw the
     patient, dispute the ranking's.
     """
-    cells, place = gathered.cells, ranking.place
+    cells, place = training.cells, ranking.place
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
@@ -59,11 +59,11 @@ def write_list(
                 place[row],
                 cells.image_ids[row],
                 cells.patient_names[cells.patients[row]],
-                gathered.class_names[row],
+                training.class_names[row],
                 int(cells.labels[row]),
                 f"{probabilities[row]:.4f}",
                 f"{ranking.label_issue_score[row]:.4f}",
-                gathered.sha256[row],
+                training.sha256[row],
             ]
         )
     with written_aside(path) as aside:

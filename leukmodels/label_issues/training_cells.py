@@ -1,0 +1,33 @@
+"""The cells of the training patients, and of nobody else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leukmodels.dataset.cells import Cells
+from leukmodels.dataset.split import Split
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingCells:
+    """The n cells of the training patients, and what has to be said about them.
+
+    cells         their pixels in memory
+    sha256        hex of each file's bytes
+    class_names   str (n,), the class that the collection gives each cell
+    notes         sentences that the user should read
+    """
+
+    cells: Cells
+    sha256: tuple[str, ...]
+    class_names: npt.NDArray[np.str_]
+    split: Split
+    crop_px: int | None
+    black_background: bool
+    notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse cells of patients who do not train."""
+        assert self.cells.present_patients <= set(self.split.patients("train"))
+        assert len(self.sha256) == len(self.class_names) == len(self.cells)
