@@ -5,29 +5,28 @@
 prints a line an image. Exit status 1 if an image could not be read, 2 if the folder holds no usable model.
 """
 
-from __future__ import annotations
-
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import BadImageError, ConfigError
 from leukmodels.images.decoding import decode
 from leukmodels.model.exported import FILE, MODEL_FILE, Preparation
-from leukmodels.process import tensorflow_runtime
-from leukmodels.process.command import run_verb
+from leukmodels.process import command_line, tensorflow_runtime
+from leukmodels.process.command import program, run_verb
+from leukmodels.process.command_line import Arg
 from leukmodels.process.machine import cores
 from leukmodels.training import scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import keras
 
 DISCLAIMER = "For research use only: not a medical device, not for diagnosis."
@@ -55,7 +54,7 @@ class Predictor:
     crop_px is the side of the centre crop before resizing, None for none; disease and control name the task's classes.
     """
 
-    model: keras.Model
+    model: "keras.Model"
     threshold: float
     image_px: int
     crop_px: int | None
@@ -64,7 +63,7 @@ class Predictor:
     control: tuple[str, ...]
 
     @classmethod
-    def load(cls, folder: Path) -> Predictor:
+    def load(cls, folder: Path) -> Self:
         """Return the predictor of a folder that export wrote (model.keras and config.yaml).
 
         Raises ConfigError with everything that is missing or contradictory. Nothing in the folder can run code: Keras
@@ -138,17 +137,32 @@ def _side(classes: Sequence[str], several: str) -> str:
     return classes[0] if len(classes) == 1 else several
 
 
-def main(argv: Sequence[str]) -> int:
+class PredictorOptions(command_line.Options):
+    """An exported model, and the images that it is to answer for."""
+
+    folder: Annotated[Path, Arg(positional=True, metavar="DIR")] = Field(
+        description="an exported model: model.keras and config.yaml"
+    )
+    images: Annotated[tuple[Path, ...], Arg(positional=True, metavar="IMAGE")] = Field(
+        description="image files of one white blood cell each"
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return command_line.parser(
+        PredictorOptions.model_fields, prog=program("leukmodels.predictor"), description=DISCLAIMER
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
     """Answer for the images named on the command line; return the exit status, raise UserError for a bad folder."""
-    parser = argparse.ArgumentParser(prog="python -m leukmodels.predictor", description=DISCLAIMER)
-    parser.add_argument("folder", type=Path, help="an exported model: model.keras and config.yaml")
-    parser.add_argument("images", type=Path, nargs="+", help="image files of one white blood cell each")
-    arguments = parser.parse_args(argv)
-    _refuse_missing(arguments.folder)
-    Preparation.read(arguments.folder)  # before TensorFlow's seconds of loading
+    options = command_line.parse(parser(), PredictorOptions, arguments)
+    _refuse_missing(options.folder)
+    Preparation.read(options.folder)  # before TensorFlow's seconds of loading
     tensorflow_runtime.start(threads=cores())
-    predictor = Predictor.load(arguments.folder)
-    answers = predictor.classify(arguments.images)
+    predictor = Predictor.load(options.folder)
+    answers = predictor.classify(options.images)
     print(table(predictor, answers))
     return 1 if any(answer.error for answer in answers) else 0
 

@@ -30,7 +30,7 @@ from leukmodels.process.progress import Teller
 from leukmodels.synthetic import draw_cohort
 from leukmodels.training.precision import choose_precision
 from search.cache.store import PixelCache
-from search.curate.options import LIST, SHEET, CurateOptions, parse
+from search.curate.options import LIST, SHEET, CurateOptions, parse, parser
 from search.data.dataset import cohort_place, prepare_dataset
 from search.data.prepare import Part
 from search.data.sharing import load_part
@@ -196,6 +196,8 @@ def _next(options: CurateOptions, listed: int) -> list[str]:
     command = shlex.join(["python", "-m", "search.run", *given, "--exclude", str(options.place / LIST)])
     return [*lines, "Next: look at the pictures, remove lines that you disagree with, and", f"  {command}"]
 
+
+__all__ = ["main", "parser", "training_cells"]
 
 if __name__ == "__main__":
     run_verb(main)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cluster.jobs import refuse_relative
 from leukmodels.process.command import run_verb
-from search.run.options import parse, resolved
+from search.run.options import parse, parser, resolved
 from search.tuning.signals import Interrupted, interruptible
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def _carry_out(plans: Sequence["Plan"], *, dashboard: bool) -> int:
         return interruption.exit_status
     return 0 if succeeded else 1
 
+
+__all__ = ["main", "parser"]
 
 if __name__ == "__main__":
     run_verb(main)

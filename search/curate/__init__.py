@@ -1,0 +1,1 @@
+"""The training cells whose labels are disputed, listed and shown: ``python -m search.curate``."""
