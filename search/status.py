@@ -10,7 +10,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,7 +102,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "trials": {"planned": status.planned} | {str(state): record.count(state) for state in TrialState},
         "epochs": record.epochs,
         "objectives": objectives.names,
-        "aims": asdict(objectives),
+        "aims": objectives.to_dict(),
         "hypervolume": front.hypervolume,
         "best": {by: Preference(by=by).choose(front, objectives).number for by in ways(objectives)}
         if front.trials

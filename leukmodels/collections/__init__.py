@@ -1,35 +1,16 @@
 """Readers: the layout of a collection, wherever it lies -> a Listing of its images. None decodes one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from leukmodels.collections import cnmc, folders, mll
 from leukmodels.collections.listing import Listing
+from leukmodels.collections.reader import Reader
 from leukmodels.collections.source import Source, open_source
 from leukmodels.errors import ConfigError, DataError
+from leukmodels.process.parts import registered
 
-
-@dataclass(frozen=True, kw_only=True)
-class Reader:
-    """One layout: how to read it, how to recognise it, and its classes (None: whatever the folders are called)."""
-
-    title: str
-    read: Callable[[Source], Listing]
-    looks_like: Callable[[Source], bool]
-    layout: str
-    classes: tuple[str, ...] | None
-
-
-READERS = {
-    "mll": Reader(title=mll.TITLE, read=mll.read, looks_like=mll.looks_like, layout=mll.LAYOUT, classes=mll.CLASSES),
-    "cnmc": Reader(
-        title=cnmc.TITLE, read=cnmc.read, looks_like=cnmc.looks_like, layout=cnmc.LAYOUT, classes=cnmc.CLASSES
-    ),
-    "folders": Reader(
-        title=folders.TITLE, read=folders.read, looks_like=folders.looks_like, layout=folders.LAYOUT, classes=None
-    ),
-}
+# To add one, name its READER here, or in an entry point of this group in a package of your own.
+READERS = registered("leukemia_search.readers", [mll.READER, cnmc.READER, folders.READER])
 
 
 def read(reader: str, place: str | Path | Source) -> Listing:

@@ -24,10 +24,10 @@ from leukmodels.collections.listing import (
     walk,
 )
 from leukmodels.collections.place import Folder, Source
+from leukmodels.collections.reader import Reader
 from leukmodels.errors import DataError
 
 CLASSES = ("all", "hem")
-TITLE = "C-NMC 2019"
 LAYOUT = (
     "C-NMC_training_data/fold_<n>/{all,hem}/UID_<subject>_<image>_<cell>_<all|hem>.bmp and, for the test, "
     "C-NMC_test_prelim_phase_data/<n>.bmp with C-NMC_test_prelim_phase_data_labels.csv"
@@ -177,3 +177,21 @@ def _two_classes(cells: Sequence[Cell]) -> list[str]:
     for cell in cells:
         classes[cell.patient].add(cell.class_name)
     return [f"Subject {subject} has cells of both classes." for subject, names in classes.items() if len(names) > 1]
+
+
+READER = Reader(
+    name="cnmc",
+    title="C-NMC 2019",
+    layout=LAYOUT,
+    classes=CLASSES,
+    read=read,
+    looks_like=looks_like,
+    limits=(
+        "One laboratory. Another stain or microscope was not seen.",
+        "The cells were cut out beforehand and stand on black: nothing of the smear around them was seen, and how they "
+        "were cut out is part of what the model knows.",
+        "Children only, acute lymphoblastic leukemia only. In published work on these images the accuracy of a healthy "
+        "subject's cells ranges from 0.26 to 1.",
+    ),
+    reference_standard="the class that the collection gives, the same for all cells of a subject",
+)

@@ -16,9 +16,9 @@ from leukmodels.collections.listing import (
     walk,
 )
 from leukmodels.collections.place import Folder, Source
+from leukmodels.collections.reader import Reader
 from leukmodels.errors import DataError
 
-TITLE = "folders of classes"
 LAYOUT = "<class>/<patient>/<image> or, without patients, <class>/<image>"
 NO_PATIENTS = (
     "NO PATIENT IDS: this folder is <class>/<image>, so the split can only be by image. Cells of one patient will "
@@ -110,3 +110,18 @@ def _several_classes(cells: list[Cell]) -> list[str]:
         f"Patients with images of several classes: {', '.join(shorten(names))}. The same folder name is taken for the "
         "same person, whose images all go to one part of the split."
     ]
+
+
+READER = Reader(
+    name="folders",
+    title="folders of classes",
+    layout=LAYOUT,
+    classes=None,
+    read=read,
+    looks_like=looks_like,
+    limits=(
+        "Where these images come from is not known to this software: laboratory, stain, scanner and how the labels "
+        "were made are for the reader to judge.",
+    ),
+    reference_standard="the class that the folder names",
+)

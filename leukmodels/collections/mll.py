@@ -17,10 +17,10 @@ from leukmodels.collections.listing import (
     walk,
 )
 from leukmodels.collections.place import Folder, Source
+from leukmodels.collections.reader import Reader
 from leukmodels.errors import DataError
 
 CLASSES = ("CBFB_MYH11", "NPM1", "PML_RARA", "RUNX1_RUNX1T1", "control")
-TITLE = "AML-Cytomorphology_MLL_Helmholtz"
 LAYOUT = f"<class>/<PATIENT>/image_<k>.tif, under data/ or not, with the classes {', '.join(CLASSES)}"
 
 _DEPTH = 3  # <download folder>/PKG - .../data
@@ -165,3 +165,26 @@ def _whole(text: str) -> int | None:
     except ValueError:
         return None
     return int(value) if value.is_integer() else None
+
+
+READER = Reader(
+    name="mll",
+    title="AML-Cytomorphology_MLL_Helmholtz",
+    layout=LAYOUT,
+    classes=CLASSES,
+    read=read,
+    looks_like=looks_like,
+    limits=(
+        "One laboratory. Another, with its stain and its scanner, was not seen.",
+        "A label is the patient's genotype, not the cell's type: it stands on all of a patient's cells. By the blood "
+        "counts about a third of the cells labelled leukemic are neither blast, promyelocyte nor myelocyte (from 24 % "
+        "with PML::RARA to 44 % with CBFB::MYH11), so a perfect recall of cells cannot be had from morphology alone, "
+        "and one above what the blasts allow points at stain, batch or year.",
+        "Patients with leukemia and controls differ in age (AUROC 0.87) and in how many images were taken of them "
+        "(AUROC 0.82); a model may have learnt either by way of the slide.",
+        "The controls are the same for all tasks of the collection.",
+    ),
+    reference_standard="the patient's genotype, as the collection's folder says it, on every cell of the patient",
+    shares_controls=True,
+    can_be_drawn=True,
+)

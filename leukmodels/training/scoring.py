@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 Scoring: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 
-_LATENCY_CALLS = 21
 
 SCORES_SCHEMA = pa.schema(
     [("image", pa.string()), ("patient", pa.string()), ("label", pa.int8()), ("score", pa.float64())]
@@ -41,17 +39,6 @@ def scoring(model: keras.Model) -> Scoring:
     signature = [tf.TensorSpec(model.input_shape, tf.uint8)]
     graph = tf.function(lambda images: model(images, training=False)[:, 0], signature, autograph=False)
     return lambda images: graph(images).numpy()
-
-
-def latency_ms(scoring: Scoring, image_px: int) -> float:
-    """Return the median time in ms for one image alone, on this process' threads or GPU."""
-    image = np.zeros((1, image_px, image_px, 3), dtype=np.uint8)
-    times = []
-    for _ in range(_LATENCY_CALLS):
-        start = time.perf_counter()
-        scoring(image)
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times))
 
 
 def predict(scoring: Scoring, pixels: Pixels, *, batch_size: int = 64) -> npt.NDArray[np.float64]:

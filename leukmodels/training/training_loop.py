@@ -22,6 +22,7 @@ import numpy.typing as npt
 from leukmodels.dataset.cells import TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation.bounds import lower_bounds
+from leukmodels.evaluation.costs import COSTS, TrainedModel
 from leukmodels.evaluation.metrics import score, tuned
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint
@@ -29,7 +30,7 @@ from leukmodels.training.batch_norm import SETTLING_IMAGES, recalibrate
 from leukmodels.training.batching import bag_size, epoch_order, rows_of_epoch
 from leukmodels.training.compiled import Graphs, compile_model
 from leukmodels.training.precision import Precision
-from leukmodels.training.scoring import latency_ms, predict
+from leukmodels.training.scoring import predict
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -214,8 +215,9 @@ def train_epoch(
 def _costs(model: keras.Model, graphs: Graphs, history: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return what using the model costs, measured once a trial."""
     if history:
-        return {name: history[0][name] for name in ("latency_ms", "parameters")}
-    return {"latency_ms": latency_ms(graphs.scoring, model.input_shape[1]), "parameters": model.count_params()}
+        return {name: history[0][name] for name in COSTS}
+    trained = TrainedModel(model=model, predict=graphs.scoring, image_px=model.input_shape[1])
+    return {name: cost.measure(trained) for name, cost in COSTS.items()}
 
 
 def _resume(model: keras.Model, path: Path, trial: Mapping[str, Any]) -> tuple[Fitted, checkpoint.Arrays]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from leukmodels.collections import READERS
 from leukmodels.collections.place import absolute_place
 from leukmodels.collections.tasks import TASKS, Task, find_task
 from leukmodels.dataset.folds import FEWEST
@@ -105,7 +106,7 @@ class CurateOptions(CacheOptions, StorageOptions):
 
     @model_validator(mode="after")
     def _has_images(self) -> Self:
-        if self.data is None and (task := find_task(self.task)).reader != "mll":
+        if self.data is None and not READERS[(task := find_task(self.task)).reader].can_be_drawn:
             raise ValueError(
                 f"--data: task {task.name} needs images of its own, as a drawn cohort has not the layout of the reader "
                 f"{task.reader!r}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from leukmodels.evaluation.costs import COSTS
 from leukmodels.process.files import written_aside
 from search.display.text import place
 from search.study.front import ParetoFront
@@ -12,7 +13,7 @@ from search.study.records import StudyRecord, TrialRecord, TrialState
 
 METRICS = (
     *("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy", "auroc", "log_loss"),
-    *("recall_low", "specificity_low", "latency_ms", "parameters"),
+    *("recall_low", "specificity_low", *COSTS),
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from leukmodels.evaluation.costs import COSTS
 from leukmodels.process.progress import duration
 from leukmodels.space.hyperparameters import defaults
 from search.study.front import ParetoFront
@@ -13,11 +14,11 @@ SHOWN_METRICS = ("recall", "accuracy", "specificity", "f1")
 METRIC_NAMES = {
     "f1": "F1",
     "auroc": "AUROC",
-    "latency_ms": "latency, ms",
+    **{name: cost.label for name, cost in COSTS.items()},
     "recall_low": "recall, lower bound",
     "specificity_low": "specificity, lower bound",
 }
-_DIGITS = {"latency_ms": 2, "parameters": 0}
+_DIGITS = {name: cost.digits for name, cost in COSTS.items()}
 
 
 def metric_name(metric: str) -> str:

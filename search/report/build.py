@@ -142,12 +142,15 @@ def _operating(folder: StudyFolder, front: ParetoFront, objectives: Objectives) 
 
 def _subject(manifest: Manifest) -> Subject:
     task, data = manifest.task, manifest.data
+    reader = READERS[task.reader]
     return Subject(
         study=manifest.name,
         task=task.name,
         question=task.question,
-        reader=task.reader,
-        collection="drawn by a program" if data.synthetic else READERS[task.reader].title,
+        collection="drawn by a program" if data.synthetic else reader.title,
+        limits=reader.limits,
+        reference_standard=reader.reference_standard,
+        shares_controls=reader.shares_controls,
         disease=task.disease,
         control=task.control,
         synthetic=data.synthetic,

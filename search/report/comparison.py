@@ -47,7 +47,7 @@ class Comparison:
     @property
     def shares_controls(self) -> bool:
         """Whether several tasks have the same healthy patients: those of the MLL collection do."""
-        return len({side.page.subject.task for side in self.sides if side.page.subject.reader == "mll"}) > 1
+        return len({side.page.subject.task for side in self.sides if side.page.subject.shares_controls}) > 1
 
 
 def comparison_of(folders: Sequence[StudyFolder]) -> Comparison:

@@ -143,13 +143,15 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a study is about."""
+    """What a study is about; see ``Reader`` for what is said of its collection."""
 
     study: str
     task: str
     question: str
-    reader: str
     collection: str
+    limits: tuple[str, ...]
+    reference_standard: str
+    shares_controls: bool
     disease: tuple[str, ...]
     control: tuple[str, ...]
     synthetic: bool

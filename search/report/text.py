@@ -204,38 +204,6 @@ def elsewhere(exported: Exported) -> str:
     return f" at this threshold but at {thresholds}, and any further threshold would be another look at the test"
 
 
-_OF_READER = {
-    "mll": (
-        "One laboratory. Another, with its stain and its scanner, was not seen.",
-        "A label is the patient's genotype, not the cell's type: it stands on all of a patient's cells. By the blood "
-        "counts about a third of the cells labelled leukemic are neither blast, promyelocyte nor myelocyte (from 24 % "
-        "with PML::RARA to 44 % with CBFB::MYH11), so a perfect recall of cells cannot be had from morphology alone, "
-        "and one above what the blasts allow points at stain, batch or year.",
-        "Patients with leukemia and controls differ in age (AUROC 0.87) and in how many images were taken of them "
-        "(AUROC 0.82); a model may have learnt either by way of the slide.",
-        "The controls are the same for all tasks of the collection.",
-    ),
-    "cnmc": (
-        "One laboratory. Another stain or microscope was not seen.",
-        "The cells were cut out beforehand and stand on black: nothing of the smear around them was seen, and how they "
-        "were cut out is part of what the model knows.",
-        "Children only, acute lymphoblastic leukemia only. In published work on these images the accuracy of a healthy "
-        "subject's cells ranges from 0.26 to 1.",
-    ),
-    "folders": (
-        "Where these images come from is not known to this software: laboratory, stain, scanner and how the labels "
-        "were made are for the reader to judge.",
-    ),
-}
-
-
-REFERENCE_STANDARD = {
-    "mll": "the patient's genotype, as the collection's folder says it, on every cell of the patient",
-    "cnmc": "the class that the collection gives, the same for all cells of a subject",
-    "folders": "the class that the folder names",
-}
-
-
 def by_kind(model: Model) -> list[tuple[str, list[Example]]]:
     """Return the examples of a model under what each kind is, kinds that have any, those called wrongly first."""
     kinds = ((words, [each for each in model.examples if each.kind == kind]) for kind, words in KINDS.items())
@@ -264,7 +232,7 @@ def limits_of(subject: Subject) -> list[str]:
     if subject.synthetic:
         said.append("The cells were drawn by a program. No figure here says anything about leukemia.")
     else:
-        said += _OF_READER[subject.reader]
+        said += subject.limits
     if not subject.patient_level:
         said.append(LEAKY)
     said += [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leukmodels import collections
+from leukmodels.collections import READERS
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import TASKS, Task, find_task
 from leukmodels.errors import Attempts, ConfigError, DataError, StudyError
@@ -176,7 +177,7 @@ def refuse_collisions(plans: Sequence[Plan]) -> None:
 def tasks_of(data: str | None) -> list[str]:
     """Return every built-in task that the given data can answer, in order; DataError where there is none."""
     if data is None:
-        return [name for name, task in TASKS.items() if task.reader == "mll"]
+        return [name for name, task in TASKS.items() if READERS[task.reader].can_be_drawn]
     reasons = []
     source = open_source(data)  # listed once for all readers
     for reader in dict.fromkeys(task.reader for task in TASKS.values()):
@@ -220,8 +221,8 @@ def _check_classes(task: Task, config: SearchConfig) -> None:
     """Raise DataError or ConfigError where the data cannot hold the task's classes; opens no image."""
     if config.data:
         task.select(collections.read(task.reader, config.data).cells)
-    elif task.reader != "mll":
+    elif not READERS[task.reader].can_be_drawn:
         raise ConfigError(
             f"Task {task.name} needs images of its own (--data):",
-            [f"A drawn cohort has the MLL layout, which the reader {task.reader!r} does not read."],
+            [f"A cohort is not drawn in the layout of the reader {task.reader!r}."],
         )

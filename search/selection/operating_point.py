@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from leukmodels.errors import StudyError
 from leukmodels.evaluation import operating
 from leukmodels.evaluation.bounds import lower_bounds
+from leukmodels.evaluation.costs import COSTS
 from leukmodels.evaluation.metrics import score
 from leukmodels.evaluation.scored import Scored
 from leukmodels.training.scoring import read_scores
@@ -15,8 +16,6 @@ from search.study.folder import StudyFolder
 from search.study.objectives import THRESHOLD
 from search.study.opened import Study
 from search.study.records import TrialRecord
-
-_COSTS = ("latency_ms", "parameters")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +98,7 @@ def with_guaranteed_recall(
 def _measured(trial: TrialRecord, scored: Scored, threshold: float) -> Mapping[str, float]:
     """Return a trial's metrics of the validation cells at a threshold; what it costs does not depend on that."""
     measured = score(scored.labels, scored.scores, threshold).to_dict()
-    costs = {name: trial.metrics[name] for name in _COSTS if name in trial.metrics}
+    costs = {name: trial.metrics[name] for name in COSTS if name in trial.metrics}
     return {**measured, **lower_bounds(scored, threshold), **costs}
 
 

@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from leukmodels.collections.place import absolute_place, is_uri
+from leukmodels.evaluation.costs import COSTS
 from leukmodels.model.weights import RANDOM
-from leukmodels.process.command_line import Arg
+from leukmodels.process.command_line import Arg, option
 from leukmodels.space.hyperparameters import PRETRAINED
-from search.study.objectives import COSTS, OBJECTIVES, Objectives
+from search.study.objectives import OBJECTIVES, Objectives
 
 Sampler = Literal["tpe", "nsga2", "nsga3", "random"]
 
@@ -34,7 +42,7 @@ def current_names(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class SearchConfig(BaseModel):
+class _Options(BaseModel):
     """One study's options. The field descriptions are the command line's help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,15 +131,6 @@ class SearchConfig(BaseModel):
         default=0.5, ge=0, le=1, description="specificity below which a trial cannot be on the front"
     )
     min_recall: float = Field(default=0.0, ge=0, le=1, description="recall below which a trial cannot be on the front")
-    max_latency_ms: float | None = Field(
-        default=None,
-        gt=0,
-        allow_inf_nan=False,
-        description="ms an image above which a trial cannot be on the front",
-    )
-    max_parameters: float | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="weights of a model above which it cannot be on the front"
-    )
     constraint_on: Literal["estimate", "lower-bound"] = Field(
         default="estimate",
         description="what --min-recall and --min-specificity are held against: the estimates, or their lower bounds "
@@ -238,24 +237,6 @@ class SearchConfig(BaseModel):
             raise ValueError("give a fraction below 1, or a whole number of GPUs")
         return gpus
 
-    @field_validator("deterministic")
-    @classmethod
-    def _leaves_nothing_to_chance(cls, asked: bool, others: ValidationInfo) -> bool:
-        given = others.data
-        against = [
-            words
-            for words, clashes in {
-                "--concurrency above 1": (given.get("concurrency") or 1) > 1,
-                "--time-budget": given.get("time_budget") is not None,
-                "--max-latency-ms": given.get("max_latency_ms") is not None,
-                "--objectives with latency_ms": "latency_ms" in given.get("objectives", ""),
-            }.items()
-            if clashes
-        ]
-        if asked and against:
-            raise ValueError(f"equal runs would differ by {', '.join(against)}; leave that out")
-        return asked
-
     @field_validator("tracking_uri")
     @classmethod
     def _holds_no_password(cls, uri: str | None) -> str | None:
@@ -267,6 +248,48 @@ class SearchConfig(BaseModel):
             )
         return uri
 
+    @model_validator(mode="after")
+    def _leaves_nothing_to_chance(self) -> Self:
+        timed = [name for name, cost in COSTS.items() if cost.timed]
+        against = {
+            "--concurrency above 1": (self.concurrency or 1) > 1,
+            "--time-budget": self.time_budget is not None,
+            **{option(COSTS[name].ceiling): name in self.ceilings() for name in timed},
+            **{f"--objectives with {name}": name in self.objectives for name in timed},
+        }
+        if self.deterministic and any(against.values()):
+            clashes = ", ".join(words for words, clash in against.items() if clash)
+            raise ValueError(f"--deterministic: equal runs would differ by {clashes}; leave that out")
+        return self
+
+    def ceilings(self) -> dict[str, float]:
+        """Return the ceiling of each cost that has one."""
+        given = {name: getattr(self, cost.ceiling, None) for name, cost in COSTS.items()}
+        return {name: float(value) for name, value in given.items() if value is not None}
+
+
+if TYPE_CHECKING:
+    SearchConfig = _Options
+else:
+    SearchConfig = create_model(
+        "SearchConfig",
+        __base__=_Options,
+        __module__=__name__,
+        __doc__=_Options.__doc__,
+        **{
+            cost.ceiling: (
+                float | None,
+                Field(
+                    default=None,
+                    gt=0,
+                    allow_inf_nan=False,
+                    description=f"{cost.limit} above which a trial cannot be on the front",
+                ),
+            )
+            for cost in COSTS.values()
+        },
+    )
+
 
 def objectives_of(config: SearchConfig) -> Objectives:
     """Return what ``config`` asks for."""
@@ -274,7 +297,6 @@ def objectives_of(config: SearchConfig) -> Objectives:
         cost="".join(config.objectives.split(",")[len(OBJECTIVES) :]),
         min_recall=config.min_recall,
         min_specificity=config.min_specificity,
-        max_latency_ms=config.max_latency_ms,
-        max_parameters=config.max_parameters,
+        ceilings=config.ceilings(),
         sure=config.constraint_on == "lower-bound",
     )

@@ -18,10 +18,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from leukmodels.collections.tasks import Task
 from leukmodels.dataset.split import PARTS, Split
 from leukmodels.errors import StudyError
+from leukmodels.evaluation.costs import COSTS
 from leukmodels.space.dimensions import Space
 from search.study.config import SearchConfig, current_names, objectives_of
 from search.study.folder import StudyFolder, write_whole
-from search.study.objectives import COSTS, Objectives
+from search.study.objectives import Objectives
 
 SCHEMA = 4
 _VERSIONED = ("ray", "tensorflow", "keras", "optuna", "mlflow", "numpy", "pillow")
@@ -99,7 +100,9 @@ class WarmStart(_Stored):
         names = {*objectives.names, *objectives.violations(default)} - {*COSTS}
         names |= {f"{name}_low" for name in names if f"{name}_low" in default}
         apart = {name: default[name] - self.default[name] for name in names}
-        times = {name: default[name] / self.default[name] for name in COSTS}  # other machines, other images
+        times = {
+            name: default[name] / self.default[name] for name in COSTS if name in default and name in self.default
+        }  # other machines, other images
         return [
             (
                 params,
@@ -160,7 +163,11 @@ class Manifest(_Stored):
     task: Task
     config: _StoredConfig
     objectives: tuple[str, ...]
-    aims: Objectives
+    aims: Annotated[
+        Objectives,
+        BeforeValidator(lambda value: value if isinstance(value, Objectives) else Objectives.from_dict(value)),
+        PlainSerializer(Objectives.to_dict),
+    ]
     space: Annotated[
         Space,
         BeforeValidator(lambda value: value if isinstance(value, Space) else Space.from_dict(value)),

@@ -7,30 +7,29 @@ leukemia costs more than a false alarm, so recall comes first wherever there is 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from leukmodels.evaluation.costs import COSTS
 
 OBJECTIVES = ("recall", "accuracy")
 THRESHOLD = 0.5  # at which they are measured: a cell whose score reaches it is called leukemic
-# What a third objective may be, and the cost at which the hypervolume ends, where no ceiling says it.
-COSTS = {"latency_ms": 100.0, "parameters": 100e6}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objectives:
-    """Objectives and bounds of a study, JSON-able.
+    """Objectives and bounds of a study.
 
     cost              the third objective, one of COSTS, lower is better; "" for none
     min_recall, min_specificity      floors, in [0, 1]
-    max_latency_ms, max_parameters   ceilings; None for none
+    ceilings          by cost; a cost without one has no bound
     sure              whether the floors must be kept by the lower bounds over patients instead of the estimates
     """
 
     cost: str = ""
     min_recall: float = 0.0
     min_specificity: float = 0.0
-    max_latency_ms: float | None = None
-    max_parameters: float | None = None
+    ceilings: Mapping[str, float] = field(default_factory=dict)
     sure: bool = False
 
     @property
@@ -58,9 +57,8 @@ class Objectives:
         """Return by how much each bound is broken, feasible at zero or less: of a ceiling, as a share of it."""
         low = "_low" if self.sure else ""
         floors = {"recall": self.min_recall, "specificity": self.min_specificity}
-        ceilings = {"latency_ms": self.max_latency_ms, "parameters": self.max_parameters}
         return {name: floor - metrics[name + low] for name, floor in floors.items()} | {
-            name: metrics[name] / ceiling - 1.0 for name, ceiling in ceilings.items() if ceiling is not None
+            name: metrics[name] / ceiling - 1.0 for name, ceiling in self.ceilings.items()
         }
 
     def violation(self, metrics: Mapping[str, float]) -> float:
@@ -77,5 +75,23 @@ class Objectives:
 
     def _cost(self, name: str, value: float) -> float:
         """Return a cost as a share of its ceiling, both as logarithms: costs span orders of magnitude."""
-        ceiling = {"latency_ms": self.max_latency_ms, "parameters": self.max_parameters}[name]
-        return math.log1p(value) / math.log1p(COSTS[name] if ceiling is None else ceiling)
+        return math.log1p(value) / math.log1p(self.ceilings.get(name, COSTS[name].reference))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as ``study.json`` has them: a key ``max_NAME`` for the ceiling of each cost."""
+        return {
+            "cost": self.cost,
+            "min_recall": self.min_recall,
+            "min_specificity": self.min_specificity,
+            **{cost.ceiling: self.ceilings.get(name) for name, cost in COSTS.items()},
+            "sure": self.sure,
+        }
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> "Objectives":
+        """Return the objectives that to_dict described."""
+        ceilings = {name.removeprefix("max_"): value for name, value in mapping.items() if name.startswith("max_")}
+        return cls(
+            **{name: value for name, value in mapping.items() if not name.startswith("max_")},
+            ceilings={name: value for name, value in ceilings.items() if value is not None},
+        )

@@ -110,7 +110,11 @@ def test_the_plateau_ends_a_replayed_study(curves):
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "random"])
 def test_every_sampler_runs_with_every_bound(curves, sampler):
     bounds = Objectives(
-        min_recall=0.3, min_specificity=0.5, max_latency_ms=5, max_parameters=10_000, sure=True, cost="latency_ms"
+        min_recall=0.3,
+        min_specificity=0.5,
+        ceilings={"latency_ms": 5, "parameters": 10_000},
+        sure=True,
+        cost="latency_ms",
     )
     mine = Ours(curves, bounds, seed=1, trials=25, ladder=LADDER, sampler=sampler)
     replay(mine, curves, epochs=10_000, workers=2)

@@ -68,7 +68,7 @@ def test_a_window_of_none_never_ends_anything(study):
 
 def test_a_front_without_any_volume_is_no_plateau(study):
     recorder, _ = study
-    slow = Plateau(StudyRecord(), Objectives(cost="latency_ms", max_latency_ms=2.5), window=3, tolerance=0.01)
+    slow = Plateau(StudyRecord(), Objectives(cost="latency_ms", ceilings={"latency_ms": 2.5}), window=3, tolerance=0.01)
     finish(recorder, *[(0.8, 0.8)] * 5)  # each at the ceiling
     for number in range(5):
         slow(recorder.record, {"event": "trial_finished", "state": "complete", "trial": number})

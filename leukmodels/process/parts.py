@@ -1,0 +1,30 @@
+"""Exchangeable parts: those of this project, and those that other installed packages add by an entry point."""
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+
+class Part(Protocol):
+    """What can be added: it has a name of its own."""
+
+    @property
+    def name(self) -> str:
+        """What users and files call it."""
+
+
+P = TypeVar("P", bound=Part)
+
+
+def registered(group: str, built_in: Sequence[P]) -> dict[str, P]:
+    """Return the parts by name: those built in, then those of the entry points in ``group``.
+
+    ValueError where two have one name: a study's file must mean the same part on every machine.
+    """
+    parts = {part.name: part for part in built_in}
+    for entry in importlib.metadata.entry_points(group=group):
+        part: P = entry.load()
+        if part.name in parts:
+            raise ValueError(f"{entry.value} ({group}) is called {part.name!r}, and so is another part")
+        parts[part.name] = part
+    return parts
