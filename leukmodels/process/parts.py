@@ -21,10 +21,9 @@ def registered(group: str, built_in: Sequence[P]) -> dict[str, P]:
 
     ValueError where two have one name: a study's file must mean the same part on every machine.
     """
-    parts = {part.name: part for part in built_in}
-    for entry in importlib.metadata.entry_points(group=group):
-        part: P = entry.load()
+    parts: dict[str, P] = {}
+    for part in (*built_in, *(entry.load() for entry in importlib.metadata.entry_points(group=group))):
         if part.name in parts:
-            raise ValueError(f"{entry.value} ({group}) is called {part.name!r}, and so is another part")
+            raise ValueError(f"two parts of {group} are called {part.name!r}")
         parts[part.name] = part
     return parts
