@@ -18,7 +18,7 @@ from pydantic import Field
 
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import BadImageError, ConfigError
-from leukmodels.images.decoding import decode
+from leukmodels.images.decoding import decode, prepare
 from leukmodels.model.exported import FILE, MODEL_FILE, Preparation
 from leukmodels.process import command_line, tensorflow_runtime
 from leukmodels.process.command import program, run_verb
@@ -28,20 +28,24 @@ from leukmodels.training import scoring
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
 DISCLAIMER = "For research use only: not a medical device, not for diagnosis."
 _FILES_AT_ONCE = 256
 
+Image = Path | str | npt.NDArray[np.uint8]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the model says of one image file: a score and whether it is the disease, or the error that kept it from it.
+    """What the model says of one image: a score and whether it is the disease, or the error that kept it from it.
 
+    path      of its file, None of an array
     score     probability of the task's disease, None with an error
     disease   score >= threshold, None with an error
     """
 
-    path: Path
+    path: Path | None
     score: float | None
     disease: bool | None
     error: str | None = None
@@ -93,13 +97,32 @@ class Predictor:
     def _scoring(self) -> scoring.Scoring:
         return scoring.scoring(self.model)
 
-    def classify(self, paths: Sequence[Path]) -> list[Answer]:
-        """Return an answer for each image file, in order; a file that cannot be used gets an error, never a class."""
-        chunks = (paths[first : first + _FILES_AT_ONCE] for first in range(0, len(paths), _FILES_AT_ONCE))
-        return [answer for chunk in chunks for answer in self._classify(chunk)]
+    def classify(self, images: Sequence[Image]) -> "pd.DataFrame":
+        """Return a row an image: image (its path, or its number), score, disease (neither with an error), error ("").
 
-    def _classify(self, paths: Sequence[Path]) -> list[Answer]:
-        prepared = [self._prepare(path) for path in paths]
+        ``images`` are paths of files, or uint8 arrays (h, w, 3) of any size, which are prepared as files are.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "image": str(number if answer.path is None else answer.path),
+                "score": answer.score,
+                "disease": answer.disease,
+                "error": answer.error or "",
+            }
+            for number, answer in enumerate(self.answers(images))
+        ]
+        return pd.DataFrame(rows, columns=["image", "score", "disease", "error"])
+
+    def answers(self, images: Sequence[Image]) -> list[Answer]:
+        """Return an answer for each image, in order; one that cannot be used gets an error, never a class."""
+        chunks = (images[first : first + _FILES_AT_ONCE] for first in range(0, len(images), _FILES_AT_ONCE))
+        return [answer for chunk in chunks for answer in self._answers(chunk)]
+
+    def _answers(self, given: Sequence[Image]) -> list[Answer]:
+        prepared = [self._prepare(image) for image in given]
+        paths = [None if isinstance(image, np.ndarray) else Path(image) for image in given]
         images = [image for image in prepared if not isinstance(image, str)]
         scores = iter(self.predict(np.stack(images)).tolist() if images else [])
         return [
@@ -109,10 +132,12 @@ class Predictor:
             for path, image in zip(paths, prepared, strict=True)
         ]
 
-    def _prepare(self, path: Path) -> npt.NDArray[np.uint8] | str:
+    def _prepare(self, image: Image) -> npt.NDArray[np.uint8] | str:
         """Return the pixels as the model was trained on, or the reason why not."""
         try:
-            return decode(path.read_bytes(), image_px=self.image_px, crop_px=self.crop_px)
+            if isinstance(image, np.ndarray):
+                return prepare(image, image_px=self.image_px, crop_px=self.crop_px)
+            return decode(Path(image).read_bytes(), image_px=self.image_px, crop_px=self.crop_px)
         except BadImageError as error:
             return str(error)
         except OSError as error:
@@ -162,7 +187,7 @@ def main(arguments: Sequence[str]) -> int:
     Preparation.read(options.folder)  # before TensorFlow's seconds of loading
     tensorflow_runtime.start(threads=cores())
     predictor = Predictor.load(options.folder)
-    answers = predictor.classify(options.images)
+    answers = predictor.answers(options.images)
     print(table(predictor, answers))
     return 1 if any(answer.error for answer in answers) else 0
 

@@ -83,7 +83,7 @@ def test_the_export_gives_the_scores_that_it_gave(resumed):
     predictor = Predictor.load(BEFORE / "export")
     cohort = resumed.path.parent / "synthetic" / "3-cells-per-patient"
     cells = pq.read_table(BEFORE / "export" / "scores.parquet").to_pylist()[:3]
-    answers = predictor.classify([cohort / cell["image"] for cell in cells])
+    answers = predictor.answers([cohort / cell["image"] for cell in cells])
     assert [answer.score for answer in answers] == pytest.approx([0.6013484, 0.6004215, 0.5888826], abs=1e-5)
     assert [answer.disease for answer in answers] == [True, True, True]
 

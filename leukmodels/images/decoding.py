@@ -83,6 +83,13 @@ def decode(data: bytes, *, image_px: int, crop_px: int | None, max_pixels: int =
     return pixels
 
 
+def prepare(pixels: npt.NDArray[np.uint8], *, image_px: int, crop_px: int | None) -> npt.NDArray[np.uint8]:
+    """Return pixels (h, w, 3) as ``decode`` gives those of a file; BadImageError where they are no such image."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise BadImageError(f"it is {pixels.dtype} of shape {pixels.shape}; expected uint8 (h, w, 3)")
+    return np.asarray(_resize(Image.fromarray(pixels), image_px, crop_px))
+
+
 class _Pieces(BytesIO):
     """A file that is not read in ever so many pieces."""
 

@@ -62,9 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     """Choose a trial of the front and write its bundle."""
     options = parse(parser(), ExportOptions, arguments)
     study = Study.open(options.find())
-    preference = Preference(
-        by=options.prefer, trial=options.trial, min_recall=options.min_recall, sure=options.recall_guarantee
-    )
+    preference = chosen_by(options)
     chosen = choose_trial(study, preference)
     usual = default_out(study.folder, task=study.manifest.task.name, synthetic=study.manifest.data.synthetic)
     out = options.out.expanduser() if options.out else usual
@@ -77,6 +75,13 @@ def main(arguments: Sequence[str]) -> int:
         print("Loading it again to check its answers ...", flush=True)
     _tell_written(write_bundle(study, out, preference))
     return 0
+
+
+def chosen_by(options: ExportOptions) -> Preference:
+    """Return what the options choose by."""
+    return Preference(
+        by=options.prefer, trial=options.trial, min_recall=options.min_recall, sure=options.recall_guarantee
+    )
 
 
 def parser() -> argparse.ArgumentParser:

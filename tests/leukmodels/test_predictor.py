@@ -68,14 +68,14 @@ def exported(tmp_path: Path) -> Path:
 def test_a_score_above_the_threshold_is_the_disease(tmp_path: Path) -> None:
     """Pins a fault of earlier work: argmax over the one sigmoid's axis is 0, so every cell was answered "normal"."""
     paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 100, 10)]
-    assert [a.disease for a in brightness_predictor().classify(paths)] == [True, False, False]
-    assert [a.disease for a in brightness_predictor(threshold=0.3).classify(paths)] == [True, True, False]
+    assert [a.disease for a in brightness_predictor().answers(paths)] == [True, False, False]
+    assert [a.disease for a in brightness_predictor(threshold=0.3).answers(paths)] == [True, True, False]
 
 
 def test_files_that_cannot_be_used_get_an_error_and_their_neighbours_an_answer(tmp_path: Path) -> None:
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n")
     good = picture(tmp_path / "good.png", 200)
-    answers = brightness_predictor().classify([tmp_path / "torn.png", good, tmp_path / "absent.png"])
+    answers = brightness_predictor().answers([tmp_path / "torn.png", good, tmp_path / "absent.png"])
     assert [(answer.path.name, answer.disease) for answer in answers] == [
         ("torn.png", None),
         ("good.png", True),
@@ -84,14 +84,14 @@ def test_files_that_cannot_be_used_get_an_error_and_their_neighbours_an_answer(t
     assert answers[0].error
     assert answers[2].error == "the file cannot be read: No such file or directory"
     assert answers[1].score == pytest.approx(200 / 255, abs=0.01)
-    assert brightness_predictor().classify([tmp_path / "torn.png"])[0].score is None
-    assert brightness_predictor().classify([]) == []
+    assert brightness_predictor().answers([tmp_path / "torn.png"])[0].score is None
+    assert brightness_predictor().answers([]) == []
 
 
 def test_more_files_than_fit_at_once_come_back_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictor, "_FILES_AT_ONCE", 2)
     paths = [picture(tmp_path / f"{value}.png", value) for value in (10, 60, 110, 160, 210)]
-    scores = [answer.score for answer in brightness_predictor().classify(paths)]
+    scores = [answer.score for answer in brightness_predictor().answers(paths)]
     assert scores == pytest.approx([value / 255 for value in (10, 60, 110, 160, 210)], abs=0.01)
 
 
@@ -100,7 +100,7 @@ def test_images_are_cropped_as_in_training(tmp_path: Path) -> None:
     pixels[4:12, 4:12] = 200
     pixels[4, 4] = 201
     Image.fromarray(pixels).save(tmp_path / "padded.png")
-    answer = brightness_predictor(crop_px=8).classify([tmp_path / "padded.png"])[0]
+    answer = brightness_predictor(crop_px=8).answers([tmp_path / "padded.png"])[0]
     assert answer.score == pytest.approx(200 / 255, abs=0.01)
 
 
@@ -183,7 +183,7 @@ def test_answers_bear_the_tasks_own_names(
 ) -> None:
     paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 10)]
     asked = replace(brightness_predictor(), disease=disease, control=control)
-    head, *lines, _ = predictor.table(asked, asked.classify(paths)).splitlines()
+    head, *lines, _ = predictor.table(asked, asked.answers(paths)).splitlines()
     assert f"{', '.join(disease)} against {', '.join(control)}" in head
     assert all(word in line for word, line in zip(words, [head, *lines], strict=True))
 

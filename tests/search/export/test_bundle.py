@@ -83,7 +83,7 @@ def test_nothing_in_it_tells_of_this_machine(original, tmp_path):
 def test_the_predictor_opens_it(original, tmp_path):
     write_bundle(Study.open(original), tmp_path / "out", Preference())
     root = Path(stored(original)["data"]["root"])
-    answer = Predictor.load(tmp_path / "out").classify([root / "cell_0.png"])[0]
+    answer = Predictor.load(tmp_path / "out").answers([root / "cell_0.png"])[0]
     recorded = pq.read_table(tmp_path / "out" / "scores.parquet").to_pylist()[0]["score"]
     assert answer.score == pytest.approx(recorded, abs=1e-6)
 

@@ -81,7 +81,7 @@ def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, s
     precision = stored(folder)["config"]["precision"]
     assert config["training"]["precision"] == precision != "auto"
     images = sorted((data / "C-NMC_test_final_phase_data").iterdir())[:3]
-    assert [answer.error for answer in predictor.classify(images)] == [None] * 3
+    assert [answer.error for answer in predictor.answers(images)] == [None] * 3
     out = capsys.readouterr().out
     assert "56 images: 56 used, 0 duplicates, 0 quarantined." in out
     assert f"Training in {precision}" in out
