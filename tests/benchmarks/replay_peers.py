@@ -26,7 +26,7 @@ from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority impor
 from leukmodels.space.dimensions import Choice, Float, Int
 from search.selection.nondominated import rank
 from search.study.objectives import OBJECTIVES, Objectives
-from search.tuning.searcher import distribution
+from search.tuning.optuna_study import distribution
 from simulation import Curves, Suggestion
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def report(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "benchmarks"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
     return importlib.import_module("replay_report")
 
 
