@@ -99,3 +99,14 @@ def test_its_models_load_in_safe_mode(number):
 
     model = keras.saving.load_model(BEFORE / "study" / "trials" / f"{number:05d}" / "model.keras", safe_mode=True)
     assert model.predict_on_batch(np.zeros((1, 16, 16, 3), dtype=np.uint8)).shape == (1, 1)
+
+
+def test_a_model_with_every_layer_of_ours_gives_the_scores_that_it_gave():
+    import leukmodels.model.layers  # noqa: F401  registers the layers, as every reader of a model does
+
+    model = keras.saving.load_model(BEFORE / "layers.keras", compile=False, safe_mode=True)
+    ours = {type(layer).__name__ for layer in model._flatten_layers() if type(layer).__module__.startswith("leuk")}
+    assert ours == {"AreaResizing", "Augmentation", "BlurPool2D", "ColourMode", "EdgeFilter"}
+    images = (np.arange(2 * 16 * 16 * 3) * 37 % 251).astype(np.uint8).reshape(2, 16, 16, 3)
+    assert model.predict_on_batch(images).ravel().tolist() == pytest.approx([0.5285367, 0.5306094], abs=1e-5)
+    assert model.predict_on_batch(images // 8).ravel().tolist() == pytest.approx([0.5034895, 0.5037360], abs=1e-5)
