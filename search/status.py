@@ -5,7 +5,6 @@ python -m search.status                 lists the studies of the storage folder
 """
 
 import argparse
-import fcntl
 import json
 import shlex
 import sys
@@ -20,6 +19,7 @@ from leukmodels.errors import ConfigError, StudyError, UserError
 from leukmodels.process import command_line
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import Arg, parse
+from leukmodels.process.lock import holder
 from leukmodels.process.progress import duration
 from search.display.tables import front_table, studies_table, terminal
 from search.display.text import no_front, number, plural
@@ -71,20 +71,7 @@ class Status:
 
 def look(folder: StudyFolder) -> Status:
     """Return the study's status; StudyError where the folder holds none."""
-    return Status(study=Study.open(folder), driver=driver(folder))
-
-
-def driver(folder: StudyFolder) -> str:
-    """Return who holds the study's lock, or "" when nobody does."""
-    try:
-        with (folder.path / "lock").open(encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read().strip() or "a driver"
-    except OSError:  # no lock was ever taken, or it is not ours to read
-        pass
-    return ""
+    return Status(study=Study.open(folder), driver=holder(folder.path / "lock"))
 
 
 def as_json(status: Status) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import ray
 
@@ -15,13 +16,16 @@ from object_store import CREDENTIALS, ObjectStore, serving
 from search.cache.store import PixelCache
 from search.curate.__main__ import training_cells
 from search.data.dataset import prepare_dataset
-from search.data.prepare import Prepared
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.presets import configure
 from search.tracking.store import connect
 from search.tracking.tracker import default_uri
 from studies import begin
+
+# A busy machine is slow and fails nothing; hypothesis draws the same examples each time where the environment says CI.
+hypothesis.settings.register_profile("leukemia-search", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("leukemia-search")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -68,16 +72,14 @@ def prepared(session, tmp_path):
 
     def call(root, task="runx1", **given):
         counts = []
-        result = Prepared.of(
-            prepare_dataset(
-                open_source(root),
-                find_task(task),
-                configure("smoke", {"task": task, "image_px": 16, **given}),
-                cache,
-                synthetic=False,
-                cores=2,
-                progress=lambda done, total: counts.append(total),
-            )
+        result = prepare_dataset(
+            open_source(root),
+            find_task(task),
+            configure("smoke", {"task": task, "image_px": 16, **given}),
+            cache,
+            synthetic=False,
+            cores=2,
+            progress=lambda done, total: counts.append(total),
         )
         call.files_read = counts[-1] if counts else 0
         return result

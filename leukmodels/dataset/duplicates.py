@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from leukmodels.collections.listing import SHOWN, counted, natural_key
 
@@ -85,22 +86,17 @@ def _distinct_pairs(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> list[
 
 
 def _connected(pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return the groups of two and more patients that contents connect, from sorted pairs of content and patient."""
-    parent: dict[int, int] = {}
-
-    def root(patient: int) -> int:
-        while (above := parent.setdefault(patient, patient)) != patient:
-            parent[patient] = parent[above]
-            patient = above
-        return patient
-
-    for (content, patient), (next_content, next_patient) in pairwise(pairs):
-        if content == next_content:
-            parent[root(next_patient)] = root(patient)
-    groups: dict[int, list[int]] = defaultdict(list)
-    for patient in list(parent):
-        groups[root(patient)].append(patient)
-    return list(groups.values())
+    """Return the groups of two and more patients that contents connect, from pairs of content and patient."""
+    if not pairs:
+        return []
+    contents, patients = np.array(pairs).T
+    count = int(contents.max()) + 1
+    links = coo_array((np.ones(len(pairs)), (contents, count + patients)), shape=(count + int(patients.max()) + 1,) * 2)
+    _, group = connected_components(links, directed=False)
+    members: dict[int, list[int]] = defaultdict(list)
+    for patient in np.unique(patients).tolist():
+        members[int(group[count + patient])].append(patient)
+    return [each for each in members.values() if len(each) > 1]
 
 
 def _name(group: Sequence[str]) -> str:

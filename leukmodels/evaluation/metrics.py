@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.evaluation.calibration import log_loss
-from leukmodels.evaluation.curves import auroc, curve
+from leukmodels.evaluation.curves import auroc
 from leukmodels.evaluation.tables import outcomes, rates
 
 _RATES = ("recall", "accuracy", "specificity", "precision", "f1", "balanced_accuracy")
@@ -56,21 +56,6 @@ def score(labels: npt.ArrayLike, scores: npt.ArrayLike, threshold: float = 0.5) 
         auroc=auroc(truth, probability),
         log_loss=log_loss(truth, probability),
     )
-
-
-def tuned(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, float]:
-    """Return tuned_recall and tuned_accuracy: at the threshold with the highest mean of recall and specificity.
-
-    What the scores are worth apart from where 0.5 happens to lie among them, which moves from epoch to epoch. Of equal
-    thresholds the lowest is taken, with the highest recall. Arguments and errors as in ``score``.
-    """
-    points = curve(*_checked(labels, scores))
-    found, spared = points.true_positives, points.false_positives[-1] - points.false_positives
-    gain = (
-        found * points.false_positives[-1] + spared * points.true_positives[-1]
-    )  # in whole numbers, so that ties are ties
-    best = len(gain) - 1 - int(np.argmax(gain[::-1]))
-    return {"tuned_recall": float(points.recall[best]), "tuned_accuracy": float(points.accuracy[best])}
 
 
 def _checked(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:

@@ -23,7 +23,7 @@ from leukmodels.dataset.cells import TrainingData
 from leukmodels.errors import TrainingDivergedError
 from leukmodels.evaluation.bounds import lower_bounds
 from leukmodels.evaluation.costs import COSTS, TrainedModel
-from leukmodels.evaluation.metrics import score, tuned
+from leukmodels.evaluation.metrics import score
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint
 from leukmodels.training.batch_norm import SETTLING_IMAGES, recalibrate
@@ -115,11 +115,11 @@ def fit(
     """Train a model, computing in ``precision``, and leave it with the weights of its best epoch.
 
     After each epoch report(epoch, numbers) is called, epoch from 1, numbers being those of Metrics on the validation
-    cells, those of ``tuned`` and of ``lower_bounds``, latency_ms (of one image alone) and parameters of the model,
-    loss (of training, penalties included), seconds (of training and validation) and images_per_s (of training).
-    Before that the state goes to folder/checkpoint.npz, where that is due. A folder with a checkpoint of this trial
-    continues it; its epochs are reported again, as the receiver may have died before it kept the last one; it drops
-    those it has. Whatever report raises ends the training and leaves the checkpoint to continue from.
+    cells, those of ``lower_bounds``, what the model costs (``COSTS``), loss (of training, penalties included), seconds
+    (of training and validation) and images_per_s (of training). Before that the state goes to folder/checkpoint.npz,
+    where that is due. A folder with a checkpoint of this trial continues it; its epochs are reported again, as the
+    receiver may have died before it kept the last one; it drops those it has. Whatever report raises ends the training
+    and leaves the checkpoint to continue from.
 
     Raises TrainingDivergedError when the loss or a score is not a finite number.
     """
@@ -203,7 +203,6 @@ def train_epoch(
         )
     numbers = {
         **score(data.validation.labels, scores).to_dict(),
-        **tuned(data.validation.labels, scores),
         **lower_bounds(data.validation.scored(scores)),
         "loss": loss,
         "seconds": time.perf_counter() - start,

@@ -6,7 +6,6 @@ when its holder dies.
 """
 
 import contextlib
-import fcntl
 import os
 import shlex
 import time
@@ -19,6 +18,7 @@ from typing import Literal, NamedTuple
 from leukmodels.dataset.shards import count_rows
 from leukmodels.errors import DataError, StudyError
 from leukmodels.process.files import written_aside
+from leukmodels.process.lock import lock
 
 FILES = "files"
 STREAMS = "streams"
@@ -105,7 +105,7 @@ def keeping_out_prune(cache: Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         with writing(cache):
             file = held.enter_context((cache / _LOCK).open("a"))
-            fcntl.flock(file, fcntl.LOCK_SH)
+            lock(file, shared=True, wait=True)
         yield
 
 
@@ -127,13 +127,11 @@ def writing(cache: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _alone(cache: Path) -> Iterator[None]:
     with writing(cache), (cache / _LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(file):
             raise StudyError(
                 f"The cache {cache} is in use, so nothing was removed. Wait until the searches that use it have ended, "
                 "or stop them first (Ctrl-C, or `ray job stop`); `python -m search.status` shows which are running."
-            ) from None
+            )
         yield
 
 

@@ -23,7 +23,6 @@ from search.confirm.shortcuts import Answers
 from search.confirm.summary import tell
 from search.confirm.test_set import open_test
 from search.data.dataset import Dataset
-from search.data.prepare import Prepared
 from search.data.sharing import SharedDataset
 from search.display.console import Console
 from search.run.planning import Plan
@@ -94,7 +93,7 @@ class Conduct:
         with Journal(folder.journal) as journal:
             account = self._provision.prepare_dataset()
             refuse_other_data(folder, account)
-            data = ray.put(self._provision.place(Prepared.of(account)))
+            data = ray.put(self._provision.place(account))
             if self._manifest.knows_patients:
                 self._console.say(
                     "The base model was trained on the training patients, so validation patients alone are asked about."

@@ -6,8 +6,7 @@ before the journal holds, on disk, an opening of the test that is still to be an
 
 from leukmodels.errors import StudyError
 from search.cache.store import PixelCache
-from search.data.dataset import Dataset
-from search.data.prepare import Part
+from search.data.dataset import Dataset, Part
 from search.data.sharing import PlacedPart, share_parts
 from search.study.confirmation_log import confirmation_of
 from search.study.folder import StudyFolder

@@ -31,8 +31,7 @@ from leukmodels.synthetic import draw_cohort
 from leukmodels.training.precision import choose_precision
 from search.cache.store import PixelCache
 from search.curate.options import LIST, SHEET, CurateOptions, parse, parser
-from search.data.dataset import cohort_place, prepare_dataset
-from search.data.prepare import Part
+from search.data.dataset import Part, cohort_place, prepare_dataset
 from search.data.sharing import load_part
 from search.study.config import SearchConfig
 from search.study.options import find_cache

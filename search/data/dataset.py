@@ -9,11 +9,13 @@ not opened.
 import csv
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +23,7 @@ from leukmodels import collections
 from leukmodels.collections.source import Source
 from leukmodels.collections.tasks import Task
 from leukmodels.dataset.duplicates import join_duplicates
+from leukmodels.dataset.shards import image_bytes
 from leukmodels.dataset.split import PARTS, Split, split_patients
 from leukmodels.errors import DataError
 from search.cache.store import PixelCache, Policy
@@ -29,6 +32,34 @@ from search.data.ingest import Files, Progress, ingest
 from search.study.config import SearchConfig
 from search.study.folder import write_whole
 from search.study.manifest import DataReport
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """The cells of one part of the split: see ``leukmodels.dataset.cells.Cells``, with contents for pixels.
+
+    class_names    str (n,), the class that the collection gives each cell
+    """
+
+    sha256: Sequence[str]
+    labels: npt.NDArray[np.uint8]
+    patients: npt.NDArray[np.int32]
+    patient_names: tuple[str, ...]
+    image_ids: npt.NDArray[np.str_]
+    class_names: npt.NDArray[np.str_]
+
+    @classmethod
+    def of(cls, rows: pa.Table, root: str) -> "Part":
+        """Return these cells of an account, their ids relative to ``root``."""
+        names, codes = np.unique(np.array(rows["patient"].to_pylist(), dtype=np.str_), return_inverse=True)
+        return cls(
+            sha256=rows["sha256"].to_pylist(),
+            labels=rows["label"].to_numpy().astype(np.uint8),
+            patients=codes.astype(np.int32),
+            patient_names=tuple(names.tolist()),
+            image_ids=np.array([path.removeprefix(f"{root.rstrip('/')}/") for path in rows["path"].to_pylist()]),
+            class_names=np.array(rows["class_name"].to_pylist(), dtype=np.str_),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +78,26 @@ class Dataset:
     def part(self, part: str) -> pa.Table:
         """Return the cells of a part of the split."""
         return _part(self.cells, part)
+
+    @cached_property
+    def train(self) -> Part:
+        """The cells that train."""
+        return Part.of(self.part("train"), self.report.root)
+
+    @cached_property
+    def validation(self) -> Part:
+        """The cells that choose."""
+        return Part.of(self.part("validation"), self.report.root)
+
+    @property
+    def image_count(self) -> int:
+        """How many images the trials may see."""
+        return len(self.train.sha256) + len(self.validation.sha256)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """The bytes of their pixels."""
+        return self.image_count * image_bytes(self.policy.image_px)
 
 
 def prepare_dataset(

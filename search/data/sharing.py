@@ -24,7 +24,7 @@ from leukmodels.dataset.shards import Shard, image_bytes, read_contents, read_sh
 from leukmodels.errors import DataError
 from search.cache.pruning import writing
 from search.cache.store import PixelCache, Policy
-from search.data.prepare import Part, Prepared
+from search.data.dataset import Dataset, Part
 
 Progress = Callable[[int, int], None]
 
@@ -88,7 +88,7 @@ class SharedDataset:
         )
 
 
-def share(prepared: Prepared, cache: PixelCache) -> SharedDataset:
+def share(prepared: Dataset, cache: PixelCache) -> SharedDataset:
     """Put the pixels into the object store, where every trial on a node reads the same copy."""
     return _placed(prepared, *share_parts([prepared.train, prepared.validation], prepared.policy, cache))
 
@@ -115,7 +115,7 @@ def load_part(part: Part, policy: Policy, cache: PixelCache) -> Cells:
     return _cells(part, Blocks.of(pixels[_inverse(order)]))
 
 
-def stream(prepared: Prepared, cache: PixelCache, *, window: int, progress: Progress | None = None) -> SharedDataset:
+def stream(prepared: Dataset, cache: PixelCache, *, window: int, progress: Progress | None = None) -> SharedDataset:
     """Write the pixels as shards to stream, ``window`` images being shuffled among themselves; keep what is there."""
     parts, policy = [prepared.train, prepared.validation], prepared.policy
     return _placed(prepared, *stream_parts(parts, policy, cache, window=window, progress=progress))
@@ -157,7 +157,7 @@ def _cells(part: Part, pixels: Pixels) -> Cells:
     )
 
 
-def missing_stream_bytes(prepared: Prepared, cache: PixelCache, *, window: int) -> int:
+def missing_stream_bytes(prepared: Dataset, cache: PixelCache, *, window: int) -> int:
     """Return the bytes that ``stream`` would write."""
     parts = (_order(part, prepared.policy, cache, window) for part in (prepared.train, prepared.validation))
     count = sum(len(contents) for part in parts for contents in part.missing.values())
@@ -207,7 +207,7 @@ def _holds(path: Path, contents: Sequence[str]) -> bool:
         return False
 
 
-def _placed(prepared: Prepared, train: PlacedPart, validation: PlacedPart) -> SharedDataset:
+def _placed(prepared: Dataset, train: PlacedPart, validation: PlacedPart) -> SharedDataset:
     return SharedDataset(
         train=train,
         validation=validation,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cluster.nodes import NodeState
     from search.cache.store import PixelCache
-    from search.data.prepare import Prepared
+    from search.data.dataset import Dataset
     from search.display.console import Console
     from search.run.planning import Plan
     from search.study.config import SearchConfig
@@ -96,7 +96,7 @@ class StudyResources:
         console.say(account.report.describe())
         return account
 
-    def place(self, prepared: Prepared) -> sharing.SharedDataset:
+    def place(self, prepared: Dataset) -> sharing.SharedDataset:
         """Return the prepared images where workers read them: in shared memory, or in shards where they do not fit."""
         demand, cache = self._demand, self._cache
         placement = admission.place(

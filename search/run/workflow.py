@@ -10,32 +10,27 @@ from cluster.session import Session
 from leukmodels.errors import StudyError
 from leukmodels.training import checkpoint
 from search.cache.store import PixelCache
-from search.data.dataset import Dataset, write_listing
-from search.data.prepare import Prepared
-from search.data.sharing import SharedDataset
 from search.display.console import Console
 from search.export.bundle import write_bundle
 from search.export.destination import check_out
 from search.report.gallery import write_gallery
 from search.report.write import write_page
 from search.run.planning import Plan
-from search.run.resources import StudyResources, refuse_other_data
+from search.run.preparation import Preparation
+from search.run.resources import StudyResources
 from search.selection import head_start
 from search.selection.preference import Preference
 from search.study.config import objectives_of
 from search.study.folder import StudyFolder
 from search.study.front import effort
 from search.study.journal import Event
-from search.study.manifest import begin
 from search.study.opened import Study
-from search.study.options import find_study
 from search.study.records import StudyRecord, TrialState
 from search.tracking.prometheus import Gauges
-from search.tracking.tracker import Tracker, watch_command
+from search.tracking.tracker import Tracker
 from search.tuning.signals import Interrupted
 from search.tuning.study_loop import drive
 from search.tuning.successive_halving import RungSchedule
-from search.tuning.warm_start import refuse_known_test
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,35 +57,12 @@ def carry_out(plan: Plan, session: Session) -> bool:
             console.say(note)
         if plan.prior:
             console.say(plan.prior.describe(config.sampler))
-        tracker, followed = Tracker(folder, uri=plan.uri), False
-
-        def follow() -> None:
-            nonlocal followed
-            if not followed:
-                followed = True
-                tracker.start()
-
-        def ready() -> SharedDataset:
-            account = provision.prepare_dataset()
-            if plan.changes is not None:
-                refuse_other_data(folder, account)
-            plan.starts.refuse_other_split(account.split.fingerprint)
-            if plan.changes is None and config.warm_start:
-                refuse_known_test(find_study(config.warm_start, folder.path.parent), account.split)
-            placed = provision.place(Prepared.of(account))
-            if plan.changes is None:
-                _begin(plan, account)
-            follow()
-            console.link("Study", str(folder.path))
-            console.link("MLflow", watch_command(plan.uri))
-            if session.dashboard:
-                console.link("Ray dashboard", session.dashboard)
-            return placed
-
+        tracker = Tracker(folder, uri=plan.uri)
+        preparation = Preparation(plan, provision, tracker, console, dashboard=session.dashboard)
         try:
             record = drive(
                 folder,
-                ready,
+                preparation,
                 config=plan.config,
                 space=plan.space,
                 resources=provision.resources,
@@ -103,7 +75,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
             if isinstance(end, Interrupted):
                 console.say(_interrupted(plan, end))
             raise
-        follow()  # a study that had nothing left to train
+        preparation.follow()  # a study that had nothing left to train
         return _finish(plan, record, console, tracker)
 
 
@@ -113,25 +85,6 @@ def _interrupted(plan: Plan, end: Interrupted) -> str:
     return (
         f"Interrupted by {end.signal}; nothing that was finished is lost. Go on with:\n"
         f"  python -m search.run --resume {shlex.quote(str(plan.folder.path))}"
-    )
-
-
-def _begin(plan: Plan, account: Dataset) -> None:
-    write_listing(plan.folder.quarantine, account.quarantined)
-    write_listing(plan.folder.duplicates, account.duplicates)
-    plan.starts.copy_to(plan.folder)
-    if plan.config.exclude:
-        write_listing(plan.folder.excluded, account.excluded)
-    begin(
-        plan.folder,
-        config=plan.config,
-        task=plan.task,
-        data=account.report,
-        split=account.split,
-        space=plan.space,
-        command=plan.command,
-        starts=plan.starts.stored(),
-        prior=plan.prior,
     )
 
 

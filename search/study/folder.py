@@ -14,17 +14,15 @@
 """
 
 import contextlib
-import fcntl
 import os
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from leukmodels.errors import StudyError
 from leukmodels.process.files import written_aside
+from leukmodels.process.lock import lock
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class StudyFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "lock").open("a+", encoding="utf-8") as file:
-            if not _locked(file):
+            if not lock(file):
                 file.seek(0)
                 raise StudyError(
                     f"Another driver is writing to {self.path} ({file.read().strip() or 'unknown'}). "
@@ -129,18 +127,6 @@ class StudyFolder:
             file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
             yield
-
-
-def _locked(file: IO[str]) -> bool:
-    """Lock ``file``, patient enough for ``search.status``, which holds the lock for a moment to see whether it can."""
-    for wait_s in (0.05, 0.1, 0.2, 0.0):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(wait_s)
-        else:
-            return True
-    return False
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -5,7 +5,6 @@ telling twice changes nothing (see runs).
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from leukmodels.errors import StudyError
+from leukmodels.process.lock import lock
 from search.study import journal
 from search.study.folder import StudyFolder, write_whole
 from search.study.manifest import Manifest
@@ -147,15 +147,13 @@ class Connection:
 def _lock(folder: StudyFolder) -> IO[str]:
     """Return the open lock of the study's one follower: two would create each run twice."""
     file = folder.tracking_cursor.with_suffix(".lock").open("a", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise StudyError(
-            f"Another process is telling MLflow about {folder.path}: its driver, or another `search.audit --sync`. "
-            "Let it end."
-        ) from None
-    return file
+    if lock(file):
+        return file
+    file.close()
+    raise StudyError(
+        f"Another process is telling MLflow about {folder.path}: its driver, or another `search.audit --sync`. "
+        "Let it end."
+    )
 
 
 def _read_cursor(folder: StudyFolder) -> dict[str, Any]:

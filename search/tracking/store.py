@@ -3,12 +3,13 @@
 MLflow is imported on the first call, not with this module: that takes two seconds.
 """
 
-import fcntl
 import logging
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from leukmodels.process.lock import lock
 
 _ENVIRONMENT = {
     # Nobody but the store that the user named hears of the study.
@@ -73,8 +74,8 @@ def _create(database: Path) -> None:
     from mlflow import MlflowClient
 
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f"{database.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with database.with_name(f"{database.name}.lock").open("a") as file:
+        lock(file, wait=True)
         if database.exists():
             return
         aside = database.with_name(f".{database.name}.new")

@@ -58,23 +58,15 @@ def drive(
             seed=config.seed,
             prior=prior,
         )
-        begun = changes is not None
+        start = _Start(ready, recorder, changes)
         try:
             with interruptible() as check:
                 ending = Ending(config.time_budget, plateau, check=check)
 
-                def begin() -> SharedDataset | None:
-                    nonlocal begun
-                    placed = ready()
-                    begun = True
-                    if changes is not None:
-                        recorder.study_resumed(changes)
-                    return placed
-
                 if searcher.has_more:
                     run_trials(
                         folder,
-                        begin,
+                        start,
                         searcher=searcher,
                         scheduler=JournalingScheduler(recorder, RungTable(ladder, objectives, recorder.record)),
                         stopper=ending,
@@ -95,8 +87,25 @@ def drive(
                 raise recorder.failure from None
             raise
         except Interrupted as interruption:
-            if begun:
+            if start.begun:
                 with contextlib.suppress(OSError):
                     recorder.study_interrupted(interruption.signal)
             raise
         return recorder.record
+
+
+class _Start:
+    """The data of the trials, asked for once; from then on the study is begun, and a resume is in the journal."""
+
+    def __init__(
+        self, ready: Callable[[], SharedDataset | None], recorder: Recorder, changes: Mapping[str, Any] | None
+    ) -> None:
+        self._ready, self._recorder, self._changes = ready, recorder, changes
+        self.begun = changes is not None
+
+    def __call__(self) -> SharedDataset | None:
+        placed = self._ready()
+        self.begun = True
+        if self._changes is not None:
+            self._recorder.study_resumed(self._changes)
+        return placed

@@ -38,7 +38,6 @@ from publishing import publish
 from search.cache.store import PixelCache, Policy
 from search.data.dataset import prepare_dataset
 from search.data.ingest import Files, ingest
-from search.data.prepare import Prepared
 from search.data.sharing import share
 from search.study.presets import configure
 
@@ -91,7 +90,7 @@ def warm(root: Path, cache: PixelCache, image_px: int) -> tuple[float, float]:
     config = configure("quick", {"task": "aml", "image_px": image_px})
     start = time.perf_counter()
     account = prepare_dataset(open_source(root), find_task("aml"), config, cache, synthetic=True, cores=CORES)
-    prepared = Prepared.of(account)
+    prepared = account
     placed = share(prepared, cache)
     taken = time.perf_counter() - start
     del placed  # and its blocks with it

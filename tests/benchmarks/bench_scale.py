@@ -35,7 +35,6 @@ from leukmodels.synthetic import draw_cohort
 from publishing import publish
 from search.cache.store import PixelCache
 from search.data.dataset import prepare_dataset
-from search.data.prepare import Prepared
 from search.data.sharing import SharedDataset, share, stream
 from search.study.presets import configure
 
@@ -72,7 +71,7 @@ def start(kind: str, image_px: int, place: Path) -> Start:
         begin = time.perf_counter()
         task = find_task(config.task)
         account = prepare_dataset(open_source(place / "cohort"), task, config, cache, synthetic=True, cores=CORES)
-        prepared = Prepared.of(account)
+        prepared = account
         middle = time.perf_counter()
         placed = stream(prepared, cache, window=config.shuffle_window) if kind == STREAMED else share(prepared, cache)
         end = time.perf_counter()
@@ -175,7 +174,7 @@ def main() -> None:
         f"cache. {CORES} cores (load average before: {load:.1f}), {platform.machine()}, Python "
         f"{platform.python_version()}, Pillow {PIL.__version__}, PyArrow {pa.__version__}, Ray {ray.__version__}.",
         "",
-        "Prepared: from the folder's name through listing, reading, hashing, decoding and the split (cold), or through "
+        "Dataset: from the folder's name through listing, reading, hashing, decoding and the split (cold), or through "
         "the cache (warm, streamed). Placed: into the object store, or written as shards. GB/s: pixels over both. "
         f"Epoch: one pass over the training images in batches of {BATCH}, streamed.",
         "",

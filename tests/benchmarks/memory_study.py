@@ -26,7 +26,6 @@ from leukmodels.space import presets
 from search.cache.store import PixelCache
 from search.data import sharing
 from search.data.dataset import prepare_dataset
-from search.data.prepare import Prepared
 from search.study.folder import StudyFolder
 from search.study.manifest import begin
 from search.study.presets import configure
@@ -105,7 +104,7 @@ def main(held: str, trials: int, place: Path, shared: Path, image_px: int, windo
     with open_session(dashboard=False, cpus=CPUS) as _, folder.lock():
         cores = len(os.sched_getaffinity(0))
         account = prepare_dataset(open_source(shared / "cohort"), task, config, cache, synthetic=True, cores=cores)
-        prepared = Prepared.of(account)
+        prepared = account
         if not trials:
             (shared / "images").write_text(str(prepared.image_count))
             sharing.stream(prepared, cache, window=window)

@@ -11,7 +11,7 @@ import ray
 
 from leukmodels.dataset.cells import Cells, TrainingData
 from parallel_load import Load
-from search.data.prepare import Part
+from search.data.dataset import Part
 from search.data.sharing import ObjectStorePixels, PlacedPart, SharedDataset
 from search.tuning.trial import KerasExperiment, Report, TrialPlan
 

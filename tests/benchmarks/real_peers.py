@@ -40,7 +40,6 @@ def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
     from search.cache.store import PixelCache
     from search.data import sharing
     from search.data.dataset import prepare_dataset
-    from search.data.prepare import Prepared
     from search.study.presets import configure
 
     arrays.mkdir(parents=True, exist_ok=True)
@@ -48,7 +47,7 @@ def write_arrays(cohort: Path, arrays: Path, image_px: int) -> None:
     with open_session(cpus=CORES), cache.in_use():
         config = configure("quick", {"task": "runx1", "image_px": image_px})
         source, task = open_source(str(cohort)), find_task("runx1")
-        prepared = Prepared.of(prepare_dataset(source, task, config, cache, synthetic=True, cores=CORES))
+        prepared = prepare_dataset(source, task, config, cache, synthetic=True, cores=CORES)
         data = sharing.share(prepared, cache).open()
         for part in _PARTS:
             cells: Cells = getattr(data, part)

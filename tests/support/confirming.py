@@ -19,7 +19,6 @@ from search.confirm.confirmation import confirm
 from search.confirm.options import ConfirmOptions
 from search.confirm.retraining import Answer
 from search.data.dataset import prepare_dataset
-from search.data.prepare import Prepared
 from search.data.sharing import share
 from search.run.planning import plan_again
 from search.study import journal, manifest
@@ -103,7 +102,7 @@ def searched(tmp_path, *, patients=12, **params):
     with studies.recording(folder) as recorder:
         for number, (recall, specificity) in enumerate([(0.7, 0.8), (0.85, 0.95), (0.95, 0.7)]):
             studies.run(recorder, number, recall, specificity, **params)
-    validation = share(Prepared.of(account), cache).open().validation
+    validation = share(account, cache).open().validation
     for number in range(3):
         write_scores(
             folder.trial(number) / "scores.parquet", validation, answers(validation.image_ids, validation.labels)

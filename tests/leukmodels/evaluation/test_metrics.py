@@ -3,12 +3,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from leukmodels.evaluation.calibration import SCORE_MARGIN
-from leukmodels.evaluation.metrics import score, tuned
+from leukmodels.evaluation.metrics import score
 
 Problem = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], float]
 
@@ -22,7 +22,6 @@ def problems(draw: st.DrawFn) -> Problem:
     return np.array(labels, np.uint8), np.array(scores), draw(grid)
 
 
-@settings(deadline=None)
 @given(problems())
 def test_equal_to_scikit_learn(problem: Problem) -> None:
     labels, scores, threshold = problem
@@ -75,14 +74,3 @@ def test_a_saturated_wrong_score_costs_a_finite_log_loss() -> None:
 def test_what_cannot_be_scored_is_refused(labels: list[int], scores: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         score(labels, scores)
-
-
-@settings(deadline=None)
-@given(problems())
-def test_the_tuned_threshold_is_the_best_of_all(problem: Problem) -> None:
-    labels, scores, _ = problem
-    found = tuned(labels, scores)
-    everywhere = [score(labels, scores, threshold=threshold) for threshold in np.unique(scores)]
-    best = max(everywhere, key=lambda metrics: (round(metrics.balanced_accuracy, 9), metrics.recall))
-    assert found["tuned_recall"] == pytest.approx(best.recall)
-    assert found["tuned_accuracy"] == pytest.approx(best.accuracy)

@@ -19,7 +19,6 @@ from leukmodels.images.decoding import decode
 from search.cache.store import PixelCache
 from search.confirm.test_set import open_test
 from search.data.dataset import prepare_dataset
-from search.data.prepare import Prepared
 from search.data.sharing import share, stream
 from search.study.opened import Study
 
@@ -70,7 +69,7 @@ def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(pl
     account = prepare_dataset(
         open_source(root), find_task("runx1"), config, PixelCache(tmp_path / "cache"), synthetic=False, cores=2
     )
-    placed = placing(Prepared.of(account), PixelCache(tmp_path / "cache"))
+    placed = placing(account, PixelCache(tmp_path / "cache"))
     found = {*reachable(placed, set()), *reachable(placed.open(), set())}
     pixels = {path: decode(path.read_bytes(), image_px=PX, crop_px=None).tobytes() for path in root.rglob("*.tif")}
     of_part = {

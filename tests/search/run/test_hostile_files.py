@@ -21,8 +21,7 @@ from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
 from leukmodels.errors import DataError
 from search.cache.store import PixelCache
-from search.data.dataset import prepare_dataset, write_listing
-from search.data.prepare import Prepared
+from search.data.dataset import Dataset, prepare_dataset, write_listing
 from search.data.sharing import share
 from search.study.presets import configure
 
@@ -32,16 +31,14 @@ ROOT = Path(__file__).resolve().parents[3]
 def prepared(place, cache):
     """Prepare a place; return the result and how many files were read."""
     totals = [0]
-    result = Prepared.of(
-        prepare_dataset(
-            open_source(place),
-            find_task("runx1"),
-            configure("smoke", {"task": "runx1", "image_px": PX, "max_bad": 1.0}),
-            cache,
-            synthetic=False,
-            cores=2,
-            progress=lambda done, total: totals.append(total),
-        )
+    result = prepare_dataset(
+        open_source(place),
+        find_task("runx1"),
+        configure("smoke", {"task": "runx1", "image_px": PX, "max_bad": 1.0}),
+        cache,
+        synthetic=False,
+        cores=2,
+        progress=lambda done, total: totals.append(total),
     )
     return result, totals[-1]
 
@@ -69,7 +66,7 @@ class Account(NamedTuple):
     root: Path
     placed: list[HostileFile]
     cache: PixelCache
-    result: Prepared
+    result: Dataset
     files_read: int
 
 

@@ -14,7 +14,6 @@ from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
 from leukmodels.errors import DataError
 from search.data.dataset import prepare_dataset, write_listing
-from search.data.prepare import Prepared
 from search.data.sharing import missing_stream_bytes, share, stream
 from search.study.presets import configure
 
@@ -145,7 +144,7 @@ def test_an_interrupted_ingest_is_finished(prepared, tmp_path):
 
     arguments = (open_source(root), find_task("runx1"), config(), prepared.cache)
     with pytest.raises(KeyboardInterrupt):
-        Prepared.of(prepare_dataset(*arguments, synthetic=False, cores=2, progress=interrupt))
+        prepare_dataset(*arguments, synthetic=False, cores=2, progress=interrupt)
     prepared(root)
     assert prepared.files_read < 45
 
