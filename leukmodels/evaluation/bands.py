@@ -56,7 +56,7 @@ def _at(found: Floats, alarms: Floats) -> Floats:
 
     Of rows found and alarms raised at each score, falling, (points,).
     """
-    last = np.searchsorted(alarms, (1 - _PLACES) * alarms[-1] + _ROUNDING, side="right")
+    last = np.searchsorted(alarms, (1 - _PLACES) * alarms[-1] + _ROUNDING)
     first = np.searchsorted(found, _PLACES * found[-1] - _ROUNDING)
     recall = np.append(0.0, found)[last] / found[-1]
     return np.concatenate([recall, found[first] / (found[first] + alarms[first])])

@@ -90,9 +90,11 @@ def fit_temperature(scored: Scored) -> float:
     from scipy.optimize import minimize_scalar  # takes longer to import than all else that training measures with
 
     low, high = _TEMPERATURES
+    odds = _log_odds(scored.scores)
+    right = np.where(scored.labels == 1, odds, -odds)
 
     def loss(sharpness: float) -> float:
-        return log_loss(scored.labels, _divided(scored.scores, 1 / sharpness))
+        return float(np.logaddexp(0, -sharpness * right).mean())  # without a bound, which would make it flat
 
     found = minimize_scalar(loss, bounds=(1 / high, 1 / low), method="bounded", options={"xatol": 1e-6})
     identified = found.fun < min(loss(1 / high), loss(1 / low)) - _ALIKE
@@ -125,7 +127,11 @@ def _posterior(right: float, wrong: float) -> float:
 
 
 def _divided(scores: Floats, temperature: float) -> Floats:
-    return np.asarray(expit(logit(np.clip(scores, SCORE_MARGIN, 1 - SCORE_MARGIN)) / temperature))
+    return np.asarray(expit(_log_odds(scores) / temperature))
+
+
+def _log_odds(scores: Floats) -> Floats:
+    return np.asarray(logit(np.clip(scores, SCORE_MARGIN, 1 - SCORE_MARGIN)))
 
 
 def _bins(scores: Floats) -> npt.NDArray[np.int64]:

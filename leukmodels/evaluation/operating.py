@@ -182,5 +182,5 @@ def _too_much(min_recall: float, min_specificity: float, most: _Offer, patients:
         f"Nothing can promise {wish} for other patients; the most is {highest:.2f}, of {where}, whose recall is "
         f"{point.recall:.3f} on validation. That has {patients} leukemic patients, who can promise "
         f"{floor(100 * most_promised(patients, risk=most.risk)) / 100:.2f} at the most, were none of them missed. Ask "
-        "for less, or for the measured recall (--bounds estimates), or validate on more patients."
+        "for less, or for the measured recall (--no-recall-guarantee), or validate on more patients."
     )

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn import metrics
 
-from leukmodels.evaluation.bands import bands
+from leukmodels.evaluation.bands import _at, bands
 from leukmodels.evaluation.scored import Scored
 
 
@@ -43,3 +43,11 @@ def test_the_precision_recall_band_holds_the_curve():
 def test_more_patients_are_surer():
     few, many = (bands(scores(patients)).recall for patients in (12, 96))
     assert np.mean(many.high - many.low) < 0.6 * np.mean(few.high - few.low)
+
+
+def test_the_recall_at_a_specificity_is_that_of_the_lowest_threshold_which_has_it():
+    """Of 50 healthy cells 0, 0, 1 and 50 were alarms, as 1, 2, 3 and 4 of 4 leukemic ones were found."""
+    at = _at(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 0.0, 1.0, 50.0]))
+    recall, precision = at[:50], at[50:]  # at 0.02, 0.04, ... 1
+    assert recall.tolist() == [0.75] * 49 + [0.5]
+    assert precision.tolist() == [1.0] * 25 + [0.75] * 12 + [4 / 54] * 13

@@ -19,7 +19,7 @@ def cohort(rng, patients, cells, found):
     return scored(labels, np.where(right, labels, 1 - labels), np.repeat(np.arange(patients), cells))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10_000), patients=st.integers(4, 40), found=st.floats(0.5, 0.95))
 def test_a_bound_is_no_higher_than_the_estimate_and_the_same_every_time(seed, patients, found):
     part = cohort(np.random.default_rng(seed), patients, 20, found)

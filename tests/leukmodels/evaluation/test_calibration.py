@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 from sklearn import metrics as oracle
@@ -35,7 +35,6 @@ def error(part):
     return measure.of(np.ones((1, len(part.groups))))[0][list(measure.basis).index("ece")]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.booleans())
 def test_brier_and_calibration_error_are_those_of_other_hands(seed, tied):
     rng = np.random.default_rng(seed)
@@ -108,7 +107,6 @@ def test_log_loss_is_that_of_scikit_learn():
     assert log_loss(part.labels, part.scores) == pytest.approx(oracle.log_loss(part.labels, part.scores))
 
 
-@settings(deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.floats(0.001, 0.999))
 def test_predictive_values_are_counted_in_a_million(recall, specificity, prevalence):
     at = {
@@ -131,3 +129,10 @@ def test_no_false_alarm_among_few_promises_little_where_leukemia_is_rare():
     assert npv.low > 0.999
     with pytest.raises(ValueError, match="prevalence is 0"):
         predictive_values(found["recall"], found["specificity"], prevalence=0)
+
+
+@pytest.mark.parametrize("temperature", [0.04, 0.07, 0.1, 10.0, 15.0, 25.0])
+def test_temperatures_from_a_twentieth_to_twenty_are_told(temperature):
+    part = of_patients([0, 1, 1], [expit(temperature * np.log(2))] * 3)  # of odds 2 to 1, when divided by it
+    told = temperature if 0.05 <= temperature <= 20 else np.nan
+    assert fit_temperature(part) == pytest.approx(told, rel=1e-3, nan_ok=True)

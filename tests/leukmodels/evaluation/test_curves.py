@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -19,7 +19,6 @@ def parts(draw):
     return np.array(labels, np.uint8), np.array(scores)
 
 
-@settings(deadline=None)
 @given(parts())
 def test_the_curves_are_those_of_scikit_learn(part):
     labels, scores = part
@@ -32,7 +31,6 @@ def test_the_curves_are_those_of_scikit_learn(part):
     assert found.precision[::-1] == pytest.approx(precision)
 
 
-@settings(deadline=None)
 @given(parts())
 def test_every_point_is_what_its_threshold_does(part):
     labels, scores = part
@@ -54,7 +52,6 @@ def test_thresholds_lie_between_scores():
     assert [(neighbours >= threshold).sum() for threshold in found.thresholds] == [0, 1, 2, 3]
 
 
-@settings(deadline=None)
 @given(parts())
 def test_points_rise_with_a_falling_threshold(part):
     found = curve(*part)
@@ -63,7 +60,6 @@ def test_points_rise_with_a_falling_threshold(part):
     assert (found.recall[0], found.specificity[0], found.recall[-1], found.specificity[-1]) == (0, 1, 1, 0)
 
 
-@settings(deadline=None)
 @given(parts(), st.sampled_from([0.0, 0.5, 0.9, 0.95, 1.0]))
 def test_recall_at_a_specificity_is_the_highest_of_all_thresholds(part, specificity):
     labels, scores = part
@@ -77,7 +73,6 @@ def test_recall_at_a_specificity_is_the_highest_of_all_thresholds(part, specific
     assert (scores >= found.threshold)[labels == 1].mean() == pytest.approx(found.recall)
 
 
-@settings(deadline=None)
 @given(parts(), st.integers(0, 1000))
 def test_ranking_is_that_of_scikit_learn_for_any_weights(part, seed):
     labels, scores = part
@@ -99,7 +94,6 @@ def test_ranking_is_that_of_scikit_learn_for_any_weights(part, seed):
             assert found[f"recall_at_specificity_{specificity:.2f}"] == pytest.approx(best)
 
 
-@settings(deadline=None)
 @given(parts())
 def test_the_area_alone_is_the_same(part):
     assert auroc(*part) == pytest.approx(oracle.roc_auc_score(*part))

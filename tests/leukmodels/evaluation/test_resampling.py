@@ -18,7 +18,6 @@ from leukmodels.evaluation.tables import classification_rates
 from toy_scores import Cohort, of_patients, scored
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.data())
 def test_exact_limits_are_those_of_the_binomial_test(trials, data):
     right = data.draw(st.integers(0, trials))
@@ -85,7 +84,7 @@ def everything(part: Scored) -> dict:
     return intervals(classification_rates(part), ranking_metrics(part), probability_metrics(part))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000))
 def test_the_order_of_rows_means_nothing_and_an_estimate_lies_in_its_interval(seed):
     rng = np.random.default_rng(seed)
@@ -211,3 +210,18 @@ def test_patients_are_measured_as_cells_are():
     patients = by_patient(part)
     labels, called = patients.labels, patients.scores >= 0.5
     assert intervals(classification_rates(patients))["recall"].estimate == called[labels == 1].mean()
+
+
+@pytest.mark.parametrize(("label", "freedom"), [(1, 5), (0, 3)])
+def test_a_number_of_one_class_has_the_degrees_of_freedom_of_its_patients_but_one(label, freedom):
+    """Of Satterthwaite's: (a + b)² / (a² / (m - 1) + b² / (n - 1)), where the other class contributes nothing."""
+    part = of_patients([1] * 6 + [0] * 4, np.arange(10) / 10)
+    of_class = (part.labels == label).astype(float)
+    _, drawn = spread(part.groups, lambda weights: ((weights * part.scores) @ of_class / (weights @ of_class))[:, None])
+    assert drawn.freedom == pytest.approx([freedom], rel=0.01)
+
+
+def test_two_classes_that_contribute_as_much_have_as_many_degrees_of_freedom_as_both():
+    part = of_patients([1] * 6 + [0] * 6, [*np.arange(6) / 6] * 2)
+    _, drawn = spread(part.groups, lambda weights: weights @ part.scores[:, None] / 12)
+    assert drawn.freedom == pytest.approx([10], rel=0.02)

@@ -22,7 +22,7 @@ def parts(draw):
     return scored(labels, scores, patients), draw(grid)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(parts())
 def test_the_table_is_that_of_scikit_learn(case):
     part, threshold = case
@@ -37,7 +37,7 @@ def test_the_table_is_that_of_scikit_learn(case):
         assert ours == pytest.approx((theirs["precision"], theirs["recall"], theirs["f1-score"], theirs["support"]))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(parts(), st.integers(0, 1000))
 def test_weights_are_those_of_scikit_learn(case, seed):
     part, threshold = case
