@@ -2,7 +2,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leukmodels.collections.place import absolute_place, is_uri, root_of
@@ -31,7 +31,6 @@ def test_an_address_is_one_by_its_scheme() -> None:
     assert not any(map(is_uri, ("/s3://bucket", "s3:/bucket", "C:/cells", Path("s3://bucket"))))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1))
 def test_any_name_goes_into_an_address_and_comes_out_again(name: str) -> None:
     address = absolute_place(f"s3://bucket/{quote(name)}/cells?region=us-east-1")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 import ray
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import fs
 
@@ -226,7 +226,6 @@ def test_a_ray_worker_reads_what_the_driver_listed(session: Session, object_stor
 NAMES = st.sampled_from(["a", "b", "c d", "é#%", ".hidden", "__MACOSX", "x.tif"])
 
 
-@settings(deadline=None)
 @given(st.sets(st.lists(NAMES, min_size=1, max_size=4).map(tuple), max_size=12), st.booleans())
 def test_names_alone_give_the_folders_that_a_disk_has(
     tmp_path_factory: pytest.TempPathFactory, keys: set[tuple[str, ...]], folders_too: bool

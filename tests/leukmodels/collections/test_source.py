@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.session import Session
@@ -109,7 +109,6 @@ def test_a_file_that_says_it_is_empty_and_is_not_is_read_up_to_the_limit() -> No
         source.read(path, max_bytes=1)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300_000))
 def test_bytes_come_back_as_they_are(session: Session, tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("one") / "a b#%.tif"

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import ray
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.session import Session
@@ -32,7 +32,6 @@ def either(data: st.DataObject, n: int) -> Iterator[Pixels]:
         yield Blocks(tuple(np.split(laid, cuts)), where)
 
 
-@settings(deadline=None)
 @given(data=st.data(), n=st.integers(1, 30), size=st.integers(1, 9))
 def test_batches_are_the_images_of_any_rows_in_order(data: st.DataObject, n: int, size: int) -> None:
     with either(data, n) as some:
@@ -46,7 +45,6 @@ def test_batches_are_the_images_of_any_rows_in_order(data: st.DataObject, n: int
     assert all(batch.flags.owndata for batch in found)
 
 
-@settings(deadline=None)
 @given(data=st.data(), n=st.integers(1, 30), seed=st.integers(0, 2**32))
 def test_arranged_rows_are_the_same_rows_and_the_same_in_every_worker(
     session: Session, data: st.DataObject, n: int, seed: int
@@ -64,7 +62,6 @@ def test_arranged_rows_are_the_same_rows_and_the_same_in_every_worker(
             assert rng.random() == np.random.default_rng(seed).random()  # nothing was drawn
 
 
-@settings(deadline=None)
 @given(data=st.data(), n=st.integers(1, 20), m=st.integers(1, 20))
 def test_some_of_both_are_the_images_of_their_rows(data: st.DataObject, n: int, m: int) -> None:
     with either(data, n) as first, either(data, m) as second:

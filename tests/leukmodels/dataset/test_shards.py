@@ -70,7 +70,7 @@ def test_images_that_do_not_belong_to_the_contents_are_refused() -> None:
         Shard(sha256=["00" * 32], images=shard(2, 4).images)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_damage_is_seen_or_harmless(small: tuple[Path, Shard, bytes], data: st.DataObject) -> None:
     path, written, whole = small

@@ -217,3 +217,11 @@ def test_a_split_changed_by_hand_is_refused(tmp_path: Path) -> None:
     path.write_text("[]", encoding="utf-8")
     with pytest.raises(DataError, match="cannot be read as a split"):
         Split.load(path)
+
+
+@pytest.mark.parametrize("rows", ["BABA", "ABAB", "AABB", "BBAA"])
+def test_a_patient_with_as_many_cells_of_two_classes_is_of_the_first_by_name(rows: str) -> None:
+    """Counted as of A it makes three patients of A, which can be split; as of B it would leave A with two."""
+    others = [(name, f"{name}{number}", "") for name, count in (("A", 2), ("B", 9)) for number in range(count)]
+    split = split_patients(cells(*((name, "mixed", "") for name in rows), *others), seed=0)
+    assert {split.part_of[name] for name in ("mixed", "A0", "A1")} == set(PARTS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leukmodels.dataset import pixels
@@ -61,7 +61,6 @@ def reading_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("shards")]
 
 
-@settings(deadline=None)
 @given(data=st.data(), n=st.integers(1, 40), rows_a_shard=st.integers(1, 5), window=st.integers(1, 4))
 def test_two_windows_are_in_memory_at_most_and_arranged_rows_read_a_shard_once(
     data: st.DataObject, n: int, rows_a_shard: int, window: int

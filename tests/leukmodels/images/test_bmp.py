@@ -88,7 +88,7 @@ def test_the_real_single_cells_are_plain(shared_data):
     assert all(same_as_pillow(open_plain, path.read_bytes()) for path in files)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_file_is_left_to_pillow_or_is_what_pillow_sees(data):
     bytes_ = bytearray(bmp(size=(5, 4)))

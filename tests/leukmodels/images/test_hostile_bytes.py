@@ -110,7 +110,7 @@ def decoded(data):
 
 
 @pytest.mark.timeout(120)
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(HOSTILE)
 def test_any_bytes_are_pixels_or_a_reason(data):
     decoded(data)
@@ -143,7 +143,7 @@ def test_a_line_longer_than_a_block_is_read_at_once(monkeypatch):
 
 
 @pytest.mark.timeout(120)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(HOSTILE, min_size=1, max_size=3, unique=True))
 def test_the_good_files_of_a_block_are_read_whatever_lies_between_them(tmp_path_factory, hostile):
     folder = tmp_path_factory.mktemp("block")

@@ -99,7 +99,7 @@ def test_an_image_full_of_cell_has_its_corners_for_a_background():
     assert around.mean() == pytest.approx(1 - np.pi * 0.36**2, abs=0.02)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([16, 33, 64]), st.booleans())
 def test_an_image_is_looked_at_by_itself_and_from_any_side(seed, px, black_background):
     rng = np.random.default_rng(seed)

@@ -88,7 +88,7 @@ def learns_and_comes_back(
 
 
 # Shrinking a failure would build hundreds of models.
-@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(point=points(BASE), precision=st.sampled_from(["float32", "bfloat16"]))
 def test_any_point_of_the_space_builds_learns_and_comes_back_from_its_file(
     point: dict[str, Any], precision: Precision, weights: dict[str, Weights]

@@ -109,7 +109,7 @@ def test_stored_deciles_are_those_of_the_collections_table(shared_data: Path) ->
             np.testing.assert_allclose(np.quantile([float(row[column]) for row in own], tenths), stored, atol=atol)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     cells=st.integers(1, 40), seed=st.integers(0, 2**32), classes=st.sets(st.sampled_from(sorted(CLASSES)), min_size=1)
 )

@@ -156,3 +156,23 @@ def test_a_writer_killed_at_any_moment_leaves_only_what_is_true(cache: PixelCach
         assert writer.returncode == -signal.SIGKILL
         check_true(cache)
         check_kept(cache, name, int(said[-1]) + 1 if said else 1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [
+        (Policy(image_px=64, crop_px=450, max_pixels=64_000_000), "64px-crop450-max64000000-v7"),
+        (Policy(image_px=144, crop_px=None, max_pixels=10_000), "144px-uncropped-max10000-v7"),
+    ],
+)
+def test_all_that_pixels_depend_on_is_in_the_name_of_their_folder(policy, name, monkeypatch):
+    monkeypatch.setattr("search.cache.store.POLICY_VERSION", 7)
+    assert policy.name == name
+
+
+def test_pixels_of_another_version_of_the_preparation_are_not_known(tmp_path, monkeypatch):
+    cache, policy = PixelCache(tmp_path), Policy(image_px=2, crop_px=None, max_pixels=10_000)
+    cache.keep_shard(policy, Shard(sha256=["a" * 64], images=np.zeros((1, 2, 2, 3), np.uint8)))
+    assert cache.prepared(policy).place == {"a" * 64: (0, 0)}
+    monkeypatch.setattr("search.cache.store.POLICY_VERSION", 999)
+    assert cache.prepared(policy).place == {}

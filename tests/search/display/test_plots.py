@@ -110,7 +110,7 @@ def test_the_front_table_round_trips(study, tmp_path):
         assert {name: row[name] for name in trial.params} == {k: str(v) for k, v in trial.params.items()}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
 def test_labels_never_cover_each_other(points):
     figure = Figure()

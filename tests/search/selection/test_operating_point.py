@@ -1,5 +1,7 @@
 """The model and threshold that a wished recall asks for."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +16,7 @@ from search.selection.preference import Preference
 from search.study.confirmation_log import TestAccess, TestCandidate
 from search.study.objectives import Objectives
 from search.study.opened import Study
+from search.study.records import TrialState
 
 OBJECTIVES = Objectives(min_specificity=0.5)
 PATIENTS, CELLS = 40, 12
@@ -126,3 +129,22 @@ def test_a_recall_of_validation_patients_is_looked_for_in_every_trial(study):
     (study.trial(2) / "scores.parquet").write_bytes(scores[1])
     assert chosen(study, min_recall=0.8, sure=False).trial.number == behind
     assert chosen(study, min_recall=0.8).trial.number in {trial.number for trial in front.trials}
+
+
+@pytest.mark.parametrize(("max_latency_ms", "chosen_trial"), [(10.0, 50), (3.0, 2)])
+def test_a_model_beyond_a_ceiling_is_never_in_use(study, max_latency_ms, chosen_trial):
+    """Trial 50 is behind the front at 0.5 and gives leukemic cells 1 and healthy ones 0.4; it takes 9 ms an image."""
+    manifest = studies.stored(study)
+    manifest["aims"]["max_latency_ms"] = max_latency_ms
+    study.manifest.write_text(json.dumps(manifest))
+    with studies.recording(study) as recorder:
+        studies.start(recorder, 50)
+        measured = studies.metrics(0.5, 0.6) | {"latency_ms": 9.0}
+        recorder.trial_finished(50, TrialState.COMPLETE, outcome=studies.outcome(measured))
+    table = read_scores(study.trial(2) / "scores.parquet")
+    scores = pa.array(np.where(table["label"].to_numpy() == 1, 1.0, 0.4), pa.float64())
+    table = table.set_column(table.schema.get_field_index("score"), SCORES_SCHEMA.field("score"), scores)
+    study.trial(50).mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.cast(SCORES_SCHEMA), study.trial(50) / "scores.parquet")
+    assert 50 not in {trial.number for trial in Study.open(study).front.trials}
+    assert chosen(study, min_recall=0.8, sure=False).trial.number == chosen_trial

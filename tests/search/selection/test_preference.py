@@ -50,3 +50,32 @@ def test_a_trial_without_a_model_cannot_be_chosen():
 def test_an_empty_front_says_why():
     with pytest.raises(StudyError, match="1 complete trials break a bound"):
         Preference().choose(pareto_front(studies.of_points(POINTS[-1]), OBJECTIVES), OBJECTIVES)
+
+
+@pytest.mark.parametrize(
+    ("points", "chosen"),
+    [  # recall, accuracy: the worse of the two is to be best, whatever their sum
+        ([(0.9, 0.6), (0.75, 0.74), (0.6, 0.95)], 1),
+        ([(0.99, 0.69), (0.7, 0.7)], 1),
+        ([(0.7, 0.7), (0.7, 0.8)], 1),
+    ],
+)
+def test_balanced_is_a_minimum_never_a_sum(points, chosen):
+    record = studies.of_points(*((recall, accuracy, 0.9) for recall, accuracy in points))
+    assert Preference(by="balanced").choose(pareto_front(record, OBJECTIVES), OBJECTIVES).number == chosen
+
+
+@pytest.mark.parametrize(
+    ("points", "chosen"),
+    [  # recall, accuracy, latency: of equal costs the better one, by recall and then by accuracy, whatever its number
+        ([(0.8, 0.8, 2.0), (0.9, 0.6, 2.0), (0.95, 0.5, 3.0)], 1),
+        ([(0.9, 0.6, 2.0), (0.8, 0.8, 2.0)], 0),
+        ([(0.7, 0.9, 2.0), (0.9, 0.7, 1.0)], 1),
+    ],
+)
+def test_ties_of_costs_go_by_merit(points, chosen):
+    record = studies.of_points(*((recall, accuracy, 0.9) for recall, accuracy, _ in points))
+    for number, (_, _, latency) in enumerate(points):
+        record.trials[number].metrics["latency_ms"] = latency
+    objectives = Objectives(min_specificity=0.5, cost="latency_ms")
+    assert Preference(by="cost").choose(pareto_front(record, objectives), objectives).number == chosen

@@ -20,14 +20,14 @@ def points(objectives, *, fewest=0, most=9):
 
 
 @given(front=st.integers(1, 3).flatmap(points))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_front_is_what_brute_force_says(front):
     expected = [not any(dominates(other, point) for other in front) for point in front]
     assert pareto_mask(front).tolist() == expected
 
 
 @given(front=st.integers(1, 3).flatmap(points))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_hypervolume_is_the_share_of_a_fine_grid_that_is_dominated(front):
     # The points lie on multiples of 1/5 below the corner, so cells of that size are wholly dominated or not at all.
     objectives = front.shape[1]
@@ -37,7 +37,7 @@ def test_hypervolume_is_the_share_of_a_fine_grid_that_is_dominated(front):
 
 
 @given(front=st.integers(2, 3).flatmap(lambda m: points(m, fewest=1, most=12)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_hypervolume_agrees_with_optuna(front):
     from optuna._hypervolume import compute_hypervolume
 
@@ -54,3 +54,20 @@ def test_rows_with_a_nan_are_on_no_front_and_add_nothing():
 
 def test_equal_rows_stay_together():
     assert pareto_mask(np.array([[0.2, 0.2], [0.2, 0.2], [0.3, 0.3]])).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("points", "reference", "volume"),
+    [
+        ([[0, 0, 0]], [2, 2, 2], 8),
+        ([[1, 1, 1]], [2, 2, 2], 1),
+        ([[0, 1, 1], [1, 0, 1]], [2, 2, 2], 3),  # 2 + 2, less the cube that both have
+        ([[0, 0, 1], [1, 1, 0]], [2, 2, 2], 5),  # 4 and 2, 1 of it in both
+        ([[0.5, 0.5, 0.5]], [1, 2, 3], 0.5 * 1.5 * 2.5),
+        ([[0, 0, 3]], [2, 2, 2], 0),
+        ([[1, 0]], [3, 5], 10),
+        ([[1, 0], [0, 2]], [3, 5], 13),
+    ],
+)
+def test_the_volume_below_any_reference(points, reference, volume):
+    assert hypervolume(np.array(points, dtype=float), reference) == pytest.approx(volume)

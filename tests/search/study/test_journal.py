@@ -1,6 +1,7 @@
 import json
 import math
 import os
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,7 @@ def test_append_returns_what_a_reader_sees(tmp_path):
 
 
 @given(cut=st.integers(min_value=1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_torn_last_line_is_cut_wherever_it_tore(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("torn") / "journal.jsonl"
     with Journal(path) as writing:
@@ -87,3 +88,40 @@ def test_lines_are_plain_json(tmp_path):
         writing.append("study_interrupted", signal="SIGTERM")
     (line,) = (tmp_path / "j").read_text().splitlines()
     assert json.loads(line)["signal"] == "SIGTERM"
+
+
+FIELDS = {
+    "trial_started": {"trial": 0, "params": {}, "source": "default"},
+    "epoch": {"trial": 0, "epoch": 1, "metrics": {}},
+    "rung": {"trial": 0, "rung": 1, "rank": 1, "size": 1, "quota": 1},
+    "trial_finished": {"trial": 0, "state": "complete"},
+    "study_resumed": {"session": 2, "changes": {}},
+    "study_interrupted": {"signal": "SIGINT"},
+    "study_finished": {"reason": "all trials done"},
+    "retrained": {"trial": 0},
+    "test_opened": {"chosen": []},
+    "tested": {"trial": 0, "metrics": {}},
+}
+# Losing one of these would repeat or lose a trial, or a look at the test; losing another costs an epoch.
+SYNCED = {
+    "retrained",
+    "study_finished",
+    "study_interrupted",
+    "study_resumed",
+    "test_opened",
+    "tested",
+    "trial_finished",
+}
+
+
+def test_every_kind_of_event_has_its_case():
+    assert FIELDS.keys() == {*get_args(journal.EventKind)}
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_what_must_not_be_lost_is_on_disk_before_anyone_acts_on_it(kind, tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    with Journal(tmp_path / "journal.jsonl") as writing:
+        writing.append(kind, **FIELDS[kind])
+    assert len(synced) == (kind in SYNCED)

@@ -81,7 +81,7 @@ ENDS = st.lists(st.sampled_from([*TrialState]), max_size=8)
 
 
 @given(ends=ENDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_replayed_searcher_knows_every_end_and_hands_out_the_unfinished_first(tmp_path_factory, ends):
     path = tmp_path_factory.mktemp("replay") / "journal.jsonl"
     with Journal(path) as writing:
@@ -110,7 +110,7 @@ def test_a_replayed_searcher_knows_every_end_and_hands_out_the_unfinished_first(
 
 
 @given(steps=st.lists(st.sampled_from(["suggest", "outcome", "told"]), max_size=60), unfinished=st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_in_any_order_of_events_every_trial_is_handed_out_once_and_none_too_many(tmp_path_factory, steps, unfinished):
     path = tmp_path_factory.mktemp("order") / "journal.jsonl"
     with Journal(path) as writing:
@@ -143,7 +143,7 @@ def test_a_restart_from_tunes_own_state_is_refused(recorder, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_both_ends_of_every_range_go_to_optuna_and_back(data):
     dimension = data.draw(st.sampled_from(list(hyperparameters.allowed().values())))
     converted = distribution(dimension)

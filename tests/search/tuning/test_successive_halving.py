@@ -154,7 +154,7 @@ def play(recorder, steps, after=lambda scheduler: None):
     return judged
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS)
 @example(steps=[(1, 0.0, 0.0, "epoch"), (0, 0.0, 0.0, "epoch")])  # equal, and the later one has the lower number
 def test_nobody_within_the_quota_is_stopped_and_a_first_front_only_where_it_alone_exceeds_it(tmp_path_factory, steps):
@@ -206,7 +206,7 @@ def test_the_default_is_judged_nowhere_and_others_are_measured_against_it(record
     assert (recorder.record.trials[2].decisions[0].rank, recorder.record.trials[2].decisions[0].size) == (3, 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=STEPS)
 def test_any_prefix_of_a_journal_has_the_rungs_that_the_live_run_had(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("prefix") / "journal.jsonl"
@@ -228,3 +228,30 @@ def test_a_complete_trial_stands_on_every_rung_that_it_did_not_reach(recorder):
     complete(recorder, 0)
     rungs = RungTable(LADDER, OBJECTIVES, recorder.record)
     assert [set(rungs.holds(rung)) for rung in LADDER.rungs] == [{0}, {0}]
+
+
+@pytest.mark.parametrize(
+    ("factor", "size", "promoted"),
+    [(3, 1, 1), (3, 2, 1), (3, 3, 1), (3, 4, 2), (3, 6, 2), (3, 7, 3), (2, 1, 1), (2, 2, 1), (2, 3, 2), (4, 9, 3)],
+)
+def test_of_so_many_on_a_rung_so_many_are_promoted(factor, size, promoted):
+    schedule = RungSchedule(reduction_factor=factor, grace_period=1, rung_factor=3, epochs=9)
+    assert schedule.quota(size) == promoted
+
+
+@pytest.mark.parametrize(
+    ("trials", "epochs", "complete"),
+    [  # rungs after 1 and 3 epochs of 9, after 1 of 3, and none of 1
+        (1, 9, 1),
+        (8, 9, 1),
+        (9, 9, 1),
+        (18, 9, 2),
+        (100, 9, 11),
+        (2, 3, 1),
+        (7, 3, 2),
+        (5, 1, 5),
+    ],
+)
+def test_of_so_many_trials_so_many_end_whole_and_one_at_least(trials, epochs, complete):
+    schedule = RungSchedule(reduction_factor=3, grace_period=1, rung_factor=3, epochs=epochs)
+    assert schedule.complete(trials) == complete

@@ -24,7 +24,7 @@ def pooled(some: Maps) -> Maps:
 
 
 @given(h=st.integers(2, 7), w=st.integers(2, 7), channels=st.integers(1, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_every_second_pixel_is_a_binomial_mean_of_its_neighbours(h: int, w: int, channels: int) -> None:
     some = maps(h, w, channels)
     found = pooled(some)
