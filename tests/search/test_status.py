@@ -7,7 +7,7 @@ import pytest
 import studies
 from leukmodels.collections.tasks import find_task
 from leukmodels.errors import ConfigError, StudyError
-from search.status import driver, look, main
+from search.status import look, main
 
 HEAVY = ("tensorflow", "keras", "ray", "mlflow", "optuna", "matplotlib")
 
@@ -56,7 +56,7 @@ def test_the_lock_tells_running_from_interrupted(tmp_path, capsys):
     assert f"go on with: python -m search.run --resume {study.path}" in said
     with study.lock():
         assert look(study).state == "running"
-        assert driver(study).startswith("pid ")
+        assert look(study).driver.startswith("pid ")
     assert look(study).state == "interrupted"
 
 
