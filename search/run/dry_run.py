@@ -4,6 +4,8 @@ No image is decoded and no trial is trained; the default configuration trains fo
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,13 +36,30 @@ def dry_run(plans: Sequence[Plan]) -> int:
         cells, black = _listed(plan)
         for line in _images(plan, cells):
             print(f"  {line}", flush=True)
-        with open_session(dashboard=False) as session:
+        with _made(plan.folder.path.parent, plan.cache), open_session(dashboard=False) as session:
             console = Console(planned_trials=0, epochs=config.epochs, objectives=objectives_of(config), synthetic=False)
             found = StudyResources(plan, session, PixelCache(plan.cache), console)
         for line in (*found.notes, RungSchedule.of(config).describe(), *_cost(plan, found, cells, black)):
             print(f"  {line}", flush=True)
     print("Nothing was trained. The same command without --dry-run begins.")
     return 0
+
+
+@contextmanager
+def _made(*folders: Path) -> Iterator[None]:
+    """Make the folders that are missing for as long as the nodes look whether they see them; what they hold stays."""
+    made: list[Path] = []
+    try:
+        for folder in folders:
+            for each in (*reversed(folder.parents), folder):
+                if not each.exists():
+                    each.mkdir()
+                    made.append(each)
+        yield
+    finally:
+        for each in reversed(made):
+            with suppress(OSError):
+                each.rmdir()
 
 
 def expected_epochs(config: SearchConfig) -> float:
@@ -84,9 +103,10 @@ def _images(plan: Plan, cells: pa.Table) -> Iterator[str]:
     yield f"{plural(cells.num_rows, 'image')} of {_patients(cells)} in {where}"
     for part in PARTS:
         rows = cells.filter(pc.equal(cells["part"], part))
-        disease, control = (_patients(rows.filter(pc.equal(rows["label"], label))) for label in (1, 0))
+        disease, control = (rows.filter(pc.equal(rows["label"], label)) for label in (1, 0))
+        who = f"{_patients(disease)} with the disease and {len(pc.unique(control['patient']))} without"
         locked = " (locked away)" if part == "test" else ""
-        yield f"  {part}: {plural(rows.num_rows, 'image')} of {disease} with the disease and {control} without{locked}"
+        yield f"  {part}: {plural(rows.num_rows, 'image')} of {who}{locked}"
     yield "  (By the files' names: what cannot be used, and duplicates, are found as images are read.)"
 
 
@@ -114,6 +134,7 @@ def _cost(plan: Plan, found: StudyResources, cells: pa.Table, black: bool) -> It
     ended = config.time_budget is not None and config.time_budget < seconds
     budget = f", ended by --time-budget after {duration(config.time_budget or 0)}" if ended else ""
     yield (
-        f"Training: about {duration(seconds)}{budget}, if configurations are like the default: wide and deep ones take "
-        "several times as long, small ones a tenth. Starting the workers and reading images come on top."
+        f"Training: about {duration(seconds)}{budget}, if configurations are like the default; wide and deep ones take "
+        "several times as long, small ones a tenth."
     )
+    yield "Starting the workers, reading images and validation come on top."

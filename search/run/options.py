@@ -13,7 +13,7 @@ from leukmodels.process.command import program
 from leukmodels.process.command_line import Arg, checked, read_toml, shown, to_toml
 from search.study.config import RENAMED, SearchConfig, current_names
 from search.study.options import CacheOptions, StorageOptions
-from search.study.presets import PRESETS
+from search.study.presets import DEFAULT_PRESET, PRESETS, RESUMABLE
 
 _DESCRIPTION = """\
 Search for the best classifier of leukemic against healthy white blood cells: a study per task, its Pareto front of
@@ -121,9 +121,14 @@ def parse(arguments: Sequence[str]) -> RunOptions:
 
 
 def resolved(asked: RunOptions, config: SearchConfig) -> str:
-    """Return every option as a TOML file that asks for the same."""
-    own = to_toml(asked, exclude={"given", "preset", *_Before.model_fields})
-    return f"{own}\n{to_toml(config, exclude={'task'})}"
+    """Return every option as a TOML file that asks for the same; of a study that goes on, those that may change."""
+    if asked.resume:
+        fixed = set(SearchConfig.model_fields) - RESUMABLE
+    else:
+        fixed = {"task"}
+        asked = asked.model_copy(update={"preset": asked.preset or DEFAULT_PRESET})
+    own = to_toml(asked, exclude={"given", *_Before.model_fields})
+    return f"{own}\n{to_toml(config, exclude=fixed)}"
 
 
 def _by_preset(name: str) -> str | None:

@@ -23,7 +23,7 @@ from search.study.folder import StudyFolder
 from search.study.manifest import Manifest, WarmStart, refuse_existing
 from search.study.opened import Study
 from search.study.options import find_cache, find_study
-from search.study.presets import configure, reconfigure
+from search.study.presets import DEFAULT_PRESET, configure, reconfigure
 from search.tracking.tracker import default_uri
 from search.tuning.initial_weights import InitialWeights, networks_in, starts_in, starts_of
 from search.tuning.warm_start import read_prior
@@ -72,7 +72,7 @@ def plans_of(asked: RunOptions, *, command: str) -> list[Plan]:
         plan_new(
             task,
             storage,
-            preset=asked.preset or "quick",
+            preset=asked.preset or DEFAULT_PRESET,
             given=asked.given,
             name=f"{asked.name}-{Path(task).stem}" if several and asked.name else asked.name,
             out=out / Path(task).stem if several and out else out,

@@ -15,6 +15,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "thorough": {"trials": 100, "epochs": 40, "image_px": 144, "cells_per_patient": 100, "space": "full"},
     }
 )
+DEFAULT_PRESET = "quick"
 # What a resumed study may be told anew: how long and where it goes on, never what it measures.
 # (Data that moved may be given anew: their fingerprint is compared.)
 RESUMABLE = frozenset(
@@ -54,6 +55,6 @@ def reconfigure(config: SearchConfig, given: Mapping[str, Any]) -> tuple[SearchC
                 for name in fixed
             ],
         )
-    changed = configure("quick", {**config.model_dump(), **given})
+    changed = configure(DEFAULT_PRESET, {**config.model_dump(), **given})
     before, after = config.model_dump(mode="json"), changed.model_dump(mode="json")
     return changed, {name: after[name] for name in given if after[name] != before[name]}

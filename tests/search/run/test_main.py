@@ -1,5 +1,6 @@
 """The command line of search.run: what ends before Ray is started."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from leukmodels.errors import ConfigError, StudyError
 from search.run.__main__ import main
+from search.run.dry_run import expected_epochs
 from search.study.options import find_study
+from search.study.presets import configure
 from studies import begin
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,6 +70,68 @@ def test_one_wrong_task_of_several_ends_it_before_the_first_is_run(tmp_path):
     with pytest.raises(ConfigError, match="wrong"):
         main(["--task", "runx1", "--task", "wrong", "--name", "both", "--storage", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_what_there_is_and_leaves_nothing(tmp_path):
+    storage = tmp_path / "not" / "yet"
+    done = run("--task", "runx1", "--preset", "smoke", "--trials", 4, "--storage", storage, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "RUNX1::RUNX1T1 leukemia against control (task runx1), 4 trials" in done.stdout
+    assert "646 images of 92 patients in a DRAWN cohort: no result is medical" in done.stdout
+    assert "validation: 122 images of 6 patients with the disease and 12 without" in done.stdout
+    assert re.search(r"Default configuration: [\d,]+ parameters, [\d,]+ images/s on 1 CPU", done.stdout)
+    assert re.search(r"Trials: \d+ at once, each with \d+\.\d GB", done.stdout)
+    assert "Training: about " in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_ends_like_the_run_where_a_collection_is_not_one(tmp_path):
+    (tmp_path / "data").mkdir()
+    done = run("--task", "runx1", "--data", tmp_path / "data", "--storage", tmp_path / "studies", "--dry-run")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [  # of 9 trials of 9 epochs with rungs after 1 and 3, a third is promoted at each: (1 + 2 / 3 + 6 / 9) x 8 + 9
+        ({"trials": 9, "scheduler": "asha"}, 9 + 8 * (1 + 2 / 3 + 6 / 9)),
+        ({"trials": 9, "scheduler": "none"}, 81),
+        ({"trials": 1, "scheduler": "asha"}, 9),
+    ],
+)
+def test_the_epochs_that_a_search_is_expected_to_train(given, epochs):
+    config = configure("smoke", {"task": "runx1", "epochs": 9, "rung_factor": 3, **given})
+    assert expected_epochs(config) == pytest.approx(epochs)
+
+
+def test_options_that_were_printed_are_those_that_are_read_again(tmp_path, capsys):
+    given = ["--storage", str(tmp_path), "--task", "runx1", "--preset", "smoke", "--trials", "7", "--min-recall", "0.3"]
+    main([*given, "--max-latency-ms", "4", "--print-config"])
+    printed = capsys.readouterr().out
+    (tmp_path / "study.toml").write_text(printed)
+    main(["--config", str(tmp_path / "study.toml"), "--print-config"])
+    assert capsys.readouterr().out == printed
+    main(["--config", str(tmp_path / "study.toml"), "--print-config", "--trials", "8"])
+    assert capsys.readouterr().out == printed.replace("trials = 7", "trials = 8")
+
+
+def test_options_of_a_study_that_goes_on_are_printed_as_far_as_they_may_change(tmp_path, capsys):
+    begin(tmp_path / "one", trials=5)
+    main(["--storage", str(tmp_path), "--resume", "one", "--print-config", "--trials", "9"])
+    printed = capsys.readouterr().out
+    assert "trials = 9\n" in printed
+    assert "epochs" not in printed
+    (tmp_path / "again.toml").write_text(printed)
+    main(["--config", str(tmp_path / "again.toml"), "--print-config"])
+    assert capsys.readouterr().out == printed
+
+
+def test_what_a_file_says_wrong_is_said_with_its_name(tmp_path):
+    (tmp_path / "study.toml").write_text('task = ["runx1"]\ntrails = 7\n')
+    with pytest.raises(ConfigError, match=r"study\.toml(.|\n)*trails(.|\n)*trials"):
+        main(["--config", str(tmp_path / "study.toml"), "--storage", str(tmp_path)])
 
 
 def test_help_and_parsing_load_nothing_heavy():
