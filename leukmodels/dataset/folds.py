@@ -3,7 +3,7 @@
 Training ends with the best of its epochs by cells that it did not learn from. Were these the cells that are asked
 about, the answers would be too good, and the choice would favour labels under suspicion. Were the number of epochs
 fixed, it would have to be guessed for every collection and model, and a model that trained too long has learned the
-wrong labels by heart. So one fold is asked about, the next chooses the epoch, and the rest train.
+wrong labels by heart. So one fold is scored, the next chooses the epoch, and the rest train.
 """
 
 from collections.abc import Iterator

@@ -102,7 +102,7 @@ def differences(first: Measure, second: Measure, *, confidence: float = CONFIDEN
     ):
         raise DataError(
             "These models cannot be compared:",
-            ["they were not asked about the same cells in the same order; score the same part with both."],
+            ["they did not score the same cells in the same order; score the same part with both."],
         )
     estimate, drawn = spread(first.groups, lambda weights: second.of(weights) - first.of(weights))
     tail = (1 - confidence) / 2

@@ -1,6 +1,6 @@
 """How a probe is asked: about patients that it was not trained on, and with labels that mean nothing.
 
-All patients are asked about, in folds, and not those of one part alone: among the 18 validation patients of a task
+All patients are scored, in folds, and not those of one part alone: among the 18 validation patients of a task
 chance makes an AUROC of 0.2 to 0.8, among the 74 that models are developed on one of 0.3 to 0.7.
 """
 

@@ -1,7 +1,7 @@
 """Shortcut probes: what else than the cells could tell the classes apart, and what a split by image would add.
 
 A probe is a logistic regression on a few plain numbers of an image. A shortcut is a property of slides, of which a
-patient has one: so patients are what is asked about in turn, what is resampled for intervals, and what labels are
+patient has one: so patients are what is left out in turn, what is resampled for intervals, and what labels are
 permuted among to see what chance does. How often alarms are false, and what they miss: results/benchmarks/probes.md.
 """
 
@@ -100,7 +100,7 @@ def probe_shortcuts(
 ) -> Shortcuts:
     """Return what probes find in these cells: of all patients that may be looked at, the more the surer.
 
-    ``scores`` (n,) are a model's probabilities, NaN for cells that it was not asked about; without them colour means
+    ``scores`` (n,) are a model's probabilities, NaN for cells that it did not score; without them colour means
     cannot give the alarm, and with them only where the background does not say that slides are alike. ``progress`` is
     told (images read, images in all). DataError where a patient has cells of both classes, or a class has one patient
     alone.
@@ -157,7 +157,7 @@ def _standardised(features: Numbers) -> Numbers:
 
 
 def _above(cells: Cells, answers: Numbers, scores: Numbers) -> Interval:
-    """Return how far a model is above colour means in AUROC of the cells that it was asked about."""
+    """Return how far a model is above colour means in AUROC of the cells that it scored."""
     asked = np.flatnonzero(~np.isnan(scores))
     some = cells.take(asked)
     probe, model = (ranking_metrics(some.scored(each[asked])) for each in (answers, scores))

@@ -5,7 +5,7 @@
   <policy>/<id>.parquet             a shard of prepared images, see leukmodels.dataset.shards
   <policy>/<id>.unusable.parquet    sha256, reason
   streams/<key>/                    shards in the order in which trials stream them
-  lock, CACHEDIR.TAG                see housekeeping.py
+  lock, CACHEDIR.TAG                see pruning.py
 
 Every write makes a file under a new name, whole or not at all, so that any number of writers on any number of nodes
 need no lock, and none can be killed at a wrong moment. A content that two of them prepared is there twice, which costs
@@ -162,7 +162,7 @@ class PixelCache:
         return measure(self.folder)
 
     def prune(self, older_than_s: float | None) -> list[Entry]:
-        """Remove what was not used for so many seconds, or all; return what is gone. See ``housekeeping.prune``."""
+        """Remove what was not used for so many seconds, or all; return what is gone. See ``pruning.prune``."""
         return prune(self.folder, older_than_s)
 
     def _keep_table(self, folder: str, suffix: str, table: pa.Table) -> None:

@@ -51,10 +51,10 @@ def confirm(
         planned_trials=0, epochs=plan.config.epochs, objectives=objectives_of(plan.config), synthetic=synthetic
     )
     with folder.lock(), cache.in_use(), console:
-        provision = StudyResources(plan, session, cache, console)
-        for note in provision.notes:
+        found = StudyResources(plan, session, cache, console)
+        for note in found.notes:
             console.say(note)
-        ranking = Conduct(folder, options, provision, cache, console, models=models).carry_out()
+        ranking = Conduct(folder, options, found, cache, console, models=models).carry_out()
     tell(ranking, confirmation_of(read(folder.journal)).latest, synthetic=synthetic)
     return ranking
 
@@ -66,15 +66,15 @@ class Conduct:
         self,
         folder: StudyFolder,
         options: ConfirmOptions,
-        provision: StudyResources,
+        found: StudyResources,
         cache: PixelCache,
         console: Console,
         *,
         models: Models | None = None,
     ) -> None:
-        self._folder, self._options, self._provision, self._cache = folder, options, provision, cache
+        self._folder, self._options, self._found, self._cache = folder, options, found, cache
         self._console, self._models = console, models or KerasModels()
-        config, resources = provision.config, provision.resources
+        config, resources = found.config, found.resources
         self._objectives, self._manifest = objectives_of(config), Manifest.read(folder)
         self._plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
 
@@ -91,12 +91,12 @@ class Conduct:
                 sure=self._options.recall_guarantee,
             )
         with Journal(folder.journal) as journal:
-            account = self._provision.prepare_dataset()
-            refuse_other_data(folder, account)
-            data = ray.put(self._provision.place(account))
+            dataset = self._found.prepare_dataset()
+            refuse_other_data(folder, dataset)
+            data = ray.put(self._found.place(dataset))
             if self._manifest.knows_patients:
                 self._console.say(
-                    "The base model was trained on the training patients, so validation patients alone are asked about."
+                    "The base model was trained on the training patients, so validation patients alone are scored."
                 )
             tasks = list(self._tasks(members, self._rounds(ray.get(data))))
             self._retrain("Training the front again", tasks, data, journal)
@@ -109,7 +109,7 @@ class Conduct:
                 self._retrain("Training the best on a split by image, to see what that adds", tasks, data, journal)
             self._probe(best.number, data)
             if opening := self._due(record, ranking, journal):
-                self._test(opening, account, journal)
+                self._test(opening, dataset, journal)
         return ranking
 
     def _confirmation(self) -> Confirmation:
@@ -122,7 +122,7 @@ class Conduct:
         if done := len(tasks) - len(left):
             self._console.say(f"{what}: {done} of {len(tasks)} models were trained before; going on.")
         with interruptible() as check:
-            for answer in run_tasks(self._models.retrain, left, resources=self._provision.resources, check=check):
+            for answer in run_tasks(self._models.retrain, left, resources=self._found.resources, check=check):
                 self._keep(answer, journal)
                 done += 1
                 self._console.progress(what, done, len(tasks), "models")
@@ -142,7 +142,7 @@ class Conduct:
                 yield Task(which=which, params=dict(member.params), round=each, folder=folder)
 
     def _rounds(self, placed: SharedDataset, *, by_image: bool = False) -> Iterator[tuple[int, int, CVRound]]:
-        """Yield (seed, fold, who trains, chooses the epoch and is asked about) of the patients who are no test's.
+        """Yield (seed, fold, who trains, chooses the epoch and is scored) of the patients who are no test's.
 
         A base model knows the training patients: then those of validation alone are dealt, and the others always train.
         """
@@ -174,7 +174,7 @@ class Conduct:
         answers = Answers(by_patient=by_patient, by_image=by_image)
         task = (data, answers, self._folder.confirmed / "probes.json", self._plan.seed)
         with interruptible() as check:
-            for _ in run_tasks(shortcuts.probe, [task], resources=self._provision.resources, check=check):
+            for _ in run_tasks(shortcuts.probe, [task], resources=self._found.resources, check=check):
                 pass
 
     def _keep(self, answer: Answer, journal: Journal) -> None:
@@ -219,8 +219,8 @@ class Conduct:
         self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")
         return self._confirmation().openings[-1]
 
-    def _test(self, opening: TestAccess, account: Dataset, journal: Journal) -> None:
-        part = open_test(self._folder, account, self._cache)
+    def _test(self, opening: TestAccess, dataset: Dataset, journal: Journal) -> None:
+        part = open_test(self._folder, dataset, self._cache)
         place = test_scores(self._folder, opening)
         left = [each.trial for each in opening.chosen if each.trial not in opening.results]
         thresholds = {each.trial: each.threshold for each in opening.chosen}
@@ -229,14 +229,14 @@ class Conduct:
                 self._folder.trial(trial) / "model.keras",
                 part,
                 place,
-                Test(trial=trial, threshold=thresholds[trial], black_background=account.black_background),
+                Test(trial=trial, threshold=thresholds[trial], black_background=dataset.black_background),
                 self._plan,
             )
             for trial in left
         ]
         with interruptible() as check:
             for number, trial in enumerate(
-                run_tasks(self._models.test, tasks, resources=self._provision.resources, check=check), start=1
+                run_tasks(self._models.test, tasks, resources=self._found.resources, check=check), start=1
             ):
                 metrics = test_candidates.measured(read_scores(place / f"{trial}.parquet"), thresholds[trial])
                 journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics))

@@ -1,4 +1,4 @@
-"""Trials' configurations trained on other patients, and models asked about cells: as Ray tasks, several at once.
+"""Trials' configurations trained on other patients, and cells scored by models: as Ray tasks, several at once.
 
 Plain tasks: Ray keeps their processes from one to the next, so TensorFlow's import is paid once a worker, and runs a
 task again whose worker was lost.
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """What came of a retraining: its metrics of the patients asked about, or the reason why there are none."""
+    """What came of a retraining: its metrics of the patients scored, or the reason why there are none."""
 
     which: Retraining
     metrics: dict[str, float]
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Test:
-    """Whose model is asked about the test cells, and what has to be known to show examples of its answers."""
+    """Whose model scores the test cells, and what has to be known to show examples of its answers."""
 
     trial: int
     threshold: float
@@ -56,7 +56,7 @@ class Models(Protocol):
     """How models are trained again, and asked; both run in Ray workers."""
 
     def retrain(self, task: Task, data: SharedDataset, plan: TrialPlan) -> Answer:
-        """Train, and keep the scores of the patients asked about as scores.parquet in the task's folder."""
+        """Train, and keep the scores of the other patients as scores.parquet in the task's folder."""
 
     def test(self, model: Path, cells: PlacedPart, place: Path, test: Test, plan: TrialPlan) -> int:
         """Ask a trial's model about test cells; keep <trial>.parquet and examples in ``place``; return the trial."""

@@ -13,15 +13,15 @@ from search.study.folder import StudyFolder
 from search.study.journal import read
 
 
-def open_test(folder: StudyFolder, account: Dataset, cache: PixelCache) -> PlacedPart:
+def open_test(folder: StudyFolder, dataset: Dataset, cache: PixelCache) -> PlacedPart:
     """Return the test patients' cells in shared memory; StudyError where the journal knows of no opening under way."""
     openings = confirmation_of(read(folder.journal)).openings
     if not openings or openings[-1].complete:
         raise StudyError(
             f"The test patients of {folder.name} are locked: python -m search.confirm opens them, once, and records it."
         )
-    rows = account.part("test")
+    rows = dataset.part("test")
     if not rows.num_rows:
         raise StudyError(f"{folder.name} has no test patients.")
-    (placed,) = share_parts([Part.of(rows, account.report.root)], account.policy, cache)
+    (placed,) = share_parts([Part.of(rows, dataset.report.root)], dataset.policy, cache)
     return placed

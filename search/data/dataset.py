@@ -50,7 +50,7 @@ class Part:
 
     @classmethod
     def of(cls, rows: pa.Table, root: str) -> "Part":
-        """Return these cells of an account, their ids relative to ``root``."""
+        """Return these cells of a data set, their ids relative to ``root``."""
         names, codes = np.unique(np.array(rows["patient"].to_pylist(), dtype=np.str_), return_inverse=True)
         return cls(
             sha256=rows["sha256"].to_pylist(),

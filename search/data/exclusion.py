@@ -1,4 +1,4 @@
-"""Cells that a list leaves out of training (``--exclude``), and an account of what else the list names.
+"""Cells that a list leaves out of training (``--exclude``), and what else the list names.
 
 The split is made before, so that every patient stays on the same side with the list and without it. Cells of validation
 and test patients are what results are measured on: no list takes one away.

@@ -44,8 +44,9 @@ def front_figure(
 ) -> Figure:
     """Draw recall against accuracy of every complete trial, the front as a staircase with its trials' numbers.
 
-    The staircase is the best accuracy to be had at a recall of at least x. With ``aims`` given, the region that their
-    floors forbid is hatched. A third objective is not in the picture: its front holds trials behind the staircase too.
+    The staircase is the best accuracy to be had at a recall of at least x. With ``objectives`` given, the region that
+    their floors forbid is hatched. A third objective is not in the picture: its front holds trials behind the staircase
+    too.
     """
     figure = Figure(figsize=inches, dpi=150, layout=layout())
     axes = figure.subplots()

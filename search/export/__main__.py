@@ -98,12 +98,12 @@ def parser() -> argparse.ArgumentParser:
 def _tell(chosen: Choice) -> None:
     out = terminal(sys.stdout)
     out.print(front_table(chosen.study.front.trials))
-    operation, differing = chosen.operation, differences(chosen.trial.params)
-    who = f"trial {chosen.trial.number} at threshold {operation.threshold:.3f}"
-    measured = metric_words(operation.metrics, digits=3)
-    out.print(f"\nchosen by {operation.why}: {who}, {measured} ({differing})", soft_wrap=True)
-    if operation.promised is not None:
-        out.print(f"As many other patients have a recall above {operation.promised:.3f}, with 95 % confidence.")
+    operating_point, differing = chosen.operating_point, differences(chosen.trial.params)
+    who = f"trial {chosen.trial.number} at threshold {operating_point.threshold:.3f}"
+    measured = metric_words(operating_point.metrics, digits=3)
+    out.print(f"\nchosen by {operating_point.why}: {who}, {measured} ({differing})", soft_wrap=True)
+    if operating_point.promised is not None:
+        out.print(f"As many other patients have a recall above {operating_point.promised:.3f}, with 95 % confidence.")
     if not chosen.study.record.finished:
         out.print("The study is not finished, so the front may move still.")
 

@@ -45,12 +45,12 @@ class Choice:
     """Which trial of a study is exported, and at which threshold."""
 
     study: Study
-    operation: OperatingPoint
+    operating_point: OperatingPoint
 
     @property
     def trial(self) -> TrialRecord:
         """The trial that is exported."""
-        return self.operation.trial
+        return self.operating_point.trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Bundle:
 
 def choose_trial(study: Study, preference: Preference) -> Choice:
     """Return the trial of the study, and the threshold, that the user prefers; needs no TensorFlow."""
-    return Choice(study=study, operation=select_operating_point(study, preference, study.confirmation.latest))
+    return Choice(study=study, operating_point=select_operating_point(study, preference, study.confirmation.latest))
 
 
 def write_bundle(study: Study, out: Path, preference: Preference) -> Bundle:
@@ -187,16 +187,16 @@ def _config(chosen: Choice, model: Path) -> ExportedModel:
         disease=task.disease,
         control=task.control,
         reader=task.reader,
-        threshold=chosen.operation.threshold,
-        promised_recall=chosen.operation.promised,
+        threshold=chosen.operating_point.threshold,
+        promised_recall=chosen.operating_point.promised,
         image_px=data.image_px,
         crop_px=data.crop_px,
         black_background=data.black_background,
         hyperparameters=chosen.trial.params,
-        validation=chosen.operation.metrics,
+        validation=chosen.operating_point.metrics,
         training={key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
         | {"precision": study.config.precision},
-        preference=chosen.operation.why,
+        preference=chosen.operating_point.why,
         front=tuple(trial.number for trial in study.front.trials),
         trial=chosen.trial.number,
         seed=manifest.seed,

@@ -23,7 +23,7 @@ KINDS: dict[Kind, str] = {  # the wrong ones first
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A test cell that a model was asked about.
+    """A test cell and what a model says of it.
 
     picture   the cell as the model saw it, PNG
     heat      the same under what raised the score (Grad-CAM), PNG

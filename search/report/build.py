@@ -7,7 +7,7 @@ from leukmodels.evaluation.bands import bands
 from leukmodels.evaluation.curves import curve_of
 from leukmodels.evaluation.operating import Front, operating_front
 from search.report.artifacts import probes_in
-from search.report.data_summary import account_of
+from search.report.data_summary import summarise_data
 from search.report.facts import Exported, Page, Repeat, Searched, Subject
 from search.report.models import Candidates, scored
 from search.selection import head_start
@@ -23,7 +23,7 @@ from search.study.opened import Study
 from search.study.portable import portable
 from search.tuning.importance import importances
 
-PREVALENCES = (0.01, 0.10, 0.50)  # shares of leukemia among the patients asked about, where the reader states none
+PREVALENCES = (0.01, 0.10, 0.50)  # shares of leukemia among the patients, where the reader states none
 _SHOWN = 3  # models, besides the published CNN
 _WAYS: tuple[tuple[By, str], ...] = (
     ("recall", "highest recall"),
@@ -52,7 +52,7 @@ def page_of(study: Study, *, prevalence: float | None = None) -> Page:
     ).models()
     return Page(
         subject=_subject(manifest),
-        account=account_of(folder, manifest.data),
+        data_summary=summarise_data(folder, manifest.data),
         searched=Searched(
             record=record,
             objectives=objectives,
@@ -95,7 +95,7 @@ def exported(study: Study, trial: int, *, threshold: float, promised: float | No
     ).models()
     return Exported(
         subject=_subject(manifest),
-        account=account_of(folder, manifest.data),
+        data_summary=summarise_data(folder, manifest.data),
         openings=tuple(openings),
         held_at=tuple(held),
         model=model,

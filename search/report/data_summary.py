@@ -26,7 +26,7 @@ class Aside:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class DataSummary:
     """Where the images of a study went: found = used + all that was set aside.
 
     aside             by kind: quarantined, duplicates, excluded
@@ -43,14 +43,14 @@ class Account:
     notes: tuple[str, ...]
 
 
-def account_of(folder: StudyFolder, data: DataReport) -> Account:
-    """Return the account of a study's images, from its manifest and the lists beside it."""
+def summarise_data(folder: StudyFolder, data: DataReport) -> DataSummary:
+    """Return the summary of a study's images, from its manifest and the lists beside it."""
     kinds = {
         "quarantined": (data.quarantined, folder.quarantine),
         "duplicates": (data.duplicates, folder.duplicates),
         "excluded": (data.excluded, folder.excluded),
     }
-    return Account(
+    return DataSummary(
         found=data.found,
         used=data.used,
         aside={name: _aside(count, _rows(path), data.root) for name, (count, path) in kinds.items()},

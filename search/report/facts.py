@@ -14,7 +14,7 @@ from leukmodels.evaluation.operating import Front
 from leukmodels.evaluation.scored import Scored
 from leukmodels.evaluation.tables import Table
 from search.report.artifacts import Example, Looking
-from search.report.data_summary import Account
+from search.report.data_summary import DataSummary
 from search.selection.confirmed_ranking import Ranked
 from search.study.confirmation_log import Probe, TestAccess
 from search.study.front import ParetoFront
@@ -67,7 +67,7 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictive:
-    """How often a patient's answer is right at a prevalence of leukemia among those who are asked about."""
+    """How often a patient's answer is right at a prevalence of leukemia among those who are classified."""
 
     prevalence: float
     positive: Interval
@@ -197,7 +197,7 @@ class Exported:
     """
 
     subject: Subject
-    account: Account
+    data_summary: DataSummary
     openings: Sequence[TestAccess]
     held_at: tuple[float, ...]
     model: Model
@@ -215,7 +215,7 @@ class Page:
     """
 
     subject: Subject
-    account: Account
+    data_summary: DataSummary
     searched: Searched
     ranking: Sequence[Ranked]
     openings: Sequence[TestAccess]

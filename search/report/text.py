@@ -6,7 +6,7 @@ from typing import Any
 
 from search.display.text import differences, no_front, plural
 from search.report.artifacts import KINDS, Example, Looking
-from search.report.data_summary import Account
+from search.report.data_summary import DataSummary
 from search.report.facts import Exported, Judged, Model, Page, Subject
 from search.report.metrics import beyond_luck
 from search.selection.confirmed_ranking import Ranked
@@ -47,7 +47,7 @@ def day(time: float) -> str:
 def test_state(openings: Sequence[TestAccess]) -> str:
     """Return how often the test patients were opened, when and for whom."""
     if not openings:
-        return "The test patients are locked: no model was asked about them."
+        return "The test patients are locked: no model has scored them."
     whom = "; ".join(f"on {day(each.time)} for {_trials(each)}{_unfinished(each)}" for each in openings)
     if len(openings) == 1:
         return f"The test patients were opened once, {whom}."
@@ -243,9 +243,9 @@ def limits_of(subject: Subject) -> list[str]:
     return said
 
 
-def patients_by_class(account: Account) -> str:
+def patients_by_class(data_summary: DataSummary) -> str:
     """Return the patients of each class in each part."""
     return "; ".join(
         f"{part} " + ", ".join(f"{plural(of['patients'], 'patient')} {name}" for name, of in classes.items())
-        for part, classes in account.classes.items()
+        for part, classes in data_summary.classes.items()
     )

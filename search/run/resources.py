@@ -79,7 +79,7 @@ class StudyResources:
             read = True
             console.progress("Reading images", done, total)
 
-        account = prepare_dataset(
+        dataset = prepare_dataset(
             self._source or self._drawn_cohort(),
             self._plan.task,
             config,
@@ -91,10 +91,10 @@ class StudyResources:
         )
         if not read:
             console.say("No image had to be read: all of them are in the cache.")
-        for note in account.report.notes:
+        for note in dataset.report.notes:
             console.say(note)
-        console.say(account.report.describe())
-        return account
+        console.say(dataset.report.describe())
+        return dataset
 
     def place(self, prepared: Dataset) -> sharing.SharedDataset:
         """Return the prepared images where workers read them: in shared memory, or in shards where they do not fit."""
@@ -130,14 +130,14 @@ class StudyResources:
         )
 
 
-def refuse_other_data(folder: StudyFolder, account: Dataset) -> None:
+def refuse_other_data(folder: StudyFolder, dataset: Dataset) -> None:
     """Raise StudyError where the images are not those that the study was begun with."""
     manifest = Manifest.read(folder)
-    now = {"data": account.report.fingerprint, "split": account.split.fingerprint}
+    now = {"data": dataset.report.fingerprint, "split": dataset.split.fingerprint}
     before = {"data": manifest.data.fingerprint, "split": manifest.split.fingerprint}
     if now != before:
         raise StudyError(
-            f"The images in {account.report.root} are not those that {folder.name} was begun with "
+            f"The images in {dataset.report.root} are not those that {folder.name} was begun with "
             f"(fingerprint {now['data'][:12]}, then {before['data'][:12]}). Restore them, say where they are "
             "(--data), or start a new study."
         )

@@ -51,21 +51,21 @@ def carry_out(plan: Plan, session: Session) -> bool:
     )
     cache = PixelCache(plan.cache)
     with folder.lock(), cache.in_use(), console:
-        provision = StudyResources(plan, session, cache, console)
-        plan = replace(plan, config=provision.config)
-        for note in (RungSchedule.of(config).describe(), *plan.starts.notes, *provision.notes):
+        found = StudyResources(plan, session, cache, console)
+        plan = replace(plan, config=found.config)
+        for note in (RungSchedule.of(config).describe(), *plan.starts.notes, *found.notes):
             console.say(note)
         if plan.prior:
             console.say(plan.prior.describe(config.sampler))
         tracker = Tracker(folder, uri=plan.uri)
-        preparation = Preparation(plan, provision, tracker, console, dashboard=session.dashboard)
+        preparation = Preparation(plan, found, tracker, console, dashboard=session.dashboard)
         try:
             record = drive(
                 folder,
                 preparation,
                 config=plan.config,
                 space=plan.space,
-                resources=provision.resources,
+                resources=found.resources,
                 listeners=(console.show, Gauges(folder.name, objectives_of(config)), partial(_forget, folder)),
                 changes=plan.changes,
                 prior=plan.prior,

@@ -17,9 +17,10 @@ class Preference:
 
     by           recall or accuracy: the front's highest, the other among equals; balanced: the member whose worse one
                  of the two is best; cost: the lowest third objective; None: as if recall, and once the test patients
-                 were opened, whom they were opened for first (see ``operation``)
+                 were opened, whom they were opened for first (see ``operating_point``)
     trial        comes before ``by``: this trial, on the front or not, if it is complete
-    min_recall   comes before both: the model and threshold with the highest accuracy at this recall (see ``operation``)
+    min_recall   comes before both: the model and threshold with the highest accuracy at this recall (see
+                 ``operating_point``)
     sure         other patients are to have that recall, with 95 % confidence; else validation patients alone
     """
 

@@ -86,7 +86,7 @@ class Confirmation:
     """The fold of a journal; ``apply`` takes the next event, of whatever kind."""
 
     retrained: dict[Retraining, Mapping[str, float]] = field(default_factory=dict)
-    """The metrics of the patients that the model was asked about, threshold 0.5; empty where it could not be trained"""
+    """The metrics of the patients that the model scored, threshold 0.5; empty where it could not be trained"""
     by_image: dict[Retraining, Mapping[str, float]] = field(default_factory=dict)
     """The same of images, where images were dealt: no patient is new there"""
     reasons: dict[Retraining, str] = field(default_factory=dict)

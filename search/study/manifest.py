@@ -35,7 +35,7 @@ class _Stored(BaseModel):
 
 
 class DataReport(_Stored):
-    """The account of a data folder: counts of images, cells and patients by part.
+    """What a data folder holds: counts of images, cells and patients by part.
 
     ``classes`` has the patients and cells of each class in each part.
     """
@@ -58,7 +58,7 @@ class DataReport(_Stored):
     notes: tuple[str, ...]
 
     def describe(self) -> str:
-        """Return the account in one line."""
+        """Return it in one line."""
         excluded = f", {self.excluded:,} excluded" if self.excluded else ""
         parts = ", ".join(f"{part} {self.cells[part]:,} of {self.patients[part]:,}" for part in PARTS)
         return (

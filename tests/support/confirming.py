@@ -87,14 +87,14 @@ def searched(tmp_path, *, patients=12, **params):
     config = studies.config(data=str(root), concurrency=2)
     cache = PixelCache(tmp_path / "cache")
     task = find_task("runx1")
-    account = prepare_dataset(open_source(root), task, config, cache, synthetic=False, cores=2)
+    dataset = prepare_dataset(open_source(root), task, config, cache, synthetic=False, cores=2)
     folder = StudyFolder(tmp_path / "runx1-1")
     manifest.begin(
         folder,
         config=config,
         task=task,
-        data=account.report,
-        split=account.split,
+        data=dataset.report,
+        split=dataset.split,
         space=studies.presets.space("small"),
         command="python -m search.run --task runx1",
         starts=InitialWeights().stored(),
@@ -102,7 +102,7 @@ def searched(tmp_path, *, patients=12, **params):
     with studies.recording(folder) as recorder:
         for number, (recall, specificity) in enumerate([(0.7, 0.8), (0.85, 0.95), (0.95, 0.7)]):
             studies.run(recorder, number, recall, specificity, **params)
-    validation = share(account, cache).open().validation
+    validation = share(dataset, cache).open().validation
     for number in range(3):
         write_scores(
             folder.trial(number) / "scores.parquet", validation, answers(validation.image_ids, validation.labels)

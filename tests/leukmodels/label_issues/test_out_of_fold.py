@@ -1,4 +1,4 @@
-"""Which training cells are gathered, who is asked about whom, and the ranking."""
+"""Which training cells are gathered, who scores whom, and the ranking."""
 
 import shutil
 from collections import Counter

@@ -120,7 +120,7 @@ def test_where_a_base_model_knows_the_training_patients_validation_alone_is_aske
         assert shown["held_out"] | shown["validation"] <= {*split.patients("validation")}
         asked += shown["held_out"] if path.name.startswith("trained") else []
     assert sorted(asked) == sorted(split.patients("validation"))
-    assert "validation patients alone are asked about" in capsys.readouterr().out
+    assert "validation patients alone are scored" in capsys.readouterr().out
 
 
 def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):

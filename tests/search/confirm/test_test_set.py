@@ -66,10 +66,10 @@ def reachable(thing, seen):
 def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(place, placing, tmp_path):
     split, root = Split.load(place.split), tmp_path / "mll"
     config = Study.open(place).config
-    account = prepare_dataset(
+    dataset = prepare_dataset(
         open_source(root), find_task("runx1"), config, PixelCache(tmp_path / "cache"), synthetic=False, cores=2
     )
-    placed = placing(account, PixelCache(tmp_path / "cache"))
+    placed = placing(dataset, PixelCache(tmp_path / "cache"))
     found = {*reachable(placed, set()), *reachable(placed.open(), set())}
     pixels = {path: decode(path.read_bytes(), image_px=PX, crop_px=None).tobytes() for path in root.rglob("*.tif")}
     of_part = {
@@ -83,11 +83,11 @@ def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(pl
 def test_the_lock_opens_for_nothing_but_an_opening_in_the_journal(place, conducted, tmp_path):
     cache = PixelCache(tmp_path / "cache")
     config = Study.open(place).config
-    account = prepare_dataset(
+    dataset = prepare_dataset(
         open_source(tmp_path / "mll"), find_task("runx1"), config, cache, synthetic=False, cores=2
     )
     with pytest.raises(StudyError, match=r"are locked: python -m search\.confirm opens them, once"):
-        open_test(place, account, cache)
+        open_test(place, dataset, cache)
     conducted()  # and afterwards it is locked again
     with pytest.raises(StudyError, match="are locked"):
-        open_test(place, account, cache)
+        open_test(place, dataset, cache)

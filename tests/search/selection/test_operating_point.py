@@ -48,29 +48,29 @@ def chosen(folder, **preference):
 
 @pytest.mark.parametrize("sure", [True, False])
 def test_of_all_that_have_the_recall_the_most_accurate_is_taken(study, sure):
-    operation = chosen(study, min_recall=0.8, sure=sure)
-    assert operation.trial.number == 2
+    operating_point = chosen(study, min_recall=0.8, sure=sure)
+    assert operating_point.trial.number == 2
     table = read_scores(study.trial(2) / "scores.parquet")
     truth, scores = table["label"].to_numpy(), table["score"].to_numpy()
-    called = scores >= operation.threshold
-    assert operation.metrics["recall"] == recall_score(truth, called)
-    assert operation.metrics["accuracy"] == accuracy_score(truth, called)
-    assert operation.metrics["latency_ms"] == operation.trial.metrics["latency_ms"]
+    called = scores >= operating_point.threshold
+    assert operating_point.metrics["recall"] == recall_score(truth, called)
+    assert operating_point.metrics["accuracy"] == accuracy_score(truth, called)
+    assert operating_point.metrics["latency_ms"] == operating_point.trial.metrics["latency_ms"]
     having = [threshold for threshold in np.unique(scores) if recall_score(truth, scores >= threshold) >= 0.8]
     best = max(accuracy_score(truth, scores >= threshold) for threshold in having)
     if sure:
-        assert operation.promised >= 0.8
-        assert operation.metrics["recall"] > operation.promised
-        assert operation.metrics["accuracy"] <= best
+        assert operating_point.promised >= 0.8
+        assert operating_point.metrics["recall"] > operating_point.promised
+        assert operating_point.metrics["accuracy"] <= best
     else:
-        assert operation.promised is None
-        assert operation.metrics["accuracy"] == pytest.approx(best)
+        assert operating_point.promised is None
+        assert operating_point.metrics["accuracy"] == pytest.approx(best)
 
 
 def test_without_a_wish_the_threshold_is_one_half_and_the_metrics_are_the_trials(study):
-    operation = chosen(study, by="accuracy")
-    assert (operation.trial.number, operation.threshold, operation.promised) == (1, 0.5, None)
-    assert operation.metrics == operation.trial.metrics
+    operating_point = chosen(study, by="accuracy")
+    assert (operating_point.trial.number, operating_point.threshold, operating_point.promised) == (1, 0.5, None)
+    assert operating_point.metrics == operating_point.trial.metrics
 
 
 def test_a_recall_that_cannot_be_had_is_refused_with_the_most_that_can(study):
@@ -103,21 +103,21 @@ def opened(*chosen):
 
 def test_a_confirmed_model_comes_first_at_the_threshold_of_its_test(study):
     opening = opened((2, 0.3, 0.8), (1, 0.4, None))
-    operation = select_operating_point(Study.open(study), Preference(), opening)
-    assert (operation.trial.number, operation.threshold, operation.promised) == (2, 0.3, 0.8)
-    assert operation.why == "its confirmation: highest mean recall"
+    operating_point = select_operating_point(Study.open(study), Preference(), opening)
+    assert (operating_point.trial.number, operating_point.threshold, operating_point.promised) == (2, 0.3, 0.8)
+    assert operating_point.why == "its confirmation: highest mean recall"
     table = read_scores(study.trial(2) / "scores.parquet")
     truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= 0.3
-    assert operation.metrics["recall"] == recall_score(truth, called)
+    assert operating_point.metrics["recall"] == recall_score(truth, called)
     by_number = select_operating_point(Study.open(study), Preference(trial=1), opening)
     assert (by_number.trial.number, by_number.threshold, by_number.promised) == (1, 0.4, None)
 
 
 @pytest.mark.parametrize(("preference", "trial"), [({"by": "accuracy"}, 1), ({"min_recall": 0.8, "sure": False}, 2)])
 def test_what_is_asked_for_comes_before_what_was_confirmed(study, preference, trial):
-    operation = select_operating_point(Study.open(study), Preference(**preference), opened((3, 0.3, None)))
-    assert operation.trial.number == trial
-    assert operation.why == Preference(**preference).describe()
+    operating_point = select_operating_point(Study.open(study), Preference(**preference), opened((3, 0.3, None)))
+    assert operating_point.trial.number == trial
+    assert operating_point.why == Preference(**preference).describe()
 
 
 def test_a_recall_of_validation_patients_is_looked_for_in_every_trial(study):
