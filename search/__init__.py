@@ -45,6 +45,7 @@ def run_study(
     name: str | None = None,
     preset: str = "quick",
     out: str | Path | None = None,
+    cache: str | Path | None = None,
     **options: Any,
 ) -> "Study":
     """Search, as ``python -m search.run`` does, and return the study.
@@ -54,6 +55,7 @@ def run_study(
     storage    folder of all studies; None: $LEUKEMIA_SEARCH_STORAGE, or leukemia-studies in the home folder
     preset     smoke, quick or thorough: what is not said in ``options``
     out        folder of the exported model; None: results/<task>
+    cache      folder of prepared images; None: cache in the storage folder
     options    any option of a study by its field, such as ``trials=20, min_specificity=0.7``
 
     Ctrl-C raises ``search.tuning.signals.Interrupted`` and leaves a study that ``resume_study`` goes on with. UserError
@@ -67,8 +69,8 @@ def run_study(
     """
     from search.run.notebook import run
 
-    given = {"data": data, **options} if data is not None else options
-    return run({"task": str(task), "storage": storage, "name": name, "preset": preset, "out": out}, given)
+    own = {"task": str(task), "storage": storage, "name": name, "preset": preset, "out": out, "cache": cache}
+    return run(own, {"data": data, **options} if data is not None else options)
 
 
 def resume_study(study: "Study | str | Path", *, storage: str | Path | None = None, **changes: Any) -> "Study":

@@ -21,8 +21,8 @@ from pydantic import Field
 from leukmodels.process import command_line
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import Arg, parse
+from leukmodels.process.words import plural
 from leukmodels.space.dimensions import Space
-from search.display.text import plural
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.objectives import Objectives

@@ -21,8 +21,9 @@ from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import Arg, parse
 from leukmodels.process.lock import holder
 from leukmodels.process.progress import duration
+from leukmodels.process.words import plural
 from search.display.tables import front_table, studies_table, terminal
-from search.display.text import no_front, number, plural
+from search.display.text import number
 from search.selection import head_start
 from search.selection.preference import Preference, ways
 from search.study.folder import StudyFolder
@@ -116,7 +117,7 @@ def show(status: Status) -> None:
         out.print(f"front on validation cells at threshold 0.5, hypervolume {front.hypervolume:.3f}:\n")
         out.print(front_table(front.trials, cost=study.objectives.cost))
     else:
-        out.print(no_front(front, len(record.trials)))
+        out.print(front.why_empty)
     if head := head_start.head_start(manifest):
         reached = effort(record, study.objectives)
         out.print(f"\n{head_start.describe(head, reached, head_start.cold_start(study))}", soft_wrap=True)

@@ -15,7 +15,6 @@ from leukmodels.collections.listing import (
     FOREIGN,
     Cell,
     Listing,
-    counted,
     describe,
     left_out,
     read_csv,
@@ -26,6 +25,7 @@ from leukmodels.collections.listing import (
 from leukmodels.collections.place import Folder, Source
 from leukmodels.collections.reader import Reader
 from leukmodels.errors import DataError
+from leukmodels.process.words import plural
 
 CLASSES = ("all", "hem")
 LAYOUT = (
@@ -72,13 +72,13 @@ def read(source: Source) -> Listing:
             training.append(folder)
         elif any("final_phase" in part or part == "testing_data" for part in place):
             notes.append(
-                f"Left out: {counted(len(folder.images), 'image')} of the final test phase in {folder.path}, whose "
+                f"Left out: {plural(len(folder.images), 'image')} of the final test phase in {folder.path}, whose "
                 "labels were never published."
             )
         elif any("prelim_phase" in part or part == "validation_data" for part in place):
             prelim.append(folder)
         else:
-            notes.append(f"Left out: {counted(len(folder.images), 'image')} in {folder.path}, no place of the layout.")
+            notes.append(f"Left out: {plural(len(folder.images), 'image')} in {folder.path}, no place of the layout.")
     notes += left_out(foreign, FOREIGN)
     train_cells, problems = _training_cells(training)
     test_cells, test_problems = _test_cells(source, prelim, tables, notes)
@@ -139,9 +139,9 @@ def _test_cells(
             f"{folders[0].path} holds test images that no table labels. Expected near them: "
             "C-NMC_test_prelim_phase_data_labels.csv with the columns Patient_ID, new_names and labels."
         ]
-    notes += [f"Left out: {counted(n, 'image')} in {path} that no table labels." for path, n in nameless.items()]
+    notes += [f"Left out: {plural(n, 'image')} in {path} that no table labels." for path, n in nameless.items()]
     if len(named) > len(cells):
-        notes.append(f"Of {counted(len(named), 'labelled test image')}, {len(named) - len(cells):,} are not here.")
+        notes.append(f"Of {plural(len(named), 'labelled test image')}, {len(named) - len(cells):,} are not here.")
     return cells, problems
 
 

@@ -7,7 +7,6 @@ from leukmodels.collections.listing import (
     FOREIGN,
     Cell,
     Listing,
-    counted,
     describe,
     left_out,
     natural_key,
@@ -18,6 +17,7 @@ from leukmodels.collections.listing import (
 from leukmodels.collections.place import Folder, Source
 from leukmodels.collections.reader import Reader
 from leukmodels.errors import DataError
+from leukmodels.process.words import plural
 
 LAYOUT = "<class>/<patient>/<image> or, without patients, <class>/<image>"
 NO_PATIENTS = (
@@ -43,7 +43,7 @@ def read(source: Source) -> Listing:
     top = source.scan(root)
     cells: list[Cell] = []
     problems: list[str] = []
-    notes = [f"Left out: {counted(len(top.images), 'image')} in {root} itself, in no class."] if top.images else []
+    notes = [f"Left out: {plural(len(top.images), 'image')} in {root} itself, in no class."] if top.images else []
     with_patients: list[str] = []
     without: list[str] = []
     foreign = [folder.child(name) for folder in walk(source, root, depth=_DEPTH) for name in folder.foreign]
@@ -62,7 +62,7 @@ def read(source: Source) -> Listing:
         problems += shorten([f"{path} holds images in folders of its own, deeper than {LAYOUT}." for path in deep])
         if by_patient and images:
             problems.append(
-                f"{folder.path} mixes folders of patients with {counted(len(images), 'image')} of no patient."
+                f"{folder.path} mixes folders of patients with {plural(len(images), 'image')} of no patient."
             )
         if by_patient:
             with_patients.append(folder.name)

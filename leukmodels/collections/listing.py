@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from leukmodels.collections.place import Folder, Source
 from leukmodels.errors import BadImageError, DataError
+from leukmodels.process.words import plural
 
 CELL_SCHEMA = pa.schema(
     [("path", pa.string()), ("class_name", pa.string()), ("patient", pa.string()), ("part", pa.string())]
@@ -120,12 +121,7 @@ def shorten(lines: Sequence[str]) -> list[str]:
 
 def left_out(paths: Sequence[str], why: str) -> list[str]:
     """Return a note on the images that a reader does not take, with an example; [] where there are none."""
-    return [f"Left out: {counted(len(paths), 'image')} {why}, e.g. {paths[0]}."] if paths else []
-
-
-def counted(n: int, noun: str) -> str:
-    """Return a number and its noun: "1 image", "12,034 images"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    return [f"Left out: {plural(len(paths), 'image')} {why}, e.g. {paths[0]}."] if paths else []
 
 
 def describe(source: Source) -> str:

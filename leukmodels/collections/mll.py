@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from leukmodels.collections.listing import (
     Cell,
     Listing,
-    counted,
     describe,
     find,
     left_out,
@@ -19,6 +18,7 @@ from leukmodels.collections.listing import (
 from leukmodels.collections.place import Folder, Source
 from leukmodels.collections.reader import Reader
 from leukmodels.errors import DataError
+from leukmodels.process.words import plural
 
 CLASSES = ("CBFB_MYH11", "NPM1", "PML_RARA", "RUNX1_RUNX1T1", "control")
 LAYOUT = f"<class>/<PATIENT>/image_<k>.tif, under data/ or not, with the classes {', '.join(CLASSES)}"
@@ -77,7 +77,7 @@ def _read_class(source: Source, folder: Folder, cells: list[Cell], problems: lis
     loose = [name for name in folder.files if _IMAGE.fullmatch(name)]
     if loose:
         problems.append(
-            f"{counted(len(loose), 'image')} in {folder.path} itself; each must lie in the folder of its patient."
+            f"{plural(len(loose), 'image')} in {folder.path} itself; each must lie in the folder of its patient."
         )
     empty: list[str] = []
     for name in folder.folders:
@@ -153,7 +153,7 @@ def _differences(rows: Sequence[dict[str, str]], found: Counter[tuple[str, str]]
         elif label != class_of[patient]:
             differences.append(f"{patient} is {label} there, {class_of[patient]} here.")
         elif count is not None and count != found[patient, label]:
-            differences.append(f"{patient} has {counted(count, 'image')} there, {found[patient, label]:,} here.")
+            differences.append(f"{patient} has {plural(count, 'image')} there, {found[patient, label]:,} here.")
     differences += [f"{patient} is not in it." for patient in sorted(class_of.keys() - listed.keys())]
     return differences
 

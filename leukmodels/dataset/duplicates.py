@@ -10,7 +10,8 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from leukmodels.collections.listing import SHOWN, counted, natural_key
+from leukmodels.collections.listing import SHOWN, natural_key
+from leukmodels.process.words import plural
 
 _NAMED = 4  # members in the name of a joined patient; where no patients are known a group can be hundreds of images
 
@@ -29,7 +30,7 @@ class Deduplicated:
             return ""
         names = ", ".join(map(_name, self.joined[:SHOWN]))
         more = len(self.joined) - SHOWN
-        others = f" and {counted(more, 'more group')}" if more > 0 else ""
+        others = f" and {plural(more, 'more group')}" if more > 0 else ""
         each = " each" if len(self.joined) > 1 else ""
         return f"Subjects {names}{others} share images and count as one patient{each}."
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leukmodels.collections.listing import counted, shorten
+from leukmodels.collections.listing import shorten
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.process.files import written_aside
+from leukmodels.process.words import plural
 
 PARTS = ("train", "validation", "test")
 
@@ -153,7 +154,7 @@ def _main_classes(counts: Sequence[Mapping[str, str | int]]) -> dict[str, str]:
 
 def _too_few(class_name: str, n: int, needed: Sequence[str]) -> str:
     return (
-        f"Class {class_name!r} has {counted(n, 'patient')} to split, but needs at least {len(needed)}: one each for "
+        f"Class {class_name!r} has {plural(n, 'patient')} to split, but needs at least {len(needed)}: one each for "
         f"{', '.join(needed)}. (Patients joined by identical images count as one.)"
     )
 

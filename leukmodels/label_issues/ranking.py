@@ -9,17 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+_ROUNDING = 1e-6  # of a mean, as in cleanlab: cells that all have one probability are as sure as usual
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
     """What models say of the labels of n cells.
 
-    usual      mean self-confidence (probability of the given label) of the cells labelled 0 and 1, shape (2,)
-    dispute    float64 (n,): 1 - self-confidence / what is usual for its label. 1: no model believes the label; 0: as
-               well believed as the average; below 0: better
-    disputed   bool (n,): the cell is counted for the other label by confident learning: the models are as sure of the
-               other label as they usually are of cells that bear it, and are not of the given one
-    order      int64 (n,): rows, the highest dispute first; of equals the first row
+    usual                mean self-confidence (probability of the given label) of the cells labelled 0 and 1, shape (2,)
+    label_issue_score    float64 (n,): 1 - self-confidence / what is usual for its label. 1: no model believes the
+                         label; 0: as well believed as the average; below 0: better
+    disputed             bool (n,): the cell is counted for the other label by confident learning: the models are as
+                         sure of the other label as they usually are of cells that bear it, and are not of the given one
+    order                int64 (n,): rows, the highest score first; of equals the first row
     """
 
     usual: npt.NDArray[np.float64]
@@ -49,6 +51,7 @@ def rank(labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float64]) 
     rows = np.arange(len(labels))
     given, other = ours[labels, rows], ours[1 - labels, rows]
     usual = np.array([given[labels == label].mean() for label in (0, 1)])
-    dispute = 1 - given / np.maximum(usual, np.finfo(np.float64).tiny)[labels]  # a label that nobody believes at all
-    disputed = (other >= usual[1 - labels]) & ((given < usual[labels]) | (other > given))
-    return Ranking(usual=usual, label_issue_score=dispute, disputed=disputed, order=np.argsort(-dispute, kind="stable"))
+    score = 1 - given / np.maximum(usual, np.finfo(np.float64).tiny)[labels]  # a label that nobody believes at all
+    sure = usual - _ROUNDING
+    disputed = (other >= sure[1 - labels]) & ((given < sure[labels]) | (other > given))
+    return Ranking(usual=usual, label_issue_score=score, disputed=disputed, order=np.argsort(-score, kind="stable"))

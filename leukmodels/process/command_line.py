@@ -120,10 +120,13 @@ def read_toml(path: Path, known: Collection[str]) -> dict[str, Any]:
     return given
 
 
-def to_toml(options: BaseModel, exclude: set[str] | None = None) -> str:
-    """Return options as a TOML file that gives them again, a line each; those without a value are left out."""
-    values = options.model_dump(mode="json", exclude=exclude, exclude_none=True)
-    return "".join(f"{name.replace('_', '-')} = {json.dumps(value)}\n" for name, value in values.items())
+def to_toml(values: Mapping[str, Any]) -> str:
+    """Return options, by field, as a TOML file that gives them again, a line each; without a value as a comment."""
+    keys = {name: name.replace("_", "-") for name in values}
+    return "".join(
+        f"# {keys[name]} =\n" if value in (None, []) else f"{keys[name]} = {json.dumps(value)}\n"
+        for name, value in values.items()
+    )
 
 
 def sentence(model: type[BaseModel], problem: Any) -> str:
@@ -131,6 +134,8 @@ def sentence(model: type[BaseModel], problem: Any) -> str:
     if not problem["loc"]:  # of options together
         return f"{problem['msg'].removeprefix('Value error, ')}."
     name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        return _unknown(name, model.model_fields)
     shown = name.upper() if name in model.model_fields and _arg(model.model_fields[name]).positional else option(name)
     if problem["type"] == "missing":
         return f"{shown} is missing."

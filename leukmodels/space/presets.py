@@ -73,7 +73,7 @@ def outdated(searched: Space) -> list[str]:
 
 
 def markdown_table() -> str:
-    """Return the table of all hyperparameters as the README shows it, without a final newline."""
+    """Return the table of all hyperparameters as docs/hyperparameters.md shows it, without a final newline."""
     conditions, explained, usual = given(), meanings(), defaults()
     rows = [
         f"| `{name}` | {_smallest(name)} | {dimension.describe()} | {usual[name]} | {explained[name]}"

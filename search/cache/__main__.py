@@ -20,10 +20,10 @@ from rich.table import Table
 from leukmodels.process import command_line
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import Arg, parse
+from leukmodels.process.words import plural
 from search.cache.pruning import Entry, Kind
 from search.cache.store import PixelCache
 from search.display.tables import terminal
-from search.display.text import plural
 from search.study.options import CacheOptions, StorageOptions, default_storage, find_cache
 
 _EXAMPLES = """examples:

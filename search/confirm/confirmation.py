@@ -240,7 +240,7 @@ class Conduct:
             ):
                 metrics = test_candidates.measured(read_scores(place / f"{trial}.parquet"), thresholds[trial])
                 journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics))
-                self._console.progress("Asking about the test patients", number, len(tasks), "models")
+                self._console.progress("Scoring the test patients", number, len(tasks), "models")
 
 
 def candidates(record: StudyRecord, objectives: Objectives, *, at_most: int) -> tuple[TrialRecord, ...]:

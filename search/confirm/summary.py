@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from search.display.console import SYNTHETIC
 from search.display.tables import plain_table, terminal
-from search.display.text import measured, metric_name
+from search.display.text import SYNTHETIC, measured, metric_name
 from search.selection.confirmed_ranking import Ranked
 from search.study.confirmation_log import TestAccess
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cluster.session import open_session
-from leukmodels.collections.listing import counted
 from leukmodels.collections.source import Source, open_source
 from leukmodels.evaluation.metrics import score
 from leukmodels.label_issues.contact_sheet import draw_sheet, strips
@@ -27,12 +26,14 @@ from leukmodels.process import machine, tensorflow_runtime
 from leukmodels.process.command import run_verb
 from leukmodels.process.command_line import checked
 from leukmodels.process.progress import Teller
+from leukmodels.process.words import plural
 from leukmodels.synthetic import draw_cohort
 from leukmodels.training.precision import choose_precision
 from search.cache.store import PixelCache
 from search.curate.options import LIST, SHEET, CurateOptions, parse, parser
 from search.data.dataset import Part, cohort_place, prepare_dataset
 from search.data.sharing import load_part
+from search.display.text import SYNTHETIC
 from search.study.config import SearchConfig
 from search.study.options import find_cache
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from leukmodels.collections.tasks import Task
     from leukmodels.label_issues.out_of_fold import CrossValidation, OutOfFold
     from search.data.ingest import Progress
-
-SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -147,10 +146,10 @@ def _heading(task: Task) -> str:
 
 def _who(training: TrainingCells) -> list[str]:
     others = sum(part != "train" for part in training.split.part_of.values())
-    patients = counted(len(training.cells.present_patients), "patient")
+    patients = plural(len(training.cells.present_patients), "patient")
     return [
         *training.notes,
-        f"{counted(len(training.cells), 'training cell')} of {patients}; the {others:,} patients of validation and "
+        f"{plural(len(training.cells), 'training cell')} of {patients}; the {others:,} patients of validation and "
         "test have no part in this.",
     ]
 
@@ -158,7 +157,7 @@ def _who(training: TrainingCells) -> list[str]:
 def _how(validation: CrossValidation) -> str:
     times = f", {validation.repeats} times over" if validation.repeats > 1 else ""
     return (
-        f"Training {counted(validation.models, 'model')}: the patients are dealt into {validation.folds} folds{times}; "
+        f"Training {plural(validation.models, 'model')}: the patients are dealt into {validation.folds} folds{times}; "
         "one fold is held out, one chooses the epoch, the others train."
     )
 
@@ -177,10 +176,10 @@ def _what(
         for own in [training.class_names == name]
     )
     return [
-        f"Asked about patients they had not seen, the models agree with the labels with an AUROC of {auroc:.2f} (best "
+        f"On patients they had not seen, the models agree with the labels with an AUROC of {auroc:.2f} (best "
         f"epochs {epochs}).",
         f"Disputed: {counts}.",
-        f"Listed: {counted(listed, 'cell')}{whose}, {listed / len(labels):.1%} of the training cells (at the most "
+        f"Listed: {plural(listed, 'cell')}{whose}, {listed / len(labels):.1%} of the training cells (at the most "
         f"--share {options.share:g}).",
     ]
 

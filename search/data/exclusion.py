@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leukmodels.collections.listing import counted
 from leukmodels.errors import DataError
 from leukmodels.label_issues.listing import Listed, read_list
+from leukmodels.process.words import plural
 
 _PLACES = {"validation": "are of validation patients", "test": "are of test patients"}
 
@@ -71,7 +71,7 @@ def _problems(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[s
     if not excluded.num_rows:
         seen = f": {', '.join(others)}" if others else ""
         return [
-            f"None of the {counted(len(listed.keys), 'image')} that {listed.path} names is a training cell of this "
+            f"None of the {plural(len(listed.keys), 'image')} that {listed.path} names is a training cell of this "
             f"study{seen}. Is it of other data, another task or another --split-seed?"
         ]
     training = set(left.filter(pc.equal(left["part"], "train"))["class_name"].to_pylist())
@@ -84,10 +84,10 @@ def _problems(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[s
 def _words(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[str], split_differs: bool) -> str:
     """Return what became of all that the list names."""
     emptied = set(excluded["patient"].to_pylist()) - set(left["patient"].to_pylist())
-    patients = f", all cells of {counted(len(emptied), 'patient')} among them" if emptied else ""
+    patients = f", all cells of {plural(len(emptied), 'patient')} among them" if emptied else ""
     kept = f" Of the others {', '.join(others)}; nothing is taken from validation or test." if others else ""
     hint = " Was the list made with another --split-seed?" if split_differs else ""
     return (
-        f"Of {counted(len(listed.keys), 'image')} that {listed.path} names, {excluded.num_rows:,} are left out of "
+        f"Of {plural(len(listed.keys), 'image')} that {listed.path} names, {excluded.num_rows:,} are left out of "
         f"training{patients}.{kept}{hint}"
     )

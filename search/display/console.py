@@ -21,15 +21,14 @@ from rich.table import Table
 from rich.text import Text
 
 from leukmodels.process.progress import Step, duration
+from leukmodels.process.words import plural
 from search.display.tables import front_table, running_table, terminal
-from search.display.text import metric_words, no_front, plural, trial_words
+from search.display.text import SYNTHETIC, metric_words, trial_words
 from search.display.time_left import Pace
 from search.study.front import ParetoFront, extended, pareto_front
 from search.study.journal import Event
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState
-
-SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
 
 _LIVE_ROWS = 8
 _LIVE_EVERY_S = 0.25
@@ -183,7 +182,7 @@ class Console:
             self._line()
             self._terminal.print(front_table(front.trials, cost=self._objectives.cost))
         else:
-            self._line(no_front(front, len(record.trials)))
+            self._line(front.why_empty)
         if self._synthetic:
             self._line(SYNTHETIC)
         for heading, lines in (("Written:", _aligned(written)), ("Next:", commands)):

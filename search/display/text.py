@@ -5,10 +5,13 @@ from typing import Any
 
 from leukmodels.evaluation.costs import COSTS
 from leukmodels.process.progress import duration
+from leukmodels.process.words import plural
 from leukmodels.space.hyperparameters import defaults
 from search.study.front import ParetoFront
 from search.study.records import TrialRecord, TrialState
 
+# Beside every result of a drawn cohort.
+SYNTHETIC = "SYNTHETIC DATA: the cells were drawn by a program; nothing here says anything about leukemia."
 # What is shown of a trial besides its number: never recall and accuracy alone, which "everything is leukemia" wins.
 SHOWN_METRICS = ("recall", "accuracy", "specificity", "f1")
 METRIC_NAMES = {
@@ -35,11 +38,6 @@ def measured(metrics: Mapping[str, Any], name: str) -> str:
     """Return a metric with the decimals that suit it, or a dash."""
     value = metrics.get(name)
     return f"{value:,.{_DIGITS.get(name, 3)}f}" if isinstance(value, int | float) else "-"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return the count with its noun: 1 trial, 2 trials, 1,200 images."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def differences(params: Mapping[str, Any]) -> str:
@@ -77,16 +75,6 @@ def place(trial: TrialRecord, front: ParetoFront) -> str:
     if any(other.number == trial.number for other in front.infeasible):
         return "beyond a bound"
     return "behind the front"
-
-
-def no_front(front: ParetoFront, record_trials: int) -> str:
-    """Return why there is no front yet."""
-    if front.infeasible:
-        return (
-            f"No trial is on the front: all {len(front.infeasible)} complete trials are beyond a bound "
-            "(specificity, recall or cost)."
-        )
-    return "No trial is on the front: none is complete" + (f" of {record_trials} begun." if record_trials else " yet.")
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ for its author.
 from collections.abc import Sequence
 
 from leukmodels.model.exported import ExportedModel
-from search.display.text import plural
+from leukmodels.process.words import plural
 from search.report.build import exported
 from search.report.facts import Judged
 from search.report.render import render

@@ -4,7 +4,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.display.text import differences, no_front, plural
+from leukmodels.process.words import plural
+from search.display.text import differences
 from search.report.artifacts import KINDS, Example, Looking
 from search.report.data_summary import DataSummary
 from search.report.facts import Exported, Judged, Model, Page, Subject
@@ -104,7 +105,7 @@ def searched(page: Page) -> str:
     record, front = page.searched.record, page.searched.front
     counts = ", ".join(f"{record.count(state)} {state}" for state in TrialState if record.count(state)) or "none begun"
     tried = f"{plural(len(record.trials), 'trial')} ({counts}), {plural(record.epochs, 'epoch')} of training."
-    return tried if front.trials else f"{tried} {no_front(front, len(record.trials))}"
+    return tried if front.trials else f"{tried} {front.why_empty}"
 
 
 def changes(params: Mapping[str, Any]) -> str:

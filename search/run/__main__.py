@@ -31,10 +31,10 @@ def main(arguments: Sequence[str]) -> int:
             "--resume": resumed,
         }
     )
-    plans = plans_of(asked, command=shlex.join(["python", "-m", "search.run", *arguments]))
     if asked.print_config:
-        print(resolved(asked, plans[0].config), end="")
+        print(resolved(asked), end="")
         return 0
+    plans = plans_of(asked, command=shlex.join(["python", "-m", "search.run", *arguments]))
     if asked.dry_run:
         from search.run.dry_run import dry_run
 

@@ -16,15 +16,17 @@ from leukmodels.collections.listing import CELL_SCHEMA
 from leukmodels.dataset.split import PARTS, split_patients
 from leukmodels.process import tensorflow_runtime
 from leukmodels.process.progress import duration
+from leukmodels.process.words import plural
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.synthetic.classes import CLASSES
 from leukmodels.synthetic.patients import list_patients
 from search.cache.store import PixelCache
 from search.display.console import Console
-from search.display.text import plural
 from search.run.planning import Plan
 from search.run.resources import StudyResources
 from search.study.config import SearchConfig, objectives_of
+from search.study.opened import Study
+from search.study.records import TrialState
 from search.tuning.successive_halving import RungSchedule
 
 
@@ -32,14 +34,16 @@ def dry_run(plans: Sequence[Plan]) -> int:
     """Print what each study would do and cost; ProblemsError with all that keeps one from running."""
     for plan in plans:
         config, task = plan.config, plan.task
-        print(f"{plan.folder.name}: {task.question} (task {task.name}), {plural(config.trials, 'trial')}")
+        ended = _ended(plan)
+        planned = plural(config.trials, "trial") + (f", {ended} of them ended" if ended else "")
+        print(f"{plan.folder.name}: {task.question} (task {task.name}), {planned}")
         cells, black = _listed(plan)
         for line in _images(plan, cells):
             print(f"  {line}", flush=True)
         with _made(plan.folder.path.parent, plan.cache), open_session(dashboard=False) as session:
             console = Console(planned_trials=0, epochs=config.epochs, objectives=objectives_of(config), synthetic=False)
             found = StudyResources(plan, session, PixelCache(plan.cache), console)
-        for line in (*found.notes, RungSchedule.of(config).describe(), *_cost(plan, found, cells, black)):
+        for line in (*found.notes, RungSchedule.of(config).describe(), *_cost(plan, found, cells, black, ended)):
             print(f"  {line}", flush=True)
     print("Nothing was trained. The same command without --dry-run begins.")
     return 0
@@ -62,8 +66,8 @@ def _made(*folders: Path) -> Iterator[None]:
                 each.rmdir()
 
 
-def expected_epochs(config: SearchConfig) -> float:
-    """Return how many epochs the trials of a search train together, if as many are stopped at each rung as may be.
+def expected_epochs(config: SearchConfig, ended: int = 0) -> float:
+    """Return how many epochs the trials that are left train together, if as many are stopped at each rung as may be.
 
     Patience, a plateau and a time budget end trials and searches earlier.
     """
@@ -72,7 +76,9 @@ def expected_epochs(config: SearchConfig) -> float:
     begins = (0, *schedule.rungs)
     share: Iterator[float] = (1 / schedule.reduction_factor**passed for passed in range(len(ends)))
     stopped = sum((end - begin) * left for begin, end, left in zip(begins, ends, share, strict=True))
-    return float(config.epochs + (config.trials - 1) * stopped)  # the default configuration is never stopped
+    if ended:
+        return max(config.trials - ended, 0) * stopped
+    return config.epochs + (config.trials - 1) * stopped  # the default configuration, the first, is never stopped
 
 
 def _listed(plan: Plan) -> tuple[pa.Table, bool]:
@@ -114,7 +120,15 @@ def _patients(cells: pa.Table) -> str:
     return plural(len(pc.unique(cells["patient"])), "patient")
 
 
-def _cost(plan: Plan, found: StudyResources, cells: pa.Table, black: bool) -> Iterator[str]:
+def _ended(plan: Plan) -> int:
+    """Return how many trials need not be run any more, of a study that goes on."""
+    if not plan.folder.exists:
+        return 0
+    record = Study.open(plan.folder).record
+    return len(record.trials) - record.count(TrialState.RUNNING)
+
+
+def _cost(plan: Plan, found: StudyResources, cells: pa.Table, black: bool, ended: int) -> Iterator[str]:
     """Yield what trials take, and a guess of the time."""
     config, resources = found.config, found.resources
     tensorflow_runtime.start(threads=resources.cpus)
@@ -130,11 +144,12 @@ def _cost(plan: Plan, found: StudyResources, cells: pa.Table, black: bool) -> It
     gpus = f" and {resources.gpus:g} GPU" if resources.gpus else ""
     yield f"Trials: {resources.concurrency} at once, each with {resources.memory / 1e9:.1f} GB{gpus}."
     images = cells.filter(pc.equal(cells["part"], "train")).num_rows
-    seconds = expected_epochs(config) * images / speed.images_per_s / resources.concurrency
+    seconds = expected_epochs(config, ended) * images / speed.images_per_s / resources.concurrency
     ended = config.time_budget is not None and config.time_budget < seconds
     budget = f", ended by --time-budget after {duration(config.time_budget or 0)}" if ended else ""
+    faster = "; on GPUs it is faster" if resources.gpus else ""
     yield (
         f"Training: about {duration(seconds)}{budget}, if configurations are like the default; wide and deep ones take "
-        "several times as long, small ones a tenth."
+        f"several times as long, small ones a tenth{faster}."
     )
     yield "Starting the workers, reading images and validation come on top."

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from leukmodels.collections.tasks import TASKS
 from leukmodels.process import command_line
 from leukmodels.process.command import program
 from leukmodels.process.command_line import Arg, checked, read_toml, shown, to_toml
 from search.study.config import RENAMED, SearchConfig, current_names
-from search.study.options import CacheOptions, StorageOptions
-from search.study.presets import DEFAULT_PRESET, PRESETS, RESUMABLE
+from search.study.options import CacheOptions, StorageOptions, find_study
+from search.study.presets import DEFAULT_PRESET, PRESETS, RESUMABLE, configure, reconfigure
 
 _DESCRIPTION = """\
 Search for the best classifier of leukemic against healthy white blood cells: a study per task, its Pareto front of
@@ -83,7 +84,7 @@ class RunOptions(_What, _Where, _Before):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         studies = [command_line.option(name) for name in _STUDIES if getattr(self, name)]
-        if len(studies) != 1:
+        if len(studies) != 1 and not (self.print_config and not studies):  # the options alone, to be filled in
             instead = f", not {' and '.join(studies)}" if studies else ""
             raise ValueError(f"give one of --task, --every-task and --resume{instead}")
         if self.resume and (self.preset or self.name):
@@ -93,16 +94,14 @@ class RunOptions(_What, _Where, _Before):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; options that were not given are absent from what it returns."""
-    config = {name: field for name, field in SearchConfig.model_fields.items() if name != "task"}
-    first = {name: config.pop(name) for name in ("data", "exclude")}
-    parts = {_WHAT: first, _HOW: config, _WHERE: _Where.model_fields, _BEFORE: _Before.model_fields}
+    parts = _parts()
     return command_line.parser(
-        {**_What.model_fields, **{name: field for part in parts.values() for name, field in part.items()}},
+        {name: field for part in parts.values() for name, field in part.items()},
         prog=program("search.run"),
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         hidden=tuple(RENAMED),
-        usual={name: said for name in config if (said := _by_preset(name)) is not None},
+        usual={name: said for name in SearchConfig.model_fields if (said := _by_preset(name)) is not None},
         headings={name: heading for heading, part in parts.items() for name in part},
     )
 
@@ -120,15 +119,40 @@ def parse(arguments: Sequence[str]) -> RunOptions:
     return checked(RunOptions, {**own, "given": given})
 
 
-def resolved(asked: RunOptions, config: SearchConfig) -> str:
-    """Return every option as a TOML file that asks for the same; of a study that goes on, those that may change."""
+def resolved(asked: RunOptions) -> str:
+    """Return every option as a TOML file that asks for the same; of a study that goes on, those that may change.
+
+    ConfigError for a study that cannot be begun or gone on with as it is asked for.
+    """
     if asked.resume:
-        fixed = set(SearchConfig.model_fields) - RESUMABLE
+        from search.study.opened import Study  # takes longer to import than all that --help needs
+
+        config, _ = reconfigure(Study.open(find_study(asked.resume, asked.storage)).config, asked.given)
+        hidden = set(SearchConfig.model_fields) - RESUMABLE | {"preset", "name"}
     else:
-        fixed = {"task"}
-        asked = asked.model_copy(update={"preset": asked.preset or DEFAULT_PRESET})
-    own = to_toml(asked, exclude={"given", *_Before.model_fields})
-    return f"{own}\n{to_toml(config, exclude=fixed)}"
+        preset = asked.preset or DEFAULT_PRESET
+        config = configure(preset, {**asked.given, "task": "any"})
+        asked = asked.model_copy(update={"preset": preset})
+        hidden = set()
+    values = {**config.model_dump(mode="json"), **asked.model_dump(mode="json")}
+    return "\n".join(
+        f"# {heading}\n{to_toml({name: values[name] for name in fields if name not in hidden})}"
+        for heading, fields in _parts().items()
+        if heading != _BEFORE
+    )
+
+
+def _parts() -> dict[str, dict[str, FieldInfo]]:
+    """Return the options by the heading that they stand under, in the order of the help."""
+    config = {name: field for name, field in SearchConfig.model_fields.items() if name != "task"}
+    what = dict(_What.model_fields)
+    first = {name: config.pop(name) for name in ("data", "exclude")}
+    return {
+        _WHAT: {name: what.pop(name) for name in _STUDIES} | first,
+        _HOW: what | config,
+        _WHERE: dict(_Where.model_fields),
+        _BEFORE: dict(_Before.model_fields),
+    }
 
 
 def _by_preset(name: str) -> str | None:

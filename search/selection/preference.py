@@ -10,6 +10,11 @@ from search.study.records import TrialRecord, TrialState
 
 By = Literal["recall", "accuracy", "balanced", "cost"]
 
+_REMEDY = {
+    True: "Resume the study with more --trials, or start one with wider bounds (a lower --min-specificity).",
+    False: "Resume the study, or give it more time.",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preference:
@@ -42,7 +47,7 @@ class Preference:
             return self._numbered(front)
         members = front.trials
         if not members:
-            raise StudyError(_no_front(front))
+            raise StudyError(f"{front.why_empty} {_REMEDY[bool(front.infeasible)]}")
         match self.by:
             case "recall" | None:
                 return max(members, key=_merits)
@@ -68,18 +73,9 @@ class Preference:
 
 
 def ways(objectives: Objectives) -> tuple[By, ...]:
-    """Return what a study with these aims can be chosen ``by``."""
+    """Return what a study with these objectives can be chosen ``by``."""
     return tuple(by for by in get_args(By) if by != "cost" or objectives.cost)
 
 
 def _merits(trial: TrialRecord) -> tuple[float, float]:
     return trial.metrics["recall"], trial.metrics["accuracy"]
-
-
-def _no_front(front: ParetoFront) -> str:
-    if front.infeasible:
-        return (
-            f"No trial is on the front: all {len(front.infeasible)} complete trials break a bound. "
-            "Resume the study with more --trials, or start one with wider bounds (a lower --min-specificity)."
-        )
-    return "No trial is on the front: none is complete. Resume the study, or give it more time."

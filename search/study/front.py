@@ -1,6 +1,6 @@
 """Where a study stands: who is feasible, who is on the front, and how much they dominate.
 
-The front is made of the complete trials that keep the study's bounds (see ``aims``).
+The front is made of the complete trials that keep the study's bounds (see ``objectives``).
 """
 
 from bisect import bisect_right
@@ -10,6 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from leukmodels.process.words import plural
 from search.study import dominance
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord, TrialRecord, TrialState
@@ -24,11 +25,19 @@ class ParetoFront:
     infeasible: tuple[TrialRecord, ...]
     hypervolume: float
 
+    @property
+    def why_empty(self) -> str:
+        """Why there is no trial on the front, in a sentence."""
+        if not self.infeasible:
+            return "No trial is on the front: none is complete."
+        of = plural(len(self.infeasible), "complete trial")
+        return f"No trial is on the front: none of {of} keeps the bounds (specificity, recall or cost)."
+
 
 def pareto_front(record: StudyRecord, objectives: Objectives) -> ParetoFront:
     """Return where the study stands; the hypervolume is measured from recall 0 and accuracy 0, so it lies in [0, 1].
 
-    That of a third objective is measured from its ceiling, see ``aims.COSTS``.
+    That of a third objective is measured from its ceiling, see ``COSTS``.
     """
     complete = record.by_state(TrialState.COMPLETE)
     feasible = [trial for trial in complete if objectives.is_feasible(trial.metrics)]
@@ -49,7 +58,7 @@ def complete(front: ParetoFront) -> tuple[TrialRecord, ...]:
 
 
 def extended(front: ParetoFront, finished: Iterable[TrialRecord], objectives: Objectives) -> ParetoFront:
-    """Return the standing of the front so far and the newcomers.
+    """Return the front of those so far and the newcomers.
 
     Front and hypervolume are those of all trials, for the price of a front; ``dominated`` and ``infeasible`` hold only
     who has come or gone just now.

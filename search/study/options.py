@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from leukmodels.process.command_line import Arg, Options
+from search.study.config import RENAMED_VALUES
 from search.study.folder import StudyFolder
 from search.study.manifest import Manifest
 
@@ -73,7 +74,9 @@ class RecallOptions(Options):
         """``bounds`` was the name of both this and of what a search holds its floors against."""
         given = dict(given)
         if (bounds := given.pop("bounds", None)) is not None:
-            given["recall_guarantee"] = bounds != "estimates"
+            if bounds not in RENAMED_VALUES:
+                raise ValueError(f"--bounds is {bounds!r}; give --no-recall-guarantee, or nothing")
+            given["recall_guarantee"] = bounds == "patients"
         return given
 
 

@@ -90,7 +90,7 @@ def starts_of(config: SearchConfig, storage: Path) -> InitialWeights:
     if config.backbones:
         found = attempts.attempt(partial(read_backbones, config.backbones), found)
     base = attempts.attempt(partial(find_base, config.base_model, storage), None) if config.base_model else None
-    attempts.settle("These starts cannot be used:")
+    attempts.settle("These initial weights cannot be used:")
     weights, notes = found
     if base:
         notes = [

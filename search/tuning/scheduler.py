@@ -1,7 +1,7 @@
 """Whom to stop: the first of Ray Tune's parts to see a report, so the one that puts it into the journal.
 
 Tune asks the scheduler before it tells the searcher or any callback, which makes this the place where "written before
-acted upon" can hold. Tune's own schedulers know one metric; who is stopped here follows from ``rungs``.
+acted upon" can hold. Tune's own schedulers know one metric; who is stopped here follows from ``successive_halving``.
 """
 
 import json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class JournalingScheduler(FIFOScheduler):
-    """Records every report of ``trial.run`` and stops whom ``rungs`` stops; a warm-up has no number, and only fails."""
+    """Records every report of ``trial.run`` and stops whom the rungs stop; a warm-up has no number, and only fails."""
 
     def __init__(self, recorder: Recorder, rungs: RungTable) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class JournalingScheduler(FIFOScheduler):
         trial = self._recorder.record.trials[number]
         if epoch not in self._rungs.ladder.rungs or trial.state is not TrialState.RUNNING:
             return False
-        if trial.source == DEFAULT:  # what others are measured by, and two tasks by one another (see prior)
+        if trial.source == DEFAULT:  # what others are measured by, and two tasks by one another (see warm_start)
             self._rungs.add(trial)
             return False
         verdict = trial.decision(epoch)

@@ -11,8 +11,8 @@ journal's fold, and each trial is told as what the journal says it is.
     failed     FAIL
     unfinished enqueued again under its own number, with its own parameters
 
-A hyperparameter without effect under the others (``Space.given``) is not drawn at all, so no sampler learns from its
-noise.
+A hyperparameter without effect under the others (``Space.conditions``) is not drawn at all, so no sampler learns from
+its noise.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """What a Ray worker runs: one configuration, reported epoch by epoch, then its outcome.
 
-Not in run.py, where it would be pickled as ``__main__``. Tune flattens nested reports, so metrics and outcomes travel
-as JSON strings.
+Not in a module that is run, where it would be pickled as ``__main__``. Tune flattens nested reports, so metrics and
+outcomes travel as JSON strings.
 """
 
 import gc

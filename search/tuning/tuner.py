@@ -22,7 +22,7 @@ _LOST_WORKERS = 2
 
 _VARIABLES = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see interruption.py
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see signals.py
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # its state is never read back
     "TUNE_WARN_THRESHOLD_S": "3600",
     "RAY_AIR_NEW_OUTPUT": "0",

@@ -127,3 +127,8 @@ def test_looking_loads_nothing(program):
     loaded = done.stdout.splitlines()[-1]
     heavy = ("numpy", "pandas", "pydantic", "ray", "tensorflow", "keras", "mlflow", "optuna", "matplotlib", "pyarrow")
     assert [name for name in heavy if f"'{name}'" in loaded] == []
+
+
+def test_an_option_that_there_is_not_is_said_with_the_one_that_is_meant(tmp_path):
+    with pytest.raises(ConfigError, match=r"trails is no option; did you mean trials\?"):
+        search.run_study("runx1", storage=tmp_path, trails=3)

@@ -2,6 +2,9 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +12,11 @@ from leukmodels.errors import StudyError
 from search.audit import audit, main
 from search.study.folder import StudyFolder
 from search.tracking.follower import catch_up
+from search.tracking.ledger import ledger
 from search.tracking.tracker import default_uri
-from studies import begin, complete, evaluate, recording, start, stop
+from studies import begin, complete, evaluate, recording, run, start, stop, stored
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +106,46 @@ def test_a_study_that_mlflow_never_heard_of_is_told_so(tmp_path):
 def test_no_study_is_a_users_error(tmp_path):
     with pytest.raises(StudyError):
         audit(StudyFolder(tmp_path / "none"))
+
+
+def test_first_syncs_make_one_database_and_print_a_line_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".mlflow.db.new").write_text("left by a process that was killed")
+    folders = [begin(tmp_path / name) for name in ("anna", "bea")]
+    for folder in folders:
+        with recording(folder) as recorder:
+            run(recorder, 0)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "search.audit", folder.name, "--sync", "--storage", str(tmp_path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for folder in folders
+    ]
+    where = f"MLflow at {default_uri(tmp_path)} knows all of"
+    for folder, process in zip(folders, processes, strict=True):
+        said, complained = process.communicate()
+        assert complained == ""
+        assert said.splitlines()[0] == f"{where} {folder.name}; 5 events were new to it."
+        assert process.returncode == 0
+    with recording(folders[0]) as recorder:
+        recorder.study_finished("all trials done")
+    assert main(["anna", "--sync", "--storage", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{where} anna; 1 event was new to it.\n")
+    for folder in folders:
+        assert ledger(default_uri(tmp_path), stored(folder)["study_id"])[0].status == "FINISHED"
+
+
+def test_sync_refuses_what_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="holds no study"):
+        main(["anna", "--sync", "--storage", str(tmp_path)])
+
+
+def test_sync_names_a_store_that_does_not_answer(tmp_path: Path) -> None:
+    begin(tmp_path / "anna")
+    with pytest.raises(StudyError, match=r"MLflow at http://127\.0\.0\.1:9 could not be told"):
+        main([str(tmp_path / "anna"), "--sync", "--tracking-uri", "http://127.0.0.1:9"])

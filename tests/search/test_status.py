@@ -70,7 +70,7 @@ def test_looking_does_not_take_the_lock(study):
 def test_a_study_without_a_trial_has_a_status(study, capsys):
     study.journal.unlink()
     assert main([str(study.path)]) == 0
-    assert "No trial is on the front: none is complete yet." in capsys.readouterr().out
+    assert "No trial is on the front: none is complete." in capsys.readouterr().out
     main([str(study.path), "--json"])
     assert json.loads(capsys.readouterr().out)["best"] == {}
 

@@ -14,6 +14,10 @@ class ReaderContract:
 
     __test__ = False
 
+    def __init_subclass__(cls) -> None:
+        """Have pytest collect every subclass, whatever its name."""
+        cls.__test__ = True
+
     @pytest.fixture
     def reader(self) -> Reader:
         """Return the reader."""

@@ -10,8 +10,6 @@ from reader_contract import ReaderContract
 
 
 class MllContract(ReaderContract):
-    __test__ = True
-
     @pytest.fixture
     def reader(self):
         return READERS["mll"]
@@ -22,8 +20,6 @@ class MllContract(ReaderContract):
 
 
 class CnmcContract(ReaderContract):
-    __test__ = True
-
     @pytest.fixture
     def reader(self):
         return READERS["cnmc"]
@@ -42,8 +38,6 @@ class CnmcContract(ReaderContract):
 
 
 class FoldersContract(ReaderContract):
-    __test__ = True
-
     @pytest.fixture
     def reader(self):
         return READERS["folders"]

@@ -10,16 +10,12 @@ pytestmark = pytest.mark.keras
 
 
 class LatencyContract(CostContract):
-    __test__ = True
-
     @pytest.fixture
     def cost(self):
         return LATENCY
 
 
 class ParametersContract(CostContract):
-    __test__ = True
-
     @pytest.fixture
     def cost(self):
         return PARAMETERS

@@ -119,7 +119,7 @@ def test_the_summary_names_everything(tmp_path, clock):
 def test_the_summary_says_why_there_is_no_front(clock):
     out = io.StringIO()
     console(out, clock, synthetic=False).summary(StudyRecord(), written={})
-    assert "No trial is on the front: none is complete yet." in out.getvalue()
+    assert "No trial is on the front: none is complete." in out.getvalue()
     assert "SYNTHETIC" not in out.getvalue()
 
 

@@ -85,3 +85,8 @@ def test_a_foreign_folder_is_refused_before_anything_is_loaded(study, tmp_path):
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(StudyError, match="left alone"):
         main([str(study.path), "--out", "mine", "--dry-run"])
+
+
+def test_an_older_spelling_is_held_to_its_values(study):
+    with pytest.raises(ConfigError, match="--bounds is 'typo'"):
+        main([str(study.path), "--min-recall", "0.5", "--bounds", "typo", "--dry-run"])

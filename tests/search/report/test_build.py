@@ -77,7 +77,7 @@ def test_the_same_files_give_the_same_page(original):
 
 STATES = {
     "begun": ("No trial is complete", "there is no model to judge", "are locked"),
-    "no front": ("No trial keeps the bounds", "all 1 complete trials are beyond a bound", "are locked"),
+    "no front": ("No trial keeps the bounds", "none of 1 complete trial keeps the bounds", "are locked"),
     "searched": ("VALIDATION ONLY", "The model of trial 2", "was not trained again yet"),
     "retrained": ("VALIDATION ONLY", "could not be trained 1 of 3 times", "are locked"),
     "unfinished": ("VALIDATION ONLY", "begun and not finished", "opened once"),

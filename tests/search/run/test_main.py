@@ -94,16 +94,18 @@ def test_a_dry_run_ends_like_the_run_where_a_collection_is_not_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "epochs"),
+    ("given", "ended", "epochs"),
     [  # of 9 trials of 9 epochs with rungs after 1 and 3, a third is promoted at each: (1 + 2 / 3 + 6 / 9) x 8 + 9
-        ({"trials": 9, "scheduler": "asha"}, 9 + 8 * (1 + 2 / 3 + 6 / 9)),
-        ({"trials": 9, "scheduler": "none"}, 81),
-        ({"trials": 1, "scheduler": "asha"}, 9),
+        ({"trials": 9, "scheduler": "asha"}, 0, 9 + 8 * (1 + 2 / 3 + 6 / 9)),
+        ({"trials": 9, "scheduler": "none"}, 0, 81),
+        ({"trials": 1, "scheduler": "asha"}, 0, 9),
+        ({"trials": 9, "scheduler": "none"}, 4, 45),
+        ({"trials": 9, "scheduler": "none"}, 12, 0),
     ],
 )
-def test_the_epochs_that_a_search_is_expected_to_train(given, epochs):
+def test_the_epochs_that_a_search_is_expected_to_train(given, ended, epochs):
     config = configure("smoke", {"task": "runx1", "epochs": 9, "rung_factor": 3, **given})
-    assert expected_epochs(config) == pytest.approx(epochs)
+    assert expected_epochs(config, ended) == pytest.approx(epochs)
 
 
 def test_options_that_were_printed_are_those_that_are_read_again(tmp_path, capsys):
@@ -115,6 +117,16 @@ def test_options_that_were_printed_are_those_that_are_read_again(tmp_path, capsy
     assert capsys.readouterr().out == printed
     main(["--config", str(tmp_path / "study.toml"), "--print-config", "--trials", "8"])
     assert capsys.readouterr().out == printed.replace("trials = 7", "trials = 8")
+
+
+def test_options_are_printed_to_be_filled_in_where_no_study_is_named(tmp_path, capsys):
+    main(["--print-config"])
+    printed = capsys.readouterr().out
+    for line in ("# task =", "# data =", 'preset = "quick"', "trials = 20", "# patience ="):
+        assert f"{line}\n" in printed
+    (tmp_path / "study.toml").write_text(printed.replace("# task =", 'task = ["npm1"]'))
+    main(["--config", str(tmp_path / "study.toml"), "--print-config"])
+    assert capsys.readouterr().out == printed.replace("# task =", 'task = ["npm1"]')
 
 
 def test_options_of_a_study_that_goes_on_are_printed_as_far_as_they_may_change(tmp_path, capsys):

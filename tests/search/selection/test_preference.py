@@ -48,7 +48,7 @@ def test_a_trial_without_a_model_cannot_be_chosen():
 
 
 def test_an_empty_front_says_why():
-    with pytest.raises(StudyError, match="1 complete trials break a bound"):
+    with pytest.raises(StudyError, match="none of 1 complete trial keeps the bounds"):
         Preference().choose(pareto_front(studies.of_points(POINTS[-1]), OBJECTIVES), OBJECTIVES)
 
 

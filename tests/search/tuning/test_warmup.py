@@ -1,4 +1,4 @@
-"""What Tune is told while the workers start, part by part; test_study.py has it whole."""
+"""What Tune is told while the workers start, part by part; test_study_loop.py has it whole."""
 
 import pytest
 import ray

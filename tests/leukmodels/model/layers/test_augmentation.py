@@ -1,4 +1,4 @@
-"""The shares of an augmentation; what it does as a whole is in test_model.py, where the model calls it."""
+"""The shares of an augmentation; what it does as a whole is in test_build.py, where the model calls it."""
 
 import keras
 import numpy as np
