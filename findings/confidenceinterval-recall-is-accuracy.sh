@@ -25,6 +25,6 @@ for name, of in (("recall", recall_score), ("precision", precision_score), ("f1"
     print(f"{name}: {told[name]:.3f}; scikit-learn's {getattr(metrics, name + '_score')(truth, called):.3f}")
 binary = float(recall_score(truth, called, average="binary", method="wilson")[0])
 print(f"accuracy {metrics.accuracy_score(truth, called):.3f}; recall with average='binary' {binary:.3f}")
-assert told == {"recall": 0.95, "precision": 0.95, "f1": 0.95}
-assert round(binary, 9) == 0.5
+assert {round(value, 9) for value in told.values()} == {0.95}
+assert round(binary, 6) == 0.5
 PY
