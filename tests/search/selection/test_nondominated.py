@@ -67,6 +67,22 @@ def test_rows_without_a_number_come_last():
     assert rank(losses, [0.0, 0.3, 0.0]).tolist() == [2, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("violations", "order"),
+    [  # row 0 dominates row 1, and row 1 dominates row 2
+        ([0.0, 0.0, 0.0], [0, 1, 2]),
+        ([np.nan, 0.0, 0.0], [1, 2, 0]),
+        ([np.nan, 0.3, 9e9], [1, 2, 0]),
+        ([0.3, np.nan, 0.0], [2, 0, 1]),
+        ([np.inf, np.nan, 0.0], [2, 0, 1]),  # as much as an infinite one, so by fronts
+        ([np.nan, np.inf, 0.0], [2, 0, 1]),
+        ([np.nan, np.nan, np.nan], [0, 1, 2]),
+    ],
+)
+def test_a_violation_that_is_no_number_is_infinite(violations, order):
+    assert rank(np.array([[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]]), violations).tolist() == order
+
+
 @pytest.fixture(scope="module")
 def oracle():
     return pytest.importorskip(

@@ -3,7 +3,7 @@ import pytest
 import studies
 from leukmodels.errors import StudyError
 from search.selection.preference import Preference, ways
-from search.study.front import pareto_front
+from search.study.front import ParetoFront, pareto_front
 from search.study.objectives import Objectives
 
 OBJECTIVES = Objectives(min_specificity=0.5)
@@ -79,3 +79,20 @@ def test_ties_of_costs_go_by_merit(points, chosen):
         record.trials[number].metrics["latency_ms"] = latency
     objectives = Objectives(min_specificity=0.5, cost="latency_ms")
     assert Preference(by="cost").choose(pareto_front(record, objectives), objectives).number == chosen
+
+
+@pytest.mark.parametrize(
+    ("points", "chosen"),
+    [  # recall, accuracy
+        ([(0.8, 0.8), (0.9, 0.6)], 1),
+        ([(0.9, 0.6), (0.8, 0.8)], 0),
+        ([(0.9, 0.6), (0.9, 0.7)], 1),
+    ],
+)
+def test_ties_of_costs_go_by_merit_in_whatever_order_the_front_comes(points, chosen):
+    record = studies.of_points(*((recall, accuracy, 0.9) for recall, accuracy in points))
+    for trial in record.trials.values():
+        trial.outcome["metrics"]["latency_ms"] = 2.0
+    front = ParetoFront(trials=tuple(record.trials.values()), dominated=(), infeasible=(), hypervolume=0.0)
+    objectives = Objectives(min_specificity=0.5, cost="latency_ms")
+    assert Preference(by="cost").choose(front, objectives).number == chosen
