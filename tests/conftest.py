@@ -24,7 +24,12 @@ from search.tracking.tracker import default_uri
 from studies import begin
 
 # A busy machine is slow and fails nothing; hypothesis draws the same examples each time where the environment says CI.
-hypothesis.settings.register_profile("leukemia-search", hypothesis.settings.default, deadline=None)
+hypothesis.settings.register_profile(
+    "leukemia-search",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("leukemia-search")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
