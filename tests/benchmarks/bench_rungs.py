@@ -8,6 +8,7 @@ at random the best third at the rung train on, and the hypervolume of their ends
 the tables and writes them to results/benchmarks/rungs.md.
 """
 
+import argparse
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -89,6 +90,7 @@ def kept(curves: Curves, way: Way, rung: int) -> float:
 
 def main() -> None:
     """Compute, print and write."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     curves = Curves(CURVES)
     known = ways(leukemic_share(curves))
     heads = " | ".join(f"epoch {rung}" for rung in RUNGS)
