@@ -161,3 +161,30 @@ def test_the_manifest_is_that_of_the_real_sample(manifest: pa.Table, shared_data
     assert [hashes[i.relative_to(folder).as_posix()] for i in images] == [
         hashlib.sha256(i.read_bytes()).hexdigest() for i in images
     ]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "name"),
+    [
+        (("2", "10"), "2+10"),  # by number, not by letter
+        (("10", "9", "2", "1"), "1+2+9+10"),  # four are named
+        (("10", "9", "3", "2", "1"), "1+4 others"),  # of five the first
+    ],
+)
+def test_the_name_of_a_joined_patient(subjects: tuple[str, ...], name: str) -> None:
+    done = join_duplicates(table([("a", "all", subject) for subject in subjects]))
+    assert done.cells["patient"].to_pylist() == [name]
+
+
+def test_a_content_under_three_classes_is_told_with_all() -> None:
+    done = join_duplicates(table([("a", name, "1") for name in ("hem", "all", "aml")] + [("b", "all", "1")]))
+    assert set(done.removed["reason"].to_pylist()) == {"the same bytes stand under the classes all and aml and hem"}
+
+
+@pytest.mark.parametrize(("groups", "told"), [(10, ""), (11, " and 1 more group"), (12, " and 2 more groups")])
+def test_ten_joined_patients_are_named_and_more_are_counted(groups: int, told: str) -> None:
+    done = join_duplicates(table([(f"c{n // 2}", "all", f"{n}") for n in range(2 * groups)]))
+    assert done.describe() == (
+        f"Subjects 0+1, 2+3, 4+5, 6+7, 8+9, 10+11, 12+13, 14+15, 16+17, 18+19{told} "
+        "share images and count as one patient each."
+    )

@@ -225,3 +225,32 @@ def test_a_patient_with_as_many_cells_of_two_classes_is_of_the_first_by_name(row
     others = [(name, f"{name}{number}", "") for name, count in (("A", 2), ("B", 9)) for number in range(count)]
     split = split_patients(cells(*((name, "mixed", "") for name in rows), *others), seed=0)
     assert {split.part_of[name] for name in ("mixed", "A0", "A1")} == set(PARTS)
+
+
+@pytest.mark.parametrize("rows", [("AZ", "BA"), ("BA", "AZ")])
+def test_the_first_by_name_is_so_from_its_first_letter(rows: tuple[str, str]) -> None:
+    """As above: counted as of AZ, the patient is the third that AZ needs."""
+    others = [(name, f"{name}{number}", "") for name, count in (("AZ", 2), ("BA", 9)) for number in range(count)]
+    split = split_patients(cells(*((name, "mixed", "") for name in rows), *others), seed=0)
+    assert {split.part_of[name] for name in ("mixed", "AZ0", "AZ1")} == set(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("patients", "validation", "test", "sizes"),
+    [
+        (20, 0.2, 0.2, (12, 4, 4)),
+        (13, 0.2, 0.2, (7, 3, 3)),  # 2.6 is nearer to 3
+        (12, 0.2, 0.2, (8, 2, 2)),  # 2.4 is nearer to 2
+        (10, 0.25, 0.25, (6, 2, 2)),  # 2.5 goes to the even one, as Python rounds
+        (14, 0.25, 0.25, (6, 4, 4)),  # and so does 3.5
+        (3, 0.01, 0.01, (1, 1, 1)),  # one each at least
+        (3, 0.05, 0.9, (1, 1, 1)),  # two are left for the other parts, however large a test was wished
+        (5, 0.05, 0.9, (1, 1, 3)),
+        (5, 0.9, 0.05, (1, 3, 1)),  # and one for training, however large a validation
+    ],
+)
+def test_how_many_patients_of_a_class_each_part_has(
+    patients: int, validation: float, test: float, sizes: tuple[int, int, int]
+) -> None:
+    split = split_patients(collection({"A": patients}), validation=validation, test=test)
+    assert tuple(len(split.patients(part)) for part in PARTS) == sizes
