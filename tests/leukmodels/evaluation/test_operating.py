@@ -178,3 +178,38 @@ def test_a_promise_allows_for_the_chance_of_two_samples():
     scores = np.r_[np.concatenate([np.arange(10) < cells for cells in found]), np.zeros(200)]
     (promised,) = promised_recall(scored(labels, scores, np.repeat(np.arange(40), 10)), np.array([1.0]), risk=0.05)
     assert promised == pytest.approx(0.677, abs=0.01)  # of one sample alone it is 0.751
+
+
+LABELS = [1, 0, 1, 0]
+# By falling score 1 0 1 0: after 0, 1, ... 4 of them the accuracy is 1/2, 3/4, 1/2, 3/4, 1/2,
+# the recall 0, 1/2, 1/2, 1, 1.
+TWICE_AS_ACCURATE = of_patients(LABELS, [0.9, 0.7, 0.5, 0.3])
+# By falling score 1 0 0 1: the accuracy is 1/2, 3/4, 1/2, 1/4, 1/2.
+ONCE_AS_ACCURATE = of_patients(LABELS, [0.9, 0.4, 0.2, 0.3])
+
+
+def test_of_equally_accurate_thresholds_the_lowest_is_chosen_and_a_wish_that_is_just_met_is_met():
+    chosen = choose({3: TWICE_AS_ACCURATE}, min_recall=0.5, min_specificity=0.5, sure=False)
+    assert (chosen.point.accuracy, chosen.point.recall, chosen.point.specificity) == (0.75, 1, 0.5)
+    assert chosen.point.threshold == pytest.approx(0.4)  # halfway from 0.5 to 0.3
+    higher = choose({3: TWICE_AS_ACCURATE}, min_recall=0.5, min_specificity=0.6, sure=False)
+    assert (higher.point.recall, higher.point.threshold) == (0.5, pytest.approx(0.8))
+
+
+def test_of_equally_accurate_models_the_one_with_the_higher_recall_is_chosen_and_then_the_first():
+    parts = {3: ONCE_AS_ACCURATE, 7: TWICE_AS_ACCURATE, 1: TWICE_AS_ACCURATE}
+    assert choose(parts, min_recall=0.5, min_specificity=0.5, sure=False).model == 7
+
+
+def test_of_equal_points_the_front_keeps_the_first_models():
+    curves = {5: curve_of(TWICE_AS_ACCURATE), 2: curve_of(TWICE_AS_ACCURATE), 9: curve_of(ONCE_AS_ACCURATE)}
+    front = operating_front(curves, min_specificity=0.5)
+    assert (front.models.tolist(), front.recall.tolist(), front.accuracy.tolist()) == ([5], [1], [0.75])
+
+
+def test_the_recall_that_there_is_is_rounded_down():
+    """Two of three, 0.667: 0.67 would be refused again."""
+    part = of_patients([1, 1, 1, 0], [0.9, 0.8, 0.2, 0.5])
+    with pytest.raises(StudyError, match=r"the highest recall is 0\.66, of model 4 at threshold 0\.650\."):
+        choose({4: part}, min_recall=0.7, min_specificity=1.0, sure=False)
+    assert choose({4: part}, min_recall=0.66, min_specificity=1.0, sure=False).point.recall == pytest.approx(2 / 3)

@@ -225,3 +225,42 @@ def test_two_classes_that_contribute_as_much_have_as_many_degrees_of_freedom_as_
     part = of_patients([1] * 6 + [0] * 6, [*np.arange(6) / 6] * 2)
     _, drawn = spread(part.groups, lambda weights: weights @ part.scores[:, None] / 12)
     assert drawn.freedom == pytest.approx([10], rel=0.02)
+
+
+def test_the_spread_of_a_mean_is_that_of_textbooks():
+    """Of m = 3 patients: the standard error is s / sqrt(m); one more like x moves the mean by (x - mean) / (m + 1)."""
+    part = of_patients([1, 1, 1, 0], [0.1, 0.4, 0.9, 0.5])  # mean 1.4 / 3; deviations -11/30, -2/30, 13/30
+    _, drawn = spread(part.groups, lambda weights: weights @ np.array([[0.1], [0.4], [0.9], [0.0]]) / 3)
+    squares = (11**2 + 2**2 + 13**2) / 30**2
+    assert drawn.error == pytest.approx([np.sqrt(squares / 2 / 3)], rel=0.05)
+    assert (drawn.down[0], drawn.up[0]) == pytest.approx((-11 / 30 / 4, 13 / 30 / 4), rel=0.1)
+    assert drawn.bias == pytest.approx([0], abs=0.02)
+
+
+def test_the_standard_error_is_about_the_draws_own_mean_and_the_bias_is_how_far_off_that_is():
+    """Of 4 patients 3 are drawn: 1, 2 or 3 different ones in 4, 36 and 24 of 64 ways, which leaves out 3, 2 or 1.
+
+    The share left out is 0 of the patients themselves. Of the draws it is 108 / 64 / 4 on average, and its variance is
+    (204 / 64 - (108 / 64)²) / 4².
+    """
+    part = of_patients([1, 1, 1, 1, 0], [0.5] * 5)
+    _, drawn = spread(part.groups, lambda weights: (weights == 0).sum(axis=1, keepdims=True) / 4)
+    assert drawn.bias == pytest.approx([0.4219], abs=0.01)
+    assert drawn.error == pytest.approx([0.1457], rel=0.05)
+
+
+def test_a_number_rests_on_the_patients_of_its_classes():
+    """Of 5 leukemic and 3 healthy: what hangs on all rows has 8 answers, but of the smaller class only 3 patients."""
+    labels = np.repeat([1, 0], [5, 3])
+    patients, cells = (
+        of_patients(labels, labels),
+        scored(np.repeat(labels, 2), np.repeat(labels, 2), np.arange(16) // 2),
+    )
+    for part, rows_are_patients in ((patients, True), (cells, False)):
+        measure = classification_rates(part)
+        found = zip(measure.patients, measure.trials, measure.proportions_of_patients, strict=True)
+        of = dict(zip(measure.basis, [tuple(each) for each in found], strict=True))
+        assert of["recall"] == (5, 5, rows_are_patients)
+        assert of["specificity"] == (3, 3, rows_are_patients)
+        assert of["accuracy"] == (3, 8, rows_are_patients)
+        assert of["f1"] == (3, 3, False)

@@ -13,7 +13,7 @@ from cleanlab.filter import find_label_issues
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukmodels.label_issues.ranking import rank
+from leukmodels.label_issues.ranking import Ranking, rank
 
 Labels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -133,3 +133,67 @@ def test_a_model_that_says_the_same_of_every_cell_is_as_sure_as_usual() -> None:
     labels, probabilities = (np.arange(10) % 3 == 0).astype(np.uint8), np.full(10, 0.3)
     assert np.flatnonzero(rank(labels, probabilities).disputed).tolist() == [0, 3, 6, 9]
     assert sorted(issues(labels, probabilities)) == [0, 3, 6, 9]
+
+
+def ranked(labels: list[int], eighths: list[int]) -> Ranking:
+    """Return the ranking of probabilities in eighths, so that sums, means and 1 - p are exact and a tie is one."""
+    return rank(np.array(labels, np.uint8), np.array(eighths) / 8)
+
+
+def test_the_score_is_the_share_that_is_missing_of_what_is_usual() -> None:
+    """Controls are believed with 7/8 and 3/8, usually 5/8; leukemia with 2/8 and 6/8, usually 4/8."""
+    found = ranked([0, 0, 1, 1], [1, 5, 2, 6])
+    assert found.usual.tolist() == [0.625, 0.5]
+    assert found.label_issue_score == pytest.approx([1 - 7 / 5, 1 - 3 / 5, 1 - 2 / 4, 1 - 6 / 4])
+    assert found.order.tolist() == [2, 1, 0, 3]  # by the differences, 1/4 both, the control would be first
+    assert found.place.tolist() == [3, 2, 1, 4]
+
+
+def test_of_equals_the_first_row_is_first() -> None:
+    assert ranked([0, 1, 0, 1, 0], [4, 4, 4, 4, 4]).order.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_label_that_nobody_believes_has_a_dispute_of_1() -> None:
+    found = ranked([0, 0, 1, 1], [8, 8, 8, 8])
+    assert found.label_issue_score.tolist() == [1, 1, 0, 0]
+    assert found.disputed.tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("probability", "disputed"),
+    [
+        (5, False),  # less sure of leukemia than of cells that bear it, 6/8
+        (6, True),  # as sure
+        (7, True),
+    ],
+)
+def test_a_cell_is_disputed_where_models_are_as_sure_of_the_other_label_as_they_usually_are(
+    probability: int, disputed: bool
+) -> None:
+    found = ranked([0, 0, 0, 1, 1], [probability, 0, 0, 6, 6])
+    assert found.usual[1] == 0.75
+    assert found.disputed.tolist() == [disputed, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("probability", "disputed"),
+    [
+        (4, False),  # as sure of both labels as usual, and of both alike: the given one stands
+        (5, True),  # less sure of the given label than usual
+        (3, False),
+    ],
+)
+def test_where_both_labels_are_as_likely_as_usual_the_given_one_stands(probability: int, disputed: bool) -> None:
+    """Controls are believed with 4/8 on average, the one asked about and two that make up for it; leukemia with 3/8."""
+    found = ranked([0, 0, 0, 1, 1], [probability, 4, 8 - probability, 3, 3])
+    assert found.usual.tolist() == [0.5, 0.375]
+    assert bool(found.disputed[0]) is disputed
+
+
+def test_the_list_is_of_disputed_cells_among_those_wanted_worst_first_and_no_longer_than_wished() -> None:
+    """Disputes are 1 - p / usual: rows 0, 1 and 2 are disputed, row 1 most; leukemia is usually believed with 6/8."""
+    found = ranked([0, 0, 0, 0, 0, 1, 1], [6, 8, 7, 0, 0, 6, 6])
+    everyone, not_row_1 = np.ones(7, bool), np.arange(7) != 1
+    assert found.listed(everyone, at_most=9).tolist() == [1, 2, 0]
+    assert found.listed(everyone, at_most=2).tolist() == [1, 2]
+    assert found.listed(not_row_1, at_most=9).tolist() == [2, 0]
