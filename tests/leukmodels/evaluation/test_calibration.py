@@ -136,3 +136,50 @@ def test_temperatures_from_a_twentieth_to_twenty_are_told(temperature):
     part = of_patients([0, 1, 1], [expit(temperature * np.log(2))] * 3)  # of odds 2 to 1, when divided by it
     told = temperature if 0.05 <= temperature <= 20 else np.nan
     assert fit_temperature(part) == pytest.approx(told, rel=1e-3, nan_ok=True)
+
+
+def test_a_score_on_an_edge_is_of_the_bin_above_and_1_of_the_last():
+    """Fifteenths: 0.2 is three of them, and opens the fourth bin."""
+    bins = reliability(of_patients([0, 0, 0, 1, 1, 1], [0.0, 0.06, 0.19, 0.2, 0.26, 1.0]))
+    found = [(each.low, each.high, each.mean_score, each.leukemic_share, each.count) for each in bins]
+    assert found == [
+        pytest.approx((0, 1 / 15, 0.03, 0, 2)),
+        pytest.approx((2 / 15, 3 / 15, 0.19, 0, 1)),
+        pytest.approx((3 / 15, 4 / 15, 0.23, 1, 2)),
+        pytest.approx((14 / 15, 1, 1, 1, 1)),
+    ]
+
+
+def test_a_saturated_score_counts_as_a_ten_millionth():
+    assert log_loss(np.array([1, 0], np.uint8), np.array([0.0, 1.0])) == pytest.approx(7 * np.log(10))
+    assert log_loss(np.array([1], np.uint8), np.array([1e-5])) == pytest.approx(5 * np.log(10))
+
+
+def test_predictive_values_of_a_hundred():
+    """Of 10 leukemic cells 9 are found, of 90 healthy ones 18 raise an alarm: 9 of 27, and 72 of 73."""
+    recall, specificity = (Interval(estimate=each, low=0.0, high=1.0) for each in (0.9, 0.8))
+    ppv, npv = predictive_values(recall, specificity, 0.1)
+    assert (ppv.estimate, npv.estimate) == pytest.approx((9 / 27, 72 / 73))
+
+
+def test_where_nothing_is_called_leukemic_no_call_is_right():
+    never, always = Interval(estimate=0.0, low=0.0, high=0.0), Interval(estimate=1.0, low=1.0, high=1.0)
+    ppv, npv = predictive_values(never, always, 0.1)
+    assert (ppv.estimate, npv.estimate) == (0, 0.9)
+    ppv, npv = predictive_values(always, never, 0.1)
+    assert (ppv.estimate, npv.estimate) == (0.1, 0)
+    for prevalence in (0.0, 1.0):
+        with pytest.raises(ValueError, match="expected a share above 0 and below 1"):
+            predictive_values(never, always, prevalence)
+
+
+@pytest.mark.parametrize(("temperature", "told"), [(0.0501, np.nan), (0.051, 0.051)])
+def test_a_temperature_as_good_as_the_end_of_the_range_is_not_told(temperature, told):
+    """The loss is a millionth of a nat lower than at the end, or it is not told apart from it.
+
+    Of one control and two leukemic cells with log odds T ln 2 it is lowest at the temperature T. At 0.05 the log odds
+    are off by ln 2 (T / 0.05 - 1), and the loss is higher by half of 2 / 3 * 1 / 3 times the square of that: 2e-7 and
+    2e-5.
+    """
+    part = of_patients([0, 1, 1], [expit(temperature * np.log(2))] * 3)
+    assert fit_temperature(part) == pytest.approx(told, rel=1e-3, nan_ok=True)

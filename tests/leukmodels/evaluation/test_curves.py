@@ -104,3 +104,17 @@ def test_the_recall_at_a_specificity_has_the_threshold_that_gives_it():
     found = curve_of(part).at_specificity(0.9)
     assert (found.recall, found.specificity) == (0.75, 0.9)
     assert found.threshold == pytest.approx((0.3 + 0.35) / 2)
+
+
+@pytest.mark.parametrize(("healthy", "spared"), [(10, 9), (30, 27), (50, 45), (70, 63)])
+def test_nine_tenths_of_healthy_rows_are_a_specificity_of_0_9_however_it_rounds(healthy, spared):
+    """(1 - 0.9) * 10 is 0.9999999999999998: the one alarm in ten that is allowed would be too many."""
+    alarms = healthy - spared
+    part = of_patients([0] * healthy + [1, 1], [0.1] * spared + [0.5] * alarms + [0.9, 0.3])
+    measure = ranking_metrics(part)
+    values = measure.of(np.ones((1, len(part))))[0]
+    assert values[list(measure.basis).index("recall_at_specificity_0.90")] == 1
+    assert curve_of(part).at_specificity(spared / healthy).recall == 1
+    one_more = of_patients([0] * healthy + [1, 1], [0.1] * (spared - 1) + [0.5] * (alarms + 1) + [0.9, 0.3])
+    values = ranking_metrics(one_more).of(np.ones((1, len(part))))[0]
+    assert values[list(measure.basis).index("recall_at_specificity_0.90")] == 0.5

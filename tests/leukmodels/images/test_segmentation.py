@@ -111,3 +111,75 @@ def test_an_image_is_looked_at_by_itself_and_from_any_side(seed, px, black_backg
     np.testing.assert_array_equal(masks, alone)
     turned = cell_masks(np.rot90(images, axes=(1, 2))[:, ::-1], black_background=black_background)
     assert (np.rot90(masks, axes=(1, 2))[:, ::-1] != turned).mean() < 0.01  # blur rounds otherwise from another side
+
+
+def on_black(px: int, where: np.ndarray, value: int = 200) -> np.ndarray:
+    """Return the mask of an image that is black but for these pixels."""
+    images = np.zeros((1, px, px, 3), np.uint8)
+    images[0, where] = value
+    return cell_masks(images, black_background=True)[0]
+
+
+def rectangle(px: int, rows: slice, columns: slice) -> np.ndarray:
+    inside = np.zeros((px, px), bool)
+    inside[rows, columns] = True
+    return inside
+
+
+@pytest.mark.parametrize(("value", "found"), [(9, True), (8, False)])
+def test_what_is_brighter_than_8_is_not_black(value, found):
+    square = rectangle(40, slice(14, 26), slice(14, 26))
+    assert (on_black(40, square, value) == square).all() == found
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "is_cell"), [(10, 10, True), (9, 11, False), (75, 100, True), (76, 100, False)]
+)
+def test_a_cell_is_from_a_hundredth_to_three_quarters_of_the_image(height, width, is_cell):
+    """Of 100 x 100 px: 100 to 7,500; else the disc of radius 36 px stands for it."""
+    top, left = (100 - height) // 2, (100 - width) // 2
+    shape = rectangle(100, slice(top, top + height), slice(left, left + width))
+    mask = on_black(100, shape)
+    assert (mask == shape).all() == is_cell
+    if not is_cell:
+        assert np.flatnonzero(mask[50])[[0, -1]].tolist() == [14, 85]  # 49.5 - 36 = 13.5 to 49.5 + 36 = 85.5
+
+
+def test_pixels_that_touch_at_corners_are_one_cell_and_close_it():
+    """A rhombus one pixel wide, 20 px, whose inside has 41: connected, it is a cell, and nothing leaks out of it."""
+    axis = np.abs(np.arange(20) - 10)
+    far = axis[:, None] + axis
+    np.testing.assert_array_equal(on_black(20, far == 5), far <= 5)
+
+
+@pytest.mark.parametrize(("px", "first", "last"), [(127, 45, 84), (128, 46, 85)])
+def test_masks_of_128_px_and_more_are_found_on_every_second_pixel(px, first, last):
+    """Rows 45 to 84 are the cell; of even ones 46 to 84, each of which stands for the next as well."""
+    mask = on_black(px, rectangle(px, slice(45, 85), slice(45, 85)))
+    np.testing.assert_array_equal(mask, rectangle(px, slice(first, last + 1), slice(first, last + 1)))
+
+
+@pytest.mark.parametrize(("px", "margin"), [(30, 2), (50, 2), (60, 3)])
+def test_the_margin_around_a_cell_is_a_twenty_fifth_of_the_side_rounded_up(px, margin):
+    """1.2, 2 and 2.4 px; in the first row, which the disc in the middle does not reach."""
+    (around,) = background_masks(rectangle(px, slice(None), slice(0, px // 2))[None])
+    assert np.flatnonzero(around[0]).tolist() == list(range(px // 2 + margin, px))
+
+
+@pytest.mark.parametrize(
+    ("green", "blue", "found"),
+    [
+        (185, 199, True),  # of glass at 200, one is added to all light: ln(200 / 186) = 0.073, above 0.06
+        (190, 199, False),  # ln(200 / 191) = 0.046
+        (147, 166, False),  # 0.301 - 1.5 * ln(200 / 167) = 0.301 - 0.270 = 0.031, as of a red cell
+        (147, 177, True),  # 0.301 - 1.5 * 0.117 = 0.126
+    ],
+)
+def test_a_cell_takes_more_green_than_one_and_a_half_times_the_blue(green, blue, found):
+    axis = np.arange(64) - 31.5
+    disc = np.hypot(axis[:, None], axis) < 12
+    images = np.full((1, 64, 64, 3), 199, np.uint8)
+    images[0, disc] = (199, green, blue)
+    (mask,) = cell_masks(images, black_background=False)
+    # A cell is found with its rim, 1 px; otherwise the disc of radius 23 px stands for it.
+    assert (mask.sum() < 1.4 * disc.sum()) == found

@@ -70,3 +70,30 @@ def test_adamw_decays_kernels_only():
     made.apply([keras.ops.zeros((1,)), keras.ops.zeros((1,))])
     assert float(np.asarray(kernel)[0]) == pytest.approx(1 - 0.01 * 1e-2)
     assert float(np.asarray(bias)[0]) == 1
+
+
+@pytest.mark.parametrize(("steps", "rising"), [(13, 3), (12, 2)])
+def test_a_warm_up_has_the_nearest_number_of_steps(steps, rising):
+    """A fifth of 13 is 2.6, of 12 it is 2.4."""
+    assert rates(steps, warm_up=0.2)[: rising + 1] == pytest.approx(
+        [0.01 * step / rising for step in range(rising + 1)]
+    )
+
+
+def test_sgd_has_nesterovs_momentum_of_nine_tenths():
+    """The velocity is v = 0.9 v - 0.01 g, and a step 0.9 v - 0.01 g: for g = 1 steps of -0.019 and -0.0271."""
+    weight = keras.Variable([1.0])
+    made = optimizer(tiny(optimizer="sgd", learning_rate=0.01), [weight], steps=10)
+    for expected in (0.981, 0.9539):
+        made.apply([keras.ops.ones((1,))])
+        assert float(np.asarray(weight)[0]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "decays"), [("kernel", True), ("bias", False), ("beta", False), ("gamma", False), ("sharpening", False)]
+)
+def test_what_adamw_decays(name, decays):
+    weight = keras.Variable([1.0], name=name)
+    made = optimizer(tiny(optimizer="adamw", l2=1e-2, learning_rate=0.01), [weight], steps=10)
+    made.apply([keras.ops.zeros((1,))])
+    assert (float(np.asarray(weight)[0]) < 1) is decays

@@ -120,3 +120,34 @@ def test_balanced_sampling_gives_classes_and_then_patients_equal_shares() -> Non
     order = epoch_order(uneven, tiny(class_balance="patients"), seed=0, epoch=1)
     shares = np.bincount(patients[order]) / len(order)
     np.testing.assert_allclose(shares, [0.25, 0.25, 0.5], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("counts", "bag", "size"),
+    [
+        ([8, 8, 8], 8, 8),
+        ([8, 8, 8], 16, 8),
+        ([7, 7, 7], 8, 4),  # the power of 2 below
+        ([9, 9, 9], 16, 8),
+        ([4, 4, 100], 16, 4),  # the median, which one large patient does not raise
+        ([1, 1, 100], 16, 1),
+        ([8, 9], 16, 8),  # 8.5
+    ],
+)
+def test_the_size_of_a_bag_is_the_power_of_two_within_the_median(counts, bag, size):
+    some = owned(np.repeat(np.arange(len(counts)), counts))
+    assert bag_size(some, tiny(instances="mean", bag=bag)) == size
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"),
+    [(8, 8), (9, 8), (10, 12), (11, 12), (12, 12), (1, 4), (2, 4), (5, 4), (6, 8)],
+)
+def test_half_a_bag_is_filled_up_and_less_waits(count, rows):
+    """Bags of 4: 10 cells are two and a half; a single cell is all there is of its patient. Others have 4 each."""
+    some = owned(np.repeat(np.arange(4), [count, 4, 4, 4]))
+    hparams = tiny(instances="mean", bag=4)
+    assert bag_size(some, hparams) == 4
+    order = epoch_order(some, hparams, seed=0, epoch=1)
+    assert np.bincount(some.patients[order]).tolist() == [rows, 4, 4, 4]
+    assert rows_of_epoch(some, hparams) == rows + 12
