@@ -1,6 +1,7 @@
 """The bands of curves against scikit-learn, and what they must keep."""
 
 import numpy as np
+import pytest
 from sklearn import metrics
 
 from leukmodels.evaluation.bands import _at, bands
@@ -51,3 +52,9 @@ def test_the_recall_at_a_specificity_is_that_of_the_lowest_threshold_which_has_i
     recall, precision = at[:50], at[50:]  # at 0.02, 0.04, ... 1
     assert recall.tolist() == [0.75] * 49 + [0.5]
     assert precision.tolist() == [1.0] * 25 + [0.75] * 12 + [4 / 54] * 13
+
+
+def test_the_precision_at_a_recall_is_where_just_so_many_are_found_however_it_rounds():
+    """With k of 50 found there are k² alarms. 0.14 * 50 is 7.000000000000001: 7 are enough all the same."""
+    count = np.arange(1.0, 51.0)
+    assert _at(count, count**2)[50:] == pytest.approx(1 / (1 + count))
