@@ -170,14 +170,16 @@ def damage(path: Path, change: Callable[[bytearray], bytearray]) -> None:
     path.write_bytes(change(bytearray(path.read_bytes())))
 
 
-def flip_a_bit(content: bytearray) -> bytearray:
-    content[len(content) // 2] ^= 1
+def flip_bits(content: bytearray) -> bytearray:
+    """Flip bits of a stretch longer than what lies between two arrays, where one bit may mean nothing."""
+    middle = len(content) // 2
+    content[middle : middle + 256] = bytes(byte ^ 1 for byte in content[middle : middle + 256])
     return content
 
 
 @pytest.mark.parametrize(
     "change",
-    [lambda content: content[: len(content) // 2], lambda _: bytearray(), lambda _: bytearray(b"x"), flip_a_bit],
+    [lambda content: content[: len(content) // 2], lambda _: bytearray(), lambda _: bytearray(b"x"), flip_bits],
 )
 def test_a_damaged_checkpoint_is_none(change: Callable[[bytearray], bytearray], folder: Path) -> None:
     assert checkpoint.load(folder / checkpoint.FILE_NAME) is not None
@@ -186,7 +188,7 @@ def test_a_damaged_checkpoint_is_none(change: Callable[[bytearray], bytearray], 
 
 
 def test_an_unreadable_checkpoint_starts_the_trial_from_scratch(two: tuple[Path, Trained], folder: Path) -> None:
-    damage(folder / checkpoint.FILE_NAME, flip_a_bit)
+    damage(folder / checkpoint.FILE_NAME, flip_bits)
     _, _, again = train(folder, tiny(), stop_at=1)
     assert again[0][1]["loss"] == pytest.approx(two[1][2][0][1]["loss"], rel=1e-5)
     assert len(checkpoint.load(folder / checkpoint.FILE_NAME).history) == 1  # type: ignore[union-attr]
