@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cluster.nodes import NodeState, in_words
 from leukmodels.errors import ProblemsError
+from leukmodels.process.words import plural
 from search.data.requirements import TENSORFLOW_BYTES, ResourceRequirements
 
 # Ray ends workers when more of a node's memory is in use (RAY_memory_usage_threshold).
@@ -251,10 +252,8 @@ def _against_sharing(
             f"{smallest.name}, {STORE_SHARE:.0%} of Ray's object store"
         )
     if limits_of(states, demand, shared=[float(pixel_bytes)] * len(states)).by_memory < concurrency:
-        return (
-            f"{_need(pixel_bytes)} of pixels do not fit into memory beside {concurrency} trials of "
-            f"{_need(demand.trial_bytes)} each"
-        )
+        each = _need(demand.trial_bytes)
+        return f"{_need(pixel_bytes)} of pixels do not fit into memory beside {concurrency} trials of {each} each"
     return ""
 
 
@@ -278,13 +277,12 @@ def _fewer(concurrency: int, limits: Limits, demand: ResourceRequirements, state
         why = "Ray was told more CPUs than there are cores"
     else:
         why = f"each needs {_need(demand.trial_bytes)} of memory at {demand.image_px} px"
-    plural = "" if concurrency == 1 else "s"
-    return f"{concurrency} trial{plural} at once, although CPUs and GPUs would do for {limits.slots}: {why}{fullest}."
+    return f"{plural(concurrency, 'trial')} at once, although CPUs and GPUs suffice for {limits.slots}: {why}{fullest}."
 
 
 def _named(states: Sequence[NodeState]) -> str:
     names = [state.name for state in states[:3]]
-    return ", ".join([*names, *([f"{len(states) - 3} more"] if len(states) > 3 else [])])
+    return ", ".join([*names, f"{len(states) - 3} more"] if len(states) > 3 else names)
 
 
 def _need(size: float) -> str:

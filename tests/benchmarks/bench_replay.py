@@ -5,8 +5,8 @@
 Needs the packages of requirements-bench.txt, and the curves of record_curves.py; tests/support/simulation.py says how a
 configuration gets its curve. Every search gets the same budget in epochs and the same workers, and is worth what its
 whole trials are: those that ran to their last epoch. Once on all recorded configurations, and once, with half the
-budget, on the half of them that this project's defaults were not chosen on (bench_defaults.py). Takes a quarter of an
-hour. Prints the tables and writes results/benchmarks/replay.md and replay.png.
+budget, on the half of them that this project's defaults were not chosen on (bench_defaults.py). Takes half an
+hour to an hour. Prints the tables and writes results/benchmarks/replay.md and replay.png.
 """
 
 import argparse

@@ -45,7 +45,7 @@ def test_cpus_that_are_not_there_are_not_used_and_a_trial_that_counts_on_them_is
     admitted = admit(states, demand())
     assert admitted.concurrency == 2
     assert admitted.notes == (
-        "2 trials at once, although CPUs and GPUs would do for 8: Ray was told more CPUs than there are cores.",
+        "2 trials at once, although CPUs and GPUs suffice for 8: Ray was told more CPUs than there are cores.",
     )
     [problem] = refusals(states, demand(concurrency=4))
     assert "Ray was told 8 CPUs on alpha, but may use 2 of its cores: 4 trials of 1 TensorFlow thread each" in problem
@@ -58,7 +58,7 @@ def test_trials_that_memory_does_not_hold_are_refused_with_the_number_that_fits(
     states = [node(cpus=16, free_memory=6 * GB, memory=8 * GB)]
     admitted = admit(states, demand(pixels="streamed"))
     assert admitted.concurrency == 5
-    assert "5 trials at once, although CPUs and GPUs would do for 16: each needs 941 MB" in admitted.notes[0]
+    assert "5 trials at once, although CPUs and GPUs suffice for 16: each needs 941 MB" in admitted.notes[0]
     [problem] = refusals(states, demand(concurrency=6))
     assert "A trial at 64 px needs 941 MB of memory (101 MB of it for images that are streamed)" in problem
     assert "alpha has 5.14 GB for trials of 6.00 GB that are free, so that 5 and not 6 fit at once." in problem
