@@ -80,6 +80,11 @@ def account(session, tmp_path_factory):
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.fault(
+    "files",
+    "truncated, foreign, huge and odd images in a collection",
+    "each used as Pillow reads it, or set aside by name",
+)
 def test_every_hostile_file_is_used_or_set_aside_and_the_account_is_exact(account, tmp_path):
     write_listing(tmp_path / "quarantine.csv", account.result.quarantined)
     with (tmp_path / "quarantine.csv").open(newline="") as file:
@@ -194,6 +199,7 @@ class Relay(socketserver.StreamRequestHandler):
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.fault("servers", "an object store dies while images are read", "what was read is not read again")
 def test_what_was_read_before_a_server_died_is_kept(session, object_store, tmp_path):
     object_store.put_folder("dying", draw_folder(tmp_path / "cells"))
     cache = PixelCache(tmp_path / "cache")

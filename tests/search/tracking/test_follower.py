@@ -110,6 +110,7 @@ def test_tracker_follows_a_live_study(study: StudyFolder) -> None:
     assert Path(parent.info.artifact_uri, "front.png").read_bytes() == b"a picture"
 
 
+@pytest.mark.fault("servers", "another process holds MLflow's database", "nothing waits; MLflow hears of it all later")
 def test_locked_database_delays_nothing_but_the_telling(study: StudyFolder) -> None:
     uri = study_uri(study)
     other = sqlite3.connect(study.path.parent / "mlflow.db", isolation_level=None)
@@ -126,6 +127,9 @@ def test_locked_database_delays_nothing_but_the_telling(study: StudyFolder) -> N
     assert [entry.epochs for entry in ledger(uri, stored(study)["study_id"]).values()] == [3, 3, 3, 3, 1, 1, 1]
 
 
+@pytest.mark.fault(
+    "drivers", "SIGKILL of the process that tells MLflow", "a sentence; audit --sync brings MLflow up to the journal"
+)
 def test_follower_that_dies_or_hangs_is_a_sentence_and_sync_heals(study: StudyFolder) -> None:
     of_every_kind(study)
     tracker = Tracker(study, uri=study_uri(study))
@@ -188,6 +192,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@pytest.mark.fault("servers", "SIGKILL of an MLflow server in a study", "the next server is told each epoch once")
 def test_server_that_dies_midway_is_caught_up_with(
     tmp_path: Path, port: int, empty_store: Path, serve: Callable[[], subprocess.Popen[bytes]]
 ) -> None:

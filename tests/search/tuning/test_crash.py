@@ -3,27 +3,21 @@
 They join the one Ray of all tests, so a killed driver leaves it standing, as it would a cluster.
 """
 
-import contextlib
-import multiprocessing
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-import toy
+from drivers import count, environment, kill_a_worker, start_search, start_toy, wait_for
 from ledgers import check_ledgers_agree, ends
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.records import TrialState, fold
 
-ROOT = Path(__file__).resolve().parents[3]
 KILLS, TRIALS, EPOCHS = 12, 30, 4
+SEEDS = [20261121, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
 
 
 @pytest.fixture
@@ -34,55 +28,24 @@ def folder(tmp_path, empty_store):
 
 
 @pytest.fixture
-def start_toy(folder, ray_address, monkeypatch):
-    """Return what starts a driver of the toy study: forked from a process in which all that it needs is imported."""
-    monkeypatch.setenv("RAY_ADDRESS", ray_address)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]))
-    forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload(["toy"])
-
-    def start(**given):
-        driver = forking.Process(target=toy.drive_toy, args=(folder,), kwargs=given, daemon=True)
-        driver.start()
-        return driver
-
-    return start
-
-
-def start_search(*arguments, ray_address):
-    """Start a search in a process of its own."""
-    command = [sys.executable, "-m", "search.run", "--no-dashboard", *map(str, arguments)]
-    environment = {**os.environ, "RAY_ADDRESS": ray_address}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-
-
-def wait_for(happened, runs, timeout_s=120):
-    """Wait until something has happened, or ``runs`` says that nothing more will."""
-    deadline = time.monotonic() + timeout_s
-    while not happened() and runs() and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
-def count(folder, kind=None):
-    """Return how many events (of ``kind``) the journal holds."""
-    return sum(kind in (None, event["event"]) for event in journal.read(StudyFolder(folder).journal))
-
-
-def kill_a_worker(folder, rng):
-    """Kill the process of a trial that is running, if one is."""
-    running = [trial.number for trial in fold(journal.read(StudyFolder(folder).journal)).by_state(TrialState.RUNNING)]
-    rng.shuffle(running)
-    for number in running:
-        with contextlib.suppress(OSError, ValueError):  # it has not begun, or ends just now
-            os.kill(int((StudyFolder(folder).trial(number) / "pid").read_text()), signal.SIGKILL)
-            return
+def joining(ray_address, monkeypatch):
+    """Have drivers that are started join the Ray of all tests."""
+    for name, value in environment(ray_address).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.timeout(600)
-def test_kills_at_random_moments_lose_and_repeat_nothing(folder, start_toy):
-    rng = random.Random(20261121)
+@pytest.mark.usefixtures("joining")
+@pytest.mark.fault(
+    "drivers, workers",
+    f"SIGKILL of the driver, a worker or both at {KILLS} random moments",
+    "every trial ends once in journal, Optuna and MLflow; none that ended is trained again",
+)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kills_at_random_moments_lose_and_repeat_nothing(seed, folder):
+    rng = random.Random(seed)
     asked = {"trials": TRIALS, "epochs": EPOCHS, "scheduler": "asha", "grace": 1, "plateau": 0, "seconds": 0.2}
-    finished, driver = [], start_toy(**asked)
+    finished, driver = [], start_toy(folder, **asked)
     for _ in range(KILLS):
         # A few events on, and then a little more, so that any line of code may be hit.
         due = count(folder) + rng.randrange(1, 7)
@@ -95,7 +58,7 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(folder, start_toy):
         if victims != "worker":
             driver.kill()
             driver.join()
-            driver = start_toy(**asked)
+            driver = start_toy(folder, **asked)
         assert ends(folder)[: len(finished)] == finished
         finished = ends(folder)
         assert len(set(finished)) == len(finished)
@@ -110,6 +73,11 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(folder, start_toy):
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.fault(
+    "drivers",
+    "Ctrl-C while images are prepared and while a trial trains, then SIGKILL in the resumed run",
+    "nothing begun too early, epochs that were known are the same to the bit, each trial whole",
+)
 def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_known(ray_address, folder, tmp_path):
     def start(*arguments):
         return start_search("--storage", tmp_path, "--out", tmp_path / "exported", *arguments, ray_address=ray_address)

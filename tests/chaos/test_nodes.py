@@ -1,0 +1,57 @@
+"""Nodes that are lost while a study runs on them. Slow: each starts a cluster of its own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+import drivers
+import toy
+from ledgers import check_ledgers_agree
+from search.study.records import TrialState
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+TRIALS, EPOCHS = 16, 5
+
+
+def two_nodes(folder: Path) -> None:
+    """Drive the toy study on two nodes, one of which is killed, all its processes at once, when trials train on it."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    lost = cluster.add_node(num_cpus=1)
+    os.environ["RAY_ADDRESS"] = cluster.address
+
+    def lose_it() -> None:
+        drivers.wait_for(lambda: drivers.count(folder, "epoch") >= 8, lambda: True)
+        cluster.remove_node(lost, allow_graceful=False)
+
+    threading.Thread(target=lose_it, daemon=True).start()
+    toy.drive_toy(folder, seconds=0.4, trials=TRIALS, epochs=EPOCHS, plateau=0)
+    assert len(cluster.list_all_nodes()) == 1, "the study ended before the node was lost"
+
+
+@pytest.mark.fault("nodes", "a node is killed while trials train on it", "its trials go on elsewhere; each ends once")
+def test_a_lost_node_costs_its_trials_an_epoch(tmp_path, empty_store):
+    (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
+    with subprocess.Popen(
+        [sys.executable, __file__, str(tmp_path / "study")],
+        env={**os.environ, **drivers.environment("")},
+        start_new_session=True,
+    ) as driver:
+        try:
+            assert driver.wait(300) == 0
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)
+    record = check_ledgers_agree(tmp_path / "study", trials=TRIALS)
+    assert record.count(TrialState.COMPLETE) == TRIALS
+    assert all(len(trial.epochs) == EPOCHS for trial in record.trials.values())
+
+
+if __name__ == "__main__":
+    two_nodes(Path(sys.argv[1]))
