@@ -8,15 +8,17 @@ import uuid
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image
+from pydantic import Field, field_validator
 
-from leukmodels.errors import ConfigError, DataError
+from leukmodels.errors import DataError
+from leukmodels.process.command_line import Arg, Options, checked
 from leukmodels.process.machine import cores
 from leukmodels.synthetic.celltypes import TYPES
 from leukmodels.synthetic.classes import CLASSES
@@ -34,28 +36,43 @@ _WORTH_A_POOL = 10_000  # images, some 20 s of one core: below, starting process
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Drawing:
-    """What determines every pixel."""
+class Drawing(Options):
+    """What determines every pixel of a cohort."""
 
-    cells_per_patient: int
-    seed: int
-    slide_shortcut: float
-    classes: tuple[str, ...]
+    cells_per_patient: int = Field(default=16, ge=1, le=10_000, description="mean number of images a patient")
+    seed: int = Field(default=0, ge=0, description="the same seed draws the same pixels")
+    slide_shortcut: float = Field(
+        default=0.0, ge=0, le=3, description="above 0: stain all leukemias differently, for probes that must find it"
+    )
+    classes: Annotated[tuple[str, ...], Arg(metavar="CLASS")] = Field(
+        default=tuple(CLASSES), validate_default=True, description="those that are drawn"
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _are_known(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Put them into the order in which they are drawn."""
+        if not classes or set(classes) - set(CLASSES):
+            raise ValueError(f"{list(classes)} cannot be drawn; name one or more of {', '.join(CLASSES)}")
+        return tuple(name for name in CLASSES if name in classes)
 
     def mark(self) -> dict[str, object]:
         """Return what the finished cohort's mark says."""
         return {
             "what": "drawn by leukmodels.synthetic; images of no patient",
             "version": VERSION,
-            "cells_per_patient": self.cells_per_patient,
-            "seed": self.seed,
-            "slide_shortcut": self.slide_shortcut,
-            "classes": list(self.classes),
+            **self.model_dump(include=set(Drawing.model_fields), mode="json"),
         }
 
     def patients(self) -> list[Patient]:
+        """Return the cohort's patients, in the order in which they are drawn."""
         return list_patients(cells_per_patient=self.cells_per_patient, seed=self.seed, classes=self.classes)
+
+
+class DrawOptions(Drawing):
+    """A cohort, and how it is drawn."""
+
+    workers: int | None = Field(default=None, ge=1, description="processes (default: one a core for larger cohorts)")
 
 
 def cohort_bytes(cells_per_patient: int) -> int:
@@ -63,62 +80,30 @@ def cohort_bytes(cells_per_patient: int) -> int:
     return cells_per_patient * sum(kind.patients for kind in CLASSES.values()) * _IMAGE_BYTES
 
 
-def draw_cohort(
-    root: Path,
-    *,
-    cells_per_patient: int = 16,
-    seed: int = 0,
-    slide_shortcut: float = 0.0,
-    classes: Sequence[str] = tuple(CLASSES),
-    progress: Progress | None = None,
-    workers: int | None = None,
-) -> Path:
+def draw_cohort(root: Path, *, progress: Progress | None = None, **given: Any) -> Path:
     """Draw the cohort into `root` and return its full path; a finished cohort of the same parameters is used as it is.
 
-    `root` afterwards holds data/<class>/<PATIENT>/image_<k>.tif (144x144 RGBA), metadata.csv, truth.csv (each image's
-    cell type, and whether it is a blast) and cohort.json. `cells_per_patient` is the mean over the whole cohort;
-    `slide_shortcut` above 0 stains the slides of all leukemias differently, for probes that must find it. `progress` is
-    told (images drawn, images in all). The pixels do not depend on `workers` (None: one a core, where that pays off).
-    Raises ConfigError for parameters out of range and DataError where `root` holds anything else.
+    `given` are fields of `DrawOptions`. `root` afterwards holds data/<class>/<PATIENT>/image_<k>.tif (144x144 RGBA),
+    metadata.csv, truth.csv (each image's cell type, and whether it is a blast) and cohort.json. `cells_per_patient` is
+    the mean over the whole cohort. `progress` is told (images drawn, images in all). The pixels do not depend on
+    `workers` (None: one a core, where that pays off). Raises ConfigError for parameters out of range and DataError
+    where `root` holds anything else.
     """
-    drawing = _checked(cells_per_patient, seed, slide_shortcut, classes, workers)
+    drawing = checked(DrawOptions, given, "The synthetic cohort cannot be drawn:")
     root = root.resolve()
     if _is_finished(root, drawing):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     aside = root.with_name(f".{root.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        _draw_into(aside, drawing, progress, workers)
+        _draw_into(aside, drawing, progress)
         _move_into_place(aside, root, drawing)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return root
 
 
-def _checked(
-    cells_per_patient: int, seed: int, slide_shortcut: float, classes: Sequence[str], workers: int | None
-) -> _Drawing:
-    problems = []
-    if not 1 <= cells_per_patient <= 10_000:
-        problems.append(f"cells per patient is {cells_per_patient}; give a number from 1 to 10000.")
-    if seed < 0:
-        problems.append(f"the seed is {seed}; give 0 or more.")
-    if not 0 <= slide_shortcut <= 3:
-        problems.append(f"the slide shortcut is {slide_shortcut}; give a strength from 0 (none) to 3.")
-    unknown = [name for name in classes if name not in CLASSES]
-    if unknown or not classes:
-        problems.append(f"the classes are {list(classes)}; name one or more of {', '.join(CLASSES)}.")
-    if workers is not None and workers < 1:
-        problems.append(f"the number of workers is {workers}; give 1 or more processes.")
-    if problems:
-        raise ConfigError("The synthetic cohort cannot be drawn:", problems)
-    ordered = tuple(name for name in CLASSES if name in classes)
-    return _Drawing(
-        cells_per_patient=cells_per_patient, seed=seed, slide_shortcut=float(slide_shortcut), classes=ordered
-    )
-
-
-def _is_finished(root: Path, drawing: _Drawing) -> bool:
+def _is_finished(root: Path, drawing: Drawing) -> bool:
     """Return whether `root` is this very cohort; False where nothing is yet, DataError for anything else."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
@@ -141,7 +126,7 @@ def _is_finished(root: Path, drawing: _Drawing) -> bool:
     )
 
 
-def _move_into_place(aside: Path, root: Path, drawing: _Drawing) -> None:
+def _move_into_place(aside: Path, root: Path, drawing: Drawing) -> None:
     """Rename the finished folder; where another process was faster with the same cohort, keep that one."""
     try:
         aside.rename(root)
@@ -150,13 +135,13 @@ def _move_into_place(aside: Path, root: Path, drawing: _Drawing) -> None:
             raise
 
 
-def _draw_into(folder: Path, drawing: _Drawing, progress: Progress | None, workers: int | None) -> None:
+def _draw_into(folder: Path, drawing: DrawOptions, progress: Progress | None) -> None:
     patients = drawing.patients()
     total = sum(len(patient.cell_types) for patient in patients)
     for patient in patients:
         _patient_folder(folder, patient).mkdir(parents=True)
     drawn = 0
-    with closing(_draw_all(folder, drawing, patients, _pool_size(workers, total))) as counts:
+    with closing(_draw_all(folder, drawing, patients, _pool_size(drawing.workers, total))) as counts:
         for count in counts:
             drawn += count
             if progress is not None:
@@ -171,7 +156,7 @@ def _pool_size(workers: int | None, total: int) -> int:
     return cores() if total >= _WORTH_A_POOL else 1
 
 
-def _draw_all(folder: Path, drawing: _Drawing, patients: Sequence[Patient], workers: int) -> Generator[int, None, None]:
+def _draw_all(folder: Path, drawing: Drawing, patients: Sequence[Patient], workers: int) -> Generator[int, None, None]:
     """Yield each patient's number of images when they are written; closing it waits for what is being drawn."""
     draw = partial(_draw_patient, folder, drawing.seed, drawing.slide_shortcut)
     if workers == 1:

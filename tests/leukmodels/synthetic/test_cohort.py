@@ -233,8 +233,13 @@ def test_all_problems_of_the_parameters_are_told_at_once(tmp_path: Path) -> None
     with pytest.raises(ConfigError) as caught:
         draw_cohort(tmp_path / "x", cells_per_patient=0, seed=-1, slide_shortcut=9, classes=["ALL"], workers=0)
     assert len(caught.value.problems) == 5
-    assert "RUNX1_RUNX1T1" in caught.value.problems[-2]
-    assert caught.value.problems[-1] == "the number of workers is 0; give 1 or more processes."
+    assert caught.value.problems == (
+        "--cells-per-patient is 0; give a whole number from 1 to 10,000.",
+        "--seed is -1; give a whole number from 0.",
+        "--slide-shortcut is 9; give a number from 0 to 3.",
+        "--classes: ['ALL'] cannot be drawn; name one or more of control, PML_RARA, NPM1, CBFB_MYH11, RUNX1_RUNX1T1.",
+        "--workers is 0; give a whole number from 1.",
+    )
     assert not (tmp_path / "x").exists()
 
 
