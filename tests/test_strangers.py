@@ -88,7 +88,6 @@ def images(tmp_path):
 
 
 @pytest.mark.keras
-@pytest.mark.timeout(300)
 def test_a_study_with_both_is_searched_exported_and_reported(strangers, images, tmp_path):
     task = tmp_path / "flat.toml"
     task.write_text('name = "flat"\nreader = "flat"\ndisease = ["sick"]\ncontrol = ["well"]\n')

@@ -15,8 +15,9 @@ import drivers
 import toy
 from ledgers import check_ledgers_agree
 from search.study.records import TrialState
+from waiting import HANGS_S, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 TRIALS, EPOCHS = 16, 5
 
 
@@ -27,7 +28,7 @@ def two_nodes(folder: Path) -> None:
     os.environ["RAY_ADDRESS"] = cluster.address
 
     def lose_it() -> None:
-        drivers.wait_for(lambda: drivers.count(folder, "epoch") >= 8, lambda: True)
+        wait_until(lambda: drivers.count(folder, "epoch") >= 8, "trials to train")
         cluster.remove_node(lost, allow_graceful=False)
 
     threading.Thread(target=lose_it, daemon=True).start()
@@ -44,7 +45,7 @@ def test_a_lost_node_costs_its_trials_an_epoch(tmp_path, empty_store):
         start_new_session=True,
     ) as driver:
         try:
-            assert driver.wait(300) == 0
+            assert driver.wait(HANGS_S) == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(driver.pid, signal.SIGKILL)

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,6 +21,7 @@ from search.run import __main__ as run
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.records import TrialState, fold
+from waiting import HANGS_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 RAY = Path(sys.executable).with_name("ray")
@@ -37,17 +37,8 @@ def free_port():
 def answer(url, token=None, body=None):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(url, headers=headers, data=json.dumps(body).encode() if body else None)
-    with urllib.request.urlopen(request, timeout=20) as response:
+    with urllib.request.urlopen(request, timeout=HANGS_S) as response:
         return response.read().decode()
-
-
-def wait_until(true, timeout_s=120):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.25)
-    return False
 
 
 def gone(folder):
@@ -81,8 +72,7 @@ class Head:
             stderr=subprocess.STDOUT,
         )
         self.token = (home / ".ray" / "auth_token").read_text().strip()
-        if not wait_until(self.takes_jobs):
-            raise TimeoutError((home / "head.log").read_text())
+        wait_until(self.takes_jobs, f"the head to take jobs, see {home / 'head.log'}")
 
     def takes_jobs(self):
         """Have a job done; the dashboard answers seconds before its agent can be told of any."""
@@ -95,7 +85,7 @@ class Head:
     def ask(self, place, body=None):
         return json.loads(answer(f"http://127.0.0.1:{self.dashboard}/api/{place}", self.token, body))
 
-    def run(self, *arguments, timeout=200):
+    def run(self, *arguments, timeout=HANGS_S):
         command = [RAY, *map(str, arguments)]
         done = subprocess.run(
             command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
@@ -118,10 +108,9 @@ def head(tmp_path_factory):
         started.process.wait(timeout=60)
     except subprocess.TimeoutExpired:  # it waits for a job that a failed test left running
         started.process.kill()
-    assert wait_until(lambda: gone(home))
+    wait_until(lambda: gone(home), "its last processes to end")
 
 
-@pytest.mark.timeout(400)
 def test_the_readme_command_runs_on_a_cluster_is_watched_stopped_and_resumed(head, tmp_path):
     status, said = head.submit("first", "--task", "runx1", "--name", "first", "--storage", tmp_path, *TINY)
     assert status == 0, said
@@ -133,14 +122,14 @@ def test_the_readme_command_runs_on_a_cluster_is_watched_stopped_and_resumed(hea
     status, said = head.submit("second", "--task", "runx1", "--name", "second", *long, wait=False)
     assert status == 0, said
     folder = StudyFolder(tmp_path / "second")
-    assert wait_until(lambda: fold(journal.read(folder.journal)).epochs >= 2)
+    wait_until(lambda: fold(journal.read(folder.journal)).epochs >= 2, "two epochs")
 
     def gauges():
         return answer(f"http://127.0.0.1:{head.metrics}/metrics")
 
     for name in ("trials", "hypervolume", "images_per_second"):
-        assert wait_until(lambda name=name: f"ray_leukemia_search_{name}" in gauges(), 60), name
-    assert wait_until(lambda: 'study="second"' in gauges(), 60)  # the first study's linger
+        wait_until(lambda name=name: f"ray_leukemia_search_{name}" in gauges(), f"the gauge {name}")
+    wait_until(lambda: 'study="second"' in gauges(), "the second study's gauges")  # the first study's linger
 
     head.run("job", "stop", "second")
     assert head.ask("jobs/second")["status"] == "STOPPED"

@@ -7,8 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -42,13 +40,6 @@ def start_search(*arguments: object, ray_address: str) -> subprocess.Popen[bytes
     return subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environment(ray_address)}, stdout=subprocess.DEVNULL
     )
-
-
-def wait_for(happened: Callable[[], bool], runs: Callable[[], bool], timeout_s: float = 120) -> None:
-    """Wait until something has happened, or ``runs`` says that nothing more will."""
-    deadline = time.monotonic() + timeout_s
-    while not happened() and runs() and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def count(folder: Path, kind: str | None = None) -> int:

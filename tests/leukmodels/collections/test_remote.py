@@ -154,7 +154,6 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("endpoint", ["closed", "silent", "no.such.host.invalid"])
 def test_a_server_that_does_not_answer_is_told_and_not_waited_for(
     object_store: ObjectStore, request: pytest.FixtureRequest, endpoint: str
@@ -171,7 +170,6 @@ def test_a_server_that_went_away_is_no_fault_of_a_file(object_store: ObjectStore
         source.read("s3://bucket/cells/1.png", max_bytes=MANY)
 
 
-@pytest.mark.timeout(60)
 def test_google_gives_up_in_seconds_too(closed: str) -> None:
     with pytest.raises(DataError, match=r"(?s)^gs://bucket/cells cannot be read.*Does the server answer"):
         read("mll", f"gs://anonymous@bucket/cells?endpoint_override={closed}&scheme=http&retry_limit_seconds=1")

@@ -16,6 +16,7 @@ from leukmodels.dataset.pixels import Images
 from leukmodels.dataset.shards import Shard, read_shard
 from leukmodels.errors import DataError
 from toy_cells import folder, numbered, numbers, some_rows, stream
+from waiting import HANGS_S
 
 
 class Shelf:
@@ -41,7 +42,7 @@ class Shelf:
 
     def waits_for(self, count: int) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: len(self.read) >= count, timeout=60)
+            return self._changed.wait_for(lambda: len(self.read) >= count, timeout=HANGS_S)
 
     def _gone(self) -> None:
         with self._changed:

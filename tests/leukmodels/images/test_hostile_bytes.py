@@ -109,20 +109,17 @@ def decoded(data):
     return pixels
 
 
-@pytest.mark.timeout(120)
 @settings(max_examples=400)
 @given(HOSTILE)
 def test_any_bytes_are_pixels_or_a_reason(data):
     decoded(data)
 
 
-@pytest.mark.timeout(60)
 def test_no_hostile_file_takes_much_memory():
     for data, _ in contents().values():
         decoded(data)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "data",
     [
@@ -142,7 +139,6 @@ def test_a_line_longer_than_a_block_is_read_at_once(monkeypatch):
     assert decoded(bmp(900_000, 1, bytes(2_700_000))) == "it is all black"
 
 
-@pytest.mark.timeout(120)
 @settings(max_examples=100)
 @given(st.lists(HOSTILE, min_size=1, max_size=3, unique=True))
 def test_the_good_files_of_a_block_are_read_whatever_lies_between_them(tmp_path_factory, hostile):

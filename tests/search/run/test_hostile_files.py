@@ -79,7 +79,6 @@ def account(session, tmp_path_factory):
     return Account(root, placed, cache, *prepared(root, cache))
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.fault(
     "files",
     "truncated, foreign, huge and odd images in a collection",
@@ -142,7 +141,6 @@ def test_the_command_refuses_above_max_bad_before_training_and_names_every_file(
     assert not list(tmp_path.rglob("trials"))
 
 
-@pytest.mark.timeout(120)
 def test_the_collection_in_an_object_store_is_what_it_is_in_a_folder(account, object_store, tmp_path):
     unread = {file.path for file in account.placed if file.kind in PLACES and file.reason}
     images = [path for path in account.root.rglob("image_*.tif") if path not in unread]
@@ -198,7 +196,6 @@ class Relay(socketserver.StreamRequestHandler):
                     self.wfile.write(piece)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.fault("servers", "an object store dies while images are read", "what was read is not read again")
 def test_what_was_read_before_a_server_died_is_kept(session, object_store, tmp_path):
     object_store.put_folder("dying", draw_folder(tmp_path / "cells"))

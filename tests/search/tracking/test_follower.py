@@ -24,6 +24,7 @@ from search.tracking.ledger import ledger
 from search.tracking.store import redacted
 from search.tracking.tracker import Tracker, default_uri, study_uri, watch_command
 from studies import of_every_kind, stored
+from waiting import HANGS_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -82,13 +83,6 @@ def test_follower_reports_and_ends_with_its_input(
         assert all("could not be told" in report["problem"] for report in reports)
 
 
-def wait_until(truth: Callable[[], bool], what: str, limit_s: float = 120.0) -> None:
-    until = time.monotonic() + limit_s
-    while not truth():
-        assert time.monotonic() < until, f"waited {limit_s} s for: {what}"
-        time.sleep(0.05)
-
-
 def test_tracker_follows_a_live_study(study: StudyFolder) -> None:
     uri = study_uri(study)
     tracker = Tracker(study, uri=uri)
@@ -102,8 +96,8 @@ def test_tracker_follows_a_live_study(study: StudyFolder) -> None:
         wait_until(lambda: tracker.behind == 0, "the first trials to be told")
         recorder.study_finished("all trials done")
     tracker.log_report()
-    assert tracker.stop(60.0)
-    assert tracker.stop(60.0)
+    assert tracker.stop(HANGS_S)
+    assert tracker.stop(HANGS_S)
     assert tracker.problem == ""
     parent, children = runs_of(study, uri)
     assert (parent.info.status, len(children)) == ("FINISHED", 3)
@@ -123,7 +117,7 @@ def test_locked_database_delays_nothing_but_the_telling(study: StudyFolder) -> N
     assert tracker.behind == len(journal.read(study.journal))
     other.execute("ROLLBACK")
     other.close()
-    assert tracker.stop(60.0)
+    assert tracker.stop(HANGS_S)
     assert [entry.epochs for entry in ledger(uri, stored(study)["study_id"]).values()] == [3, 3, 3, 3, 1, 1, 1]
 
 
@@ -137,7 +131,7 @@ def test_follower_that_dies_or_hangs_is_a_sentence_and_sync_heals(study: StudyFo
     assert tracker._process is not None
     os.kill(tracker._process.pid, signal.SIGKILL)
     wait_until(lambda: bool(tracker.problem), "the death to be noticed")
-    assert not tracker.stop(60.0)
+    assert not tracker.stop(HANGS_S)
     assert "ended by itself" in tracker.problem
     hanging = Tracker(study, uri=study_uri(study))
     hanging.start()
@@ -215,7 +209,7 @@ def test_server_that_dies_midway_is_caught_up_with(
         recorder.study_finished("all trials done")
     serve()
     wait_until(lambda: answers(uri), "the new server")
-    assert tracker.stop(60.0)
+    assert tracker.stop(HANGS_S)
     held = ledger(uri, stored(folder)["study_id"]).values()
     assert [(entry.status, entry.epochs, entry.runs) for entry in held] == [("FINISHED", 3, 1), ("FINISHED", 2, 1)]
     assert list((tmp_path / "artifacts").rglob("front.json"))

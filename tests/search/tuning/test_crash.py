@@ -10,11 +10,12 @@ import time
 
 import pytest
 
-from drivers import count, environment, kill_a_worker, start_search, start_toy, wait_for
+from drivers import count, environment, kill_a_worker, start_search, start_toy
 from ledgers import check_ledgers_agree, ends
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.records import TrialState, fold
+from waiting import HANGS_S, wait_until
 
 KILLS, TRIALS, EPOCHS = 12, 30, 4
 SEEDS = [20261121, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
@@ -34,7 +35,6 @@ def joining(ray_address, monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("joining")
 @pytest.mark.fault(
     "drivers, workers",
@@ -49,9 +49,8 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(seed, folder):
     for _ in range(KILLS):
         # A few events on, and then a little more, so that any line of code may be hit.
         due = count(folder) + rng.randrange(1, 7)
-        wait_for(lambda due=due: count(folder) >= due, driver.is_alive)
+        wait_until(lambda due=due: count(folder) >= due, "a kill", unless=lambda driver=driver: not driver.is_alive())
         time.sleep(rng.uniform(0, 0.3))
-        assert driver.is_alive(), "the study ended before it could be killed"
         victims = rng.choice(["driver", "worker", "both"])
         if victims != "driver":
             kill_a_worker(folder, rng)
@@ -62,7 +61,7 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(seed, folder):
         assert ends(folder)[: len(finished)] == finished
         finished = ends(folder)
         assert len(set(finished)) == len(finished)
-    driver.join(200)
+    driver.join(HANGS_S)
     assert driver.exitcode == 0
     record = check_ledgers_agree(folder, trials=TRIALS)
     assert record.sessions >= 5
@@ -72,7 +71,6 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(seed, folder):
     assert count(folder, "study_finished") == 1
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.fault(
     "drivers",
     "Ctrl-C while images are prepared and while a trial trains, then SIGKILL in the resumed run",
@@ -82,29 +80,29 @@ def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_k
     def start(*arguments):
         return start_search("--storage", tmp_path, "--out", tmp_path / "exported", *arguments, ray_address=ray_address)
 
-    def runs():
-        return driver.poll() is None
+    def ended():
+        return driver.poll() is not None
 
     new = "--task runx1 --name study --preset smoke --scheduler none --trials 2 --concurrency 1 --cells-per-patient 2"
     new = [*new.split(), "--epochs", 8, "--patience", 8, "--image-px", 16]
     # First while the images are still being prepared: nothing is begun, and the same command may be given again.
     driver = start(*new)
-    wait_for((tmp_path / "synthetic").exists, runs)
+    wait_until((tmp_path / "synthetic").exists, "images to be drawn", unless=ended)
     driver.send_signal(signal.SIGINT)
-    assert driver.wait(timeout=60) == 130
+    assert driver.wait(timeout=HANGS_S) == 130
     assert not StudyFolder(folder).exists
     driver = start(*new)
-    wait_for(lambda: count(folder, "epoch") >= 2, runs)
+    wait_until(lambda: count(folder, "epoch") >= 2, "two epochs", unless=ended)
     driver.send_signal(signal.SIGINT)
-    assert driver.wait(timeout=60) == 130
+    assert driver.wait(timeout=HANGS_S) == 130
     assert journal.read(StudyFolder(folder).journal)[-1]["event"] == "study_interrupted"
     driver = start("--resume", folder)
-    wait_for(lambda: count(folder, "epoch") >= 5, runs)
+    wait_until(lambda: count(folder, "epoch") >= 5, "five epochs", unless=ended)
     driver.kill()
     driver.wait()
     before = fold(journal.read(StudyFolder(folder).journal))
     assert before.by_state(TrialState.RUNNING), "the study ended before it could be killed"
-    assert start("--resume", folder).wait(timeout=200) == 0
+    assert start("--resume", folder).wait(timeout=HANGS_S) == 0
     record = check_ledgers_agree(folder, trials=2)
     assert record.sessions == 3
     for number, trial in before.trials.items():

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from waiting import HANGS_S
+
 pytestmark = pytest.mark.keras
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -55,6 +57,6 @@ def test_equal_trials_give_equal_bits_and_so_does_one_that_was_stopped(tmp_path:
         )
         for stop_at in (0, 2)
     ]
-    whole, stopped = (json.loads(run.communicate(timeout=200)[0]) for run in runs)
+    whole, stopped = (json.loads(run.communicate(timeout=HANGS_S)[0]) for run in runs)
     assert whole == stopped
     assert len(set(whole)) == 2
