@@ -84,7 +84,7 @@ def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_k
         return driver.poll() is not None
 
     new = "--task runx1 --name study --preset smoke --scheduler none --trials 2 --concurrency 1 --cells-per-patient 2"
-    new = [*new.split(), "--epochs", 8, "--patience", 8, "--image-px", 16]
+    new = [*new.split(), "--epochs", 40, "--patience", 40, "--image-px", 16]
     # First while the images are still being prepared: nothing is begun, and the same command may be given again.
     driver = start(*new)
     wait_until((tmp_path / "synthetic").exists, "images to be drawn", unless=ended)
@@ -108,4 +108,4 @@ def test_a_training_that_is_interrupted_and_then_killed_loses_nothing_that_was_k
     for number, trial in before.trials.items():
         # What was known is neither lost nor written again: the epochs before the kill are the same, to the bit.
         assert record.trials[number].epochs[: len(trial.epochs)] == trial.epochs
-    assert [len(trial.epochs) for trial in record.trials.values()] == [8, 8]
+    assert [len(trial.epochs) for trial in record.trials.values()] == [40, 40]
