@@ -9,7 +9,7 @@ from leukmodels.process import command
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("leukmodels.synthetic", "DIR", "--workers", "0"), "error: The synthetic cohort cannot be drawn:\n"),
+        (("leukmodels.synthetic", "DIR", "--workers", "0"), "error: These options cannot be used:\n  - --workers "),
         (("leukmodels.predictor", "DIR", "cell.png"), "error: DIR holds no exported model:\n"),
         (("search.curate", "--task", "b_all"), "error: These options cannot be used:\n"),
     ],
