@@ -193,5 +193,6 @@ READER = Reader(
         "Children only, acute lymphoblastic leukemia only. In published work on these images the accuracy of a healthy "
         "subject's cells ranges from 0.26 to 1.",
     ),
+    unit="subject",
     reference_standard="the class that the collection gives, the same for all cells of a subject",
 )

@@ -21,6 +21,7 @@ class Reader:
     reference_standard   where the labels come from, for a model card
     shares_controls      whether all tasks of the collection have the same controls
     can_be_drawn         whether the synthetic cohort has this layout
+    unit                 what its names stand for, where it has any: patient, subject, donor
     """
 
     name: str
@@ -33,3 +34,4 @@ class Reader:
     reference_standard: str
     shares_controls: bool = False
     can_be_drawn: bool = False
+    unit: str = "patient"

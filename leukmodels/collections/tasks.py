@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,29 +12,49 @@ import pyarrow.compute as pc
 
 from leukmodels.collections import READERS
 from leukmodels.errors import ConfigError, DataError
+from leukmodels.process.words import IMAGE, USUAL, Terms
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # it becomes a folder's name
+_OPTIONAL = ("question", "positive", "negative")
+_WORD_LETTERS = 40  # of a word that stands in headings and on axes
 _EXAMPLE = """Expected: a text file such as
       name = "blasts"
       reader = "folders"
       disease = ["MYO"]
-      control = ["LYT", "MON"]"""
+      control = ["LYT", "MON"]
+      positive = "blast"     # what sentences call the disease, and
+      negative = "mature"    # the control; without them the names of the classes"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A question of two answers: disease (label 1) against control (label 0). Raises ConfigError when it is none."""
+    """A question of two answers: disease (label 1) against control (label 0). Raises ConfigError when it is none.
+
+    positive and negative are what sentences call them, as before "cells"; "": the names of the classes.
+    """
 
     name: str
     question: str
     reader: str
     disease: tuple[str, ...]
     control: tuple[str, ...]
+    positive: str = field(default="", compare=False)
+    negative: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         problems = _problems(self.name, self.reader, self.disease, self.control)
+        problems += _word_problems({"positive": self.positive, "negative": self.negative})
         if problems:
             raise ConfigError(f"The task {self.name!r} cannot be used.", problems)
+
+    def terms(self, *, patient_level: bool) -> Terms:
+        """Return what a study of this task calls what it counts and tells apart; see Listing for ``patient_level``."""
+        named = TASKS.get(self.name, self)  # in a study of an older version a task of this software has no words
+        return Terms(
+            unit=READERS[self.reader].unit if patient_level else IMAGE,
+            positive=named.positive or " or ".join(self.disease),
+            negative=named.negative or " or ".join(self.control),
+        )
 
     def select(self, cells: pa.Table) -> pa.Table:
         """Return the rows of the task's classes, in order, with an int8 column `label`: 1 disease, 0 control.
@@ -68,7 +88,7 @@ def find_task(name: str) -> Task:
 
 
 def _load(path: Path) -> Task:
-    """Return the task of a file with the keys name, question (may be left out), reader, disease and control."""
+    """Return the task of a file with its keys; question, positive and negative may be left out."""
     try:
         given = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -80,23 +100,24 @@ def _load(path: Path) -> Task:
     problems = _key_problems(given)
     name, reader = (_text(given.get(key)) for key in ("name", "reader"))
     disease, control = (_texts(given.get(key)) for key in ("disease", "control"))
-    problems += _problems(name, reader, disease, control)
+    words = {key: _text(given.get(key)) or "" for key in ("positive", "negative")}
+    problems += _problems(name, reader, disease, control) + _word_problems(words)
     if name in TASKS:
         problems.append(f"name: {name!r} is a task of this software; take another name.")
     if problems or name is None or reader is None or disease is None or control is None:
         raise ConfigError(f"The task file {path} cannot be used.", problems)
     question = given.get("question", f"{' or '.join(disease)} against {' or '.join(control)}")
-    return Task(name=name, question=question, reader=reader, disease=disease, control=control)
+    return Task(name=name, question=question, reader=reader, disease=disease, control=control, **words)
 
 
 def _key_problems(given: Mapping[str, object]) -> list[str]:
     """Return what is wrong with the keys of a task file and with the types of their values."""
-    keys = [field.name for field in fields(Task)]
+    keys = [each.name for each in fields(Task)]
     problems = [
         f"{key}: unknown key.{_nearest(key, keys)} Allowed: {', '.join(keys)}." for key in given if key not in keys
     ]
-    problems += [f"{key}: missing." for key in keys if key not in given and key != "question"]
-    for key in ("name", "question", "reader"):
+    problems += [f"{key}: missing." for key in keys if key not in given and key not in _OPTIONAL]
+    for key in ("name", "reader", *_OPTIONAL):
         if key in given and _text(given[key]) is None:
             problems.append(f"{key}: must be a text, not {given[key]!r}.")
     for key in ("disease", "control"):
@@ -130,6 +151,19 @@ def _problems(
     ]
 
 
+def _word_problems(words: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the words for the two classes, "" for one that is not given."""
+    problems = [
+        f"{key}: {word!r} must be one line of {_WORD_LETTERS} characters at the most, as it stands in sentences and "
+        "tables."
+        for key, word in words.items()
+        if word and (not word.isprintable() or not word.strip() or len(word) > _WORD_LETTERS)
+    ]
+    if len(set(words.values())) == 1 and any(words.values()):
+        problems.append(f"positive and negative are both {words['positive']!r}.")
+    return problems
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
@@ -145,9 +179,12 @@ def _nearest(name: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {lowered[matches[0]]!r}?" if matches else ""
 
 
+_LEUKEMIA = {"positive": USUAL.positive, "negative": USUAL.negative}
+
+
 def _mll(name: str, leukemia: str, *disease: str) -> Task:
     question = f"{leukemia} against control"
-    return Task(name=name, question=question, reader="mll", disease=disease, control=("control",))
+    return Task(name=name, question=question, reader="mll", disease=disease, control=("control",), **_LEUKEMIA)
 
 
 def _by_name(*tasks: Task) -> dict[str, Task]:
@@ -166,5 +203,6 @@ TASKS = _by_name(
         reader="cnmc",
         disease=("all",),
         control=("hem",),
+        **_LEUKEMIA,
     ),
 )

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 from leukmodels.collections import READERS
 from leukmodels.collections.tasks import TASKS, Task, find_task
 from leukmodels.errors import ConfigError, DataError
+from leukmodels.process.words import Terms
 
 
 def cells(*classes: str) -> pa.Table:
@@ -91,6 +93,15 @@ def test_all_problems_of_a_task_file_come_at_once(tmp_path: Path) -> None:
         ('name="x"\nreader="folders"\ndisease=["A", "B"]\ncontrol=["B"]', "'B' is both disease and control"),
         ('name="x"\nreader="mll"\ndisease=["NPM"]\ncontrol=["control"]', "no class 'NPM'. Did you mean 'NPM1'?"),
         ('name="x"\nreader="folders"\ndisease=["A"]', "control: missing"),
+        ('name="x"\nreader="folders"\ndisease=["A"]\ncontrol=["B"]\npositive=1', "positive: must be a text, not 1"),
+        (
+            'name="x"\nreader="folders"\ndisease=["A"]\ncontrol=["B"]\nnegative="a\\nb"',
+            "negative: 'a\\nb' must be one line",
+        ),
+        (
+            'name="x"\nreader="folders"\ndisease=["A"]\ncontrol=["B"]\npositive="b"\nnegative="b"',
+            "positive and negative are both 'b'.",
+        ),
         ("name=", "cannot be read"),
     ],
 )
@@ -117,6 +128,22 @@ def test_a_task_file_that_cannot_be_read_is_answered_with_what_one_looks_like(
     assert "codec" not in problem
     path.write_text(remedy.partition("\n")[2], encoding="utf-8")
     assert find_task(str(path)).disease == ("MYO",)
+
+
+def test_words_are_those_of_the_task_and_the_unit_that_of_its_collection(tmp_path: Path) -> None:
+    classes = 'name="x"\nreader="folders"\ndisease=["MYO", "PMO"]\ncontrol=["LYT"]\n'
+    plain = find_task(write(tmp_path, classes))
+    assert plain.terms(patient_level=True) == Terms(unit="patient", positive="MYO or PMO", negative="LYT")
+    assert plain.terms(patient_level=False) == Terms(unit="image", positive="MYO or PMO", negative="LYT")
+    named = find_task(write(tmp_path, classes + 'positive="blast"\nnegative="lymphocyte"'))
+    assert named.terms(patient_level=True) == Terms(unit="patient", positive="blast", negative="lymphocyte")
+    assert named == plain  # words decide nothing, so studies of both can be set side by side
+    assert TASKS["b_all"].terms(patient_level=True) == Terms(unit="subject", positive="leukemic", negative="healthy")
+
+
+def test_a_task_of_this_software_has_its_words_in_a_study_of_an_older_version() -> None:
+    older = replace(TASKS["npm1"], positive="", negative="")
+    assert older.terms(patient_level=True) == Terms(unit="patient", positive="leukemic", negative="healthy")
 
 
 def test_a_task_in_code_is_held_to_the_same_rules() -> None:
