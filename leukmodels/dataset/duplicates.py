@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from leukmodels.collections.listing import SHOWN, natural_key
-from leukmodels.process.words import plural
+from leukmodels.process.words import USUAL, Terms, plural
 
 _NAMED = 4  # members in the name of a joined patient; where no patients are known a group can be hundreds of images
 
@@ -24,15 +24,18 @@ class Deduplicated:
     removed: pa.Table  # the columns as given, and `reason`
     joined: tuple[tuple[str, ...], ...]  # the subjects of each joined patient, in natural order
 
-    def describe(self) -> str:
-        """Return a sentence that says whose images were found under several subjects; "" when nobody's were."""
-        if not self.joined:
+    def describe(self, terms: Terms = USUAL) -> str:
+        """Return a sentence that says whose images were found under several names; "" when nobody's were.
+
+        Where nobody is named, that an image is there twice joins nobody.
+        """
+        if not self.joined or terms.are_images:
             return ""
         names = ", ".join(map(_name, self.joined[:SHOWN]))
         more = len(self.joined) - SHOWN
         others = f" and {plural(more, 'more group')}" if more > 0 else ""
         each = " each" if len(self.joined) > 1 else ""
-        return f"Subjects {names}{others} share images and count as one patient{each}."
+        return f"{terms.units.capitalize()} {names}{others} share images and count as one {terms.unit}{each}."
 
 
 def join_duplicates(cells: pa.Table) -> Deduplicated:

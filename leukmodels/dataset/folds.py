@@ -7,17 +7,17 @@ wrong labels by heart. So one fold is scored, the next chooses the epoch, and th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from leukmodels.dataset.cells import Cells
 from leukmodels.errors import DataError
+from leukmodels.process.words import IMAGE, USUAL, Terms
 
 FEWEST = 3
 ALWAYS_TRAINS = -1  # a fold that is never held out, and never chooses the epoch
-_SIDES = {0: "control", 1: "leukemia"}
 
 Rows = npt.NDArray[np.int64]
 
@@ -35,25 +35,27 @@ class CVRound:
     by_image: bool = False
 
 
-def patient_folds(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
+def patient_folds(
+    cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int, terms: Terms = USUAL
+) -> Rows:
     """Return the fold of each cell, int64 (n,): its patient's, dealt at random within side and class.
 
     Folds differ by one patient at the most in a side, and in each of its classes. A patient of several classes counts
     as one of the class with most of the cells. DataError where a side has fewer patients than there are folds, as each
-    fold must be able to choose an epoch.
+    fold must be able to choose an epoch; ``terms`` are what it calls them.
     """
     assert folds >= FEWEST
     rng = np.random.default_rng([seed, folds])
     fold_of = np.full(len(cells.patient_names), -1, dtype=np.int64)
     sides = _sides(cells, class_names)
     problems = [
-        f"{len(patients)} of the patients to deal are of the side {_SIDES[label]}: too few for {folds} folds of at "
-        f"least one each.{f' Give --folds {len(patients)}.' if len(patients) >= FEWEST else ''}"
+        f"{len(patients)} of the {terms.units} to deal are {terms.side(label)}: too few for {folds} folds of at least "
+        f"one each.{f' Give --folds {len(patients)}.' if len(patients) >= FEWEST else ''}"
         for label, patients in sides.items()
         if len(patients) < folds
     ]
     if problems:
-        raise DataError("The patients cannot be dealt into folds:", problems)
+        raise DataError(f"The {terms.units} cannot be dealt into folds:", problems)
     for patients in sides.values():
         shuffled = rng.permutation(len(patients))
         by_class = sorted(shuffled.tolist(), key=lambda place: patients[place][0])
@@ -63,9 +65,12 @@ def patient_folds(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int
     return fold_of[cells.patients]
 
 
-def image_folds(cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int) -> Rows:
+def image_folds(
+    cells: Cells, class_names: npt.NDArray[np.str_], *, folds: int, seed: int, terms: Terms = USUAL
+) -> Rows:
     """Return the fold of each cell, int64 (n,), dealt as ``patient_folds`` does patients, but each cell by itself."""
-    return patient_folds(cells.each_its_own(), class_names, folds=folds, seed=seed)
+    each = replace(terms, unit=IMAGE)
+    return patient_folds(cells.each_its_own(), class_names, folds=folds, seed=seed, terms=each)
 
 
 def rounds(fold_of: Rows, folds: int, *, by_image: bool = False) -> Iterator[CVRound]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from leukmodels.collections.listing import shorten
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.process.files import written_aside
-from leukmodels.process.words import plural
+from leukmodels.process.words import USUAL, Terms
 
 PARTS = ("train", "validation", "test")
 
@@ -95,6 +95,7 @@ def split_patients(
     validation: float = 0.2,
     test: float = 0.2,
     required: Collection[str] | None = None,
+    terms: Terms = USUAL,
 ) -> Split:
     """Return a split of the patients, each class by itself in the given proportions of its patients.
 
@@ -106,7 +107,7 @@ def split_patients(
 
     `required` names the classes that must have a patient in every part (None: all); raises DataError when one cannot.
     Any other class that cannot goes to training, but for its locked test patients. What is required decides whether the
-    split succeeds, never where a patient lies.
+    split succeeds, never where a patient lies. `terms` are what errors call whom they count.
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ConfigError(
@@ -121,13 +122,13 @@ def split_patients(
     for patient, class_name in _main_classes(counts).items():
         patients[class_name].append(patient)
     part_of: dict[str, str] = {}
-    problems = [_too_few(class_name, 0, PARTS) for class_name in sorted(wanted - every)]
+    problems = [_too_few(class_name, 0, PARTS, terms) for class_name in sorted(wanted - every)]
     for class_name, members in sorted(patients.items()):
         free = sorted(set(members) - locked, key=lambda patient: _order(seed, patient))
         needed = PARTS[: 2 if len(free) < len(members) else 3]
         if len(free) < len(needed):
             if class_name in wanted:
-                problems.append(_too_few(class_name, len(free), needed))
+                problems.append(_too_few(class_name, len(free), needed, terms))
             part_of |= dict.fromkeys(members, "test") | dict.fromkeys(free, "train")
             continue
         n_test = min(max(1, round(len(free) * test)), len(free) - 2) if "test" in needed else 0
@@ -136,9 +137,9 @@ def split_patients(
         part_of |= dict.fromkeys(free[n_test:], "validation")
         part_of |= dict.fromkeys(free[n_test + n_validation :], "train")
     if not problems:
-        problems = _gaps([row for row in counts if row["class_name"] in wanted], part_of)
+        problems = _gaps([row for row in counts if row["class_name"] in wanted], part_of, terms)
     if problems:
-        raise DataError("The patients cannot be split into train, validation and test.", problems)
+        raise DataError(f"The {terms.units} cannot be split into train, validation and test.", problems)
     return Split(part_of=part_of)
 
 
@@ -152,20 +153,21 @@ def _main_classes(counts: Sequence[Mapping[str, str | int]]) -> dict[str, str]:
     return {str(row["patient"]): str(row["class_name"]) for row in ranked}
 
 
-def _too_few(class_name: str, n: int, needed: Sequence[str]) -> str:
+def _too_few(class_name: str, n: int, needed: Sequence[str], terms: Terms) -> str:
+    alike = "Identical images" if terms.are_images else f"{terms.units.capitalize()} joined by identical images"
     return (
-        f"Class {class_name!r} has {plural(n, 'patient')} to split, but needs at least {len(needed)}: one each for "
-        f"{', '.join(needed)}. (Patients joined by identical images count as one.)"
+        f"Class {class_name!r} has {terms.count(n)} to split, but needs at least {len(needed)}: one each for "
+        f"{', '.join(needed)}. ({alike} count as one.)"
     )
 
 
-def _gaps(counts: Sequence[Mapping[str, str | int]], part_of: Mapping[str, str]) -> list[str]:
+def _gaps(counts: Sequence[Mapping[str, str | int]], part_of: Mapping[str, str], terms: Terms) -> list[str]:
     """Return the classes that some part lacks, which only patients of several classes can cause."""
     parts: dict[str, set[str]] = defaultdict(set)
     for row in counts:
         parts[str(row["class_name"])].add(part_of[str(row["patient"])])
     return [
-        f"Class {name!r} has no patient in {', '.join(set(PARTS) - found)}; more patients of it are needed."
+        f"Class {name!r} has no {terms.unit} in {', '.join(set(PARTS) - found)}; more {terms.units} of it are needed."
         for name, found in sorted(parts.items())
         if len(found) < len(PARTS)
     ]

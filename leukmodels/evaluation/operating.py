@@ -12,6 +12,7 @@ from leukmodels.evaluation.curves import Curve, Point, curve_of
 from leukmodels.evaluation.interval import Floats, limits
 from leukmodels.evaluation.resampling import spread
 from leukmodels.evaluation.scored import Groups, Scored
+from leukmodels.process.words import USUAL, Terms
 
 RISK = 0.05
 _TRIED = 200  # thresholds of a model, about, that a promise is computed for
@@ -68,7 +69,13 @@ def operating_front(curves: Mapping[int, Curve], *, min_specificity: float) -> F
 
 
 def choose(
-    models: Mapping[int, Scored], *, min_recall: float, min_specificity: float, sure: bool = True, kind: str = "model"
+    models: Mapping[int, Scored],
+    *,
+    min_recall: float,
+    min_specificity: float,
+    sure: bool = True,
+    kind: str = "model",
+    terms: Terms = USUAL,
 ) -> Choice:
     """Return the model and threshold with the highest accuracy of those with this recall and specificity.
 
@@ -79,7 +86,7 @@ def choose(
     luckiest of many on the same patients, a promise is broken more often (results/benchmarks/coverage.md).
 
     Raises StudyError, with the most that there is, and of how many patients, where nothing has this recall; ``kind`` is
-    what numbers count there.
+    what numbers count there, ``terms`` what it calls whom they are of.
     """
     risk = RISK / len(models) if sure else None  # the luckiest model is chosen, so they share the risk (Bonferroni)
     offers = [_Offer.of(model, scored, min_recall, min_specificity, risk) for model, scored in models.items()]
@@ -87,7 +94,9 @@ def choose(
     if not able:
         offers = [_Offer.of(model, scored, 0.0, min_specificity, risk) for model, scored in models.items()]
         most = max(offers, key=lambda offer: offer.highest)
-        raise StudyError(_too_much(min_recall, min_specificity, most, _leukemic_patients(models[most.model]), kind))
+        raise StudyError(
+            _too_much(min_recall, min_specificity, most, _leukemic_patients(models[most.model]), kind, terms)
+        )
     return max(
         (offer.best(min_recall) for offer in able), key=lambda choice: (choice.point.accuracy, choice.point.recall)
     )
@@ -169,7 +178,7 @@ def _leukemic_patients(scored: Scored) -> int:
     return len(scored.groups.members(1))
 
 
-def _too_much(min_recall: float, min_specificity: float, most: _Offer, patients: int, kind: str) -> str:
+def _too_much(min_recall: float, min_specificity: float, most: _Offer, patients: int, kind: str, terms: Terms) -> str:
     point = most.curve.point(int(most.places[most.recall.argmax()]))
     where = f"{kind} {most.model} at threshold {point.threshold:.3f}"
     wish = f"a recall of {min_recall:g} with a specificity of at least {min_specificity:g}"
@@ -179,8 +188,8 @@ def _too_much(min_recall: float, min_specificity: float, most: _Offer, patients:
             f"No {kind} has {wish}; the highest recall is {highest:.2f}, of {where}. Ask for less, or resume the study."
         )
     return (
-        f"Nothing can promise {wish} for other patients; the most is {highest:.2f}, of {where}, whose recall is "
-        f"{point.recall:.3f} on validation. That has {patients} leukemic patients, who can promise "
+        f"Nothing can promise {wish} for other {terms.units}; the most is {highest:.2f}, of {where}, whose recall is "
+        f"{point.recall:.3f} on validation. That has {patients:,} {terms.positive} {terms.units}; so many can promise "
         f"{floor(100 * most_promised(patients, risk=most.risk)) / 100:.2f} at the most, were none of them missed. Ask "
-        "for less, or for the measured recall (--no-recall-guarantee), or validate on more patients."
+        f"for less, or for the measured recall (--no-recall-guarantee), or validate on more {terms.units}."
     )

@@ -26,6 +26,7 @@ from leukmodels.dataset.duplicates import join_duplicates
 from leukmodels.dataset.shards import image_bytes
 from leukmodels.dataset.split import PARTS, Split, split_patients
 from leukmodels.errors import DataError
+from leukmodels.process.words import Terms
 from search.cache.store import PixelCache, Policy
 from search.data.exclusion import leave_out
 from search.data.ingest import Files, Progress, ingest
@@ -69,6 +70,7 @@ class Dataset:
     cells: pa.Table
     policy: Policy
     black_background: bool
+    terms: Terms
     split: Split
     report: DataReport
     quarantined: pa.Table  # path, sha256, reason
@@ -117,7 +119,7 @@ def prepare_dataset(
     """
     listing = collections.read(task.reader, source)
     task.select(listing.cells)  # a class that is missing is said before any file is opened
-    found = listing.cells
+    found, terms = listing.cells, task.terms(patient_level=listing.patient_level)
     policy = Policy(image_px=config.image_px, crop_px=listing.crop_px, max_pixels=config.max_pixels)
     hashes, reasons, damaged = _contents(found["path"].to_pylist(), source, cache, policy, cores, admit, progress)
     found = found.append_column("sha256", pa.array(hashes, pa.string()))
@@ -128,8 +130,8 @@ def prepare_dataset(
     _refuse_too_many_bad(bad, in_task, config.max_bad, source.root)
 
     joined = join_duplicates(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
-    split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control))
-    kept = leave_out(split.assign(task.select(joined.cells)), found, source.root, config.exclude)
+    split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control), terms=terms)
+    kept = leave_out(split.assign(task.select(joined.cells)), found, source.root, config.exclude, terms)
     cells = kept.cells
     removed = task_rows(joined.removed, task)
     report = DataReport(
@@ -146,14 +148,15 @@ def prepare_dataset(
         quarantined=bad.num_rows,
         excluded=kept.excluded.num_rows,
         cells={part: _part(cells, part).num_rows for part in PARTS},
-        patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS},
-        classes={part: _by_class(_part(cells, part), task) for part in PARTS},
-        notes=(*listing.notes, *([joined.describe()] if joined.describe() else []), *kept.notes, *damaged),
+        patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS if listing.patient_level},
+        classes={part: _by_class(_part(cells, part), task, listing.patient_level) for part in PARTS},
+        notes=(*listing.notes, *([shared] if (shared := joined.describe(terms)) else []), *kept.notes, *damaged),
     )
     return Dataset(
         cells=cells,
         policy=policy,
         black_background=listing.black_background,
+        terms=terms,
         split=split,
         report=report,
         quarantined=bad.select(["path", "sha256", "reason"]),
@@ -240,10 +243,13 @@ def _part(cells: pa.Table, part: str) -> pa.Table:
     return cells.filter(pc.equal(cells["part"], part))
 
 
-def _by_class(cells: pa.Table, task: Task) -> dict[str, dict[str, int]]:
-    """Return how many patients and cells each of the task's classes has."""
+def _by_class(cells: pa.Table, task: Task, patient_level: bool) -> dict[str, dict[str, int]]:
+    """Return how many patients, where they are known, and cells each of the task's classes has."""
     classes = {name: cells.filter(pc.equal(cells["class_name"], name)) for name in (*task.disease, *task.control)}
-    return {name: {"patients": len(pc.unique(of["patient"])), "cells": of.num_rows} for name, of in classes.items()}
+    return {
+        name: {**({"patients": len(pc.unique(of["patient"]))} if patient_level else {}), "cells": of.num_rows}
+        for name, of in classes.items()
+    }
 
 
 def _fingerprint(cells: pa.Table, image_px: int, crop_px: int | None) -> str:

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from leukmodels.errors import DataError
 from leukmodels.label_issues.listing import Listed, read_list
-from leukmodels.process.words import plural
+from leukmodels.process.words import Terms, plural
 
-_PLACES = {"validation": "are of validation patients", "test": "are of test patients"}
+_PLACES = {"validation": "are validation cells", "test": "are test cells"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +27,7 @@ class Exclusion:
     notes: tuple[str, ...] = ()
 
 
-def leave_out(cells: pa.Table, found: pa.Table, root: str, exclude: str | None) -> Exclusion:
+def leave_out(cells: pa.Table, found: pa.Table, root: str, exclude: str | None, terms: Terms) -> Exclusion:
     """Return the task's ``cells`` without the training cells that the list names.
 
     ``cells`` are split, each content once; ``found`` are all files with their hashes, so that a path names its content
@@ -54,7 +54,7 @@ def leave_out(cells: pa.Table, found: pa.Table, root: str, exclude: str | None) 
     return Exclusion(
         cells=left,
         excluded=excluded.append_column("reason", reasons),
-        notes=(_words(listed, excluded, left, others, bool(elsewhere)),),
+        notes=(_words(listed, excluded, left, others, bool(elsewhere), terms),),
     )
 
 
@@ -81,10 +81,13 @@ def _problems(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[s
     ]
 
 
-def _words(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[str], split_differs: bool) -> str:
+def _words(
+    listed: Listed, excluded: pa.Table, left: pa.Table, others: list[str], split_differs: bool, terms: Terms
+) -> str:
     """Return what became of all that the list names."""
     emptied = set(excluded["patient"].to_pylist()) - set(left["patient"].to_pylist())
-    patients = f", all cells of {plural(len(emptied), 'patient')} among them" if emptied else ""
+    whole = bool(emptied) and not terms.are_images
+    patients = f", all cells of {terms.count(len(emptied))} among them" if whole else ""
     kept = f" Of the others {', '.join(others)}; nothing is taken from validation or test." if others else ""
     hint = " Was the list made with another --split-seed?" if split_differs else ""
     return (

@@ -16,7 +16,7 @@ from leukmodels.collections.listing import CELL_SCHEMA
 from leukmodels.dataset.split import PARTS, split_patients
 from leukmodels.process import tensorflow_runtime
 from leukmodels.process.progress import duration
-from leukmodels.process.words import plural
+from leukmodels.process.words import Terms, plural
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.synthetic.classes import CLASSES
 from leukmodels.synthetic.patients import list_patients
@@ -37,8 +37,8 @@ def dry_run(plans: Sequence[Plan]) -> int:
         ended = _ended(plan)
         planned = plural(config.trials, "trial") + (f", {ended} of them ended" if ended else "")
         print(f"{plan.folder.name}: {task.question} (task {task.name}), {planned}")
-        cells, black = _listed(plan)
-        for line in _images(plan, cells):
+        cells, black, terms = _listed(plan)
+        for line in _images(plan, cells, terms):
             print(f"  {line}", flush=True)
         with _made(plan.folder.path.parent, plan.cache), open_session(dashboard=False) as session:
             console = Console(planned_trials=0, epochs=config.epochs, objectives=objectives_of(config), synthetic=False)
@@ -81,16 +81,20 @@ def expected_epochs(config: SearchConfig, ended: int = 0) -> float:
     return config.epochs + (config.trials - 1) * stopped  # the default configuration, the first, is never stopped
 
 
-def _listed(plan: Plan) -> tuple[pa.Table, bool]:
-    """Return the task's cells by their files' names, each in its part, and whether they lie on black; opens no file."""
+def _listed(plan: Plan) -> tuple[pa.Table, bool, Terms]:
+    """Return the task's cells by their files' names, each in its part, whether they lie on black, and their terms.
+
+    Opens no file.
+    """
     task, config = plan.task, plan.config
     if config.data:
         listing = collections.read(task.reader, config.data)
         cells, black = listing.cells, listing.black_background
+        terms = task.terms(patient_level=listing.patient_level)
     else:
-        cells, black = _drawn(config.cells_per_patient), False
-    split = split_patients(cells, seed=config.split_seed, required=(*task.disease, *task.control))
-    return split.assign(task.select(cells)), black
+        cells, black, terms = _drawn(config.cells_per_patient), False, task.terms(patient_level=True)
+    split = split_patients(cells, seed=config.split_seed, required=(*task.disease, *task.control), terms=terms)
+    return split.assign(task.select(cells)), black, terms
 
 
 def _drawn(cells_per_patient: int) -> pa.Table:
@@ -103,21 +107,21 @@ def _drawn(cells_per_patient: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=CELL_SCHEMA)
 
 
-def _images(plan: Plan, cells: pa.Table) -> Iterator[str]:
-    """Yield how many images and patients there are, by part and class."""
+def _images(plan: Plan, cells: pa.Table, terms: Terms) -> Iterator[str]:
+    """Yield how many images there are, and of how many patients where they are known, by part and class."""
     where = plan.config.data or "a DRAWN cohort: no result is medical"
-    yield f"{plural(cells.num_rows, 'image')} of {_patients(cells)} in {where}"
+    of = "" if terms.are_images else f" of {terms.count(len(pc.unique(cells['patient'])))}"
+    yield f"{plural(cells.num_rows, 'image')}{of} in {where}"
     for part in PARTS:
         rows = cells.filter(pc.equal(cells["part"], part))
-        disease, control = (rows.filter(pc.equal(rows["label"], label)) for label in (1, 0))
-        who = f"{_patients(disease)} with the disease and {len(pc.unique(control['patient']))} without"
+        who = " and ".join(
+            f"{len(pc.unique(rows.filter(pc.equal(rows['label'], label))['patient'])):,} {terms.side(label)}"
+            for label in (1, 0)
+        )
+        of = f", {who}" if terms.are_images else f" of {who} {terms.units}"
         locked = " (locked away)" if part == "test" else ""
-        yield f"  {part}: {plural(rows.num_rows, 'image')} of {who}{locked}"
+        yield f"  {part}: {plural(rows.num_rows, 'image')}{of}{locked}"
     yield "  (By the files' names: what cannot be used, and duplicates, are found as images are read.)"
-
-
-def _patients(cells: pa.Table) -> str:
-    return plural(len(pc.unique(cells["patient"])), "patient")
 
 
 def _ended(plan: Plan) -> int:

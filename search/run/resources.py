@@ -93,7 +93,7 @@ class StudyResources:
             console.say("No image had to be read: all of them are in the cache.")
         for note in dataset.report.notes:
             console.say(note)
-        console.say(dataset.report.describe())
+        console.say(dataset.report.describe(dataset.terms))
         return dataset
 
     def place(self, prepared: Dataset) -> sharing.SharedDataset:

@@ -13,6 +13,7 @@ from leukmodels.training.scoring import read_scores
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestAccess
 from search.study.folder import StudyFolder
+from search.study.manifest import Manifest
 from search.study.objectives import THRESHOLD
 from search.study.opened import Study
 from search.study.records import TrialRecord
@@ -88,7 +89,14 @@ def with_guaranteed_recall(
     patients tells. StudyError where no trial has it, or a trial's scores are gone.
     """
     models = {trial.number: _scored(folder, trial) for trial in trials}
-    choice = operating.choose(models, min_recall=min_recall, min_specificity=min_specificity, sure=sure, kind="trial")
+    choice = operating.choose(
+        models,
+        min_recall=min_recall,
+        min_specificity=min_specificity,
+        sure=sure,
+        kind="trial",
+        terms=Manifest.read(folder).terms,
+    )
     (trial,) = (trial for trial in trials if trial.number == choice.model)
     threshold = choice.point.threshold
     metrics = _measured(trial, models[choice.model], threshold)

@@ -37,8 +37,7 @@ class Preference:
     def describe(self) -> str:
         """Return the preference in a few words, for "chosen by ..."."""
         if self.min_recall is not None:
-            whose = "of other patients" if self.sure else "of validation patients"
-            return f"recall {whose} of at least {self.min_recall:g}, then accuracy"
+            return f"{of_recall(self.min_recall, sure=self.sure)}, then accuracy"
         return (self.by or "recall") if self.trial is None else "its number"
 
     def choose(self, front: ParetoFront, objectives: Objectives) -> TrialRecord:
@@ -70,6 +69,11 @@ class Preference:
             if trial.number == self.trial:
                 return trial
         raise StudyError(f"Trial {self.trial} has no model to choose: it is not a {TrialState.COMPLETE} trial.")
+
+
+def of_recall(least: float, *, sure: bool) -> str:
+    """Return what is asked for where a recall is: one that others will have, too, or the one measured on validation."""
+    return f"{'guaranteed' if sure else 'measured'} recall of at least {least:g}"
 
 
 def ways(objectives: Objectives) -> tuple[By, ...]:

@@ -13,6 +13,7 @@ from leukmodels.evaluation.metrics import score
 from leukmodels.training.scoring import read_scores
 from search.selection.confirmed_ranking import Ranked
 from search.selection.operating_point import with_guaranteed_recall
+from search.selection.preference import of_recall
 from search.study.confirmation_log import TestCandidate
 from search.study.folder import StudyFolder
 from search.study.objectives import THRESHOLD
@@ -89,8 +90,7 @@ def with_recall(
 
     With ``sure`` it is the recall of other patients, else that of the validation patients alone.
     """
-    whose = "of other patients" if sure else "of validation patients"
-    why = f"recall {whose} of at least {min_recall:g}"
+    why = of_recall(min_recall, sure=sure)
     kept = with_guaranteed_recall(
         folder, trials, min_recall=min_recall, min_specificity=min_specificity, sure=sure, why=why
     )

@@ -19,6 +19,7 @@ from leukmodels.collections.tasks import Task
 from leukmodels.dataset.split import PARTS, Split
 from leukmodels.errors import StudyError
 from leukmodels.evaluation.costs import COSTS
+from leukmodels.process.words import Terms
 from leukmodels.space.dimensions import Space
 from search.study.config import SearchConfig, current_names, objectives_of
 from search.study.folder import StudyFolder, write_whole
@@ -37,7 +38,8 @@ class _Stored(BaseModel):
 class DataReport(_Stored):
     """What a data folder holds: counts of images, cells and patients by part.
 
-    ``classes`` has the patients and cells of each class in each part.
+    ``classes`` has the patients and cells of each class in each part. Where nobody is named (``patient_level`` false)
+    patients are not counted: ``patients`` is empty then.
     """
 
     root: str
@@ -57,13 +59,15 @@ class DataReport(_Stored):
     classes: Mapping[str, Mapping[str, Mapping[str, int]]] = Field(default_factory=dict)
     notes: tuple[str, ...]
 
-    def describe(self) -> str:
-        """Return it in one line."""
+    def describe(self, terms: Terms) -> str:
+        """Return it in one line, in the study's terms."""
         excluded = f", {self.excluded:,} excluded" if self.excluded else ""
-        parts = ", ".join(f"{part} {self.cells[part]:,} of {self.patients[part]:,}" for part in PARTS)
+        whole = f"Cells of {terms.units}" if self.patient_level else "Cells"
+        of = {part: f" of {self.patients[part]:,}" if self.patient_level else "" for part in PARTS}
+        parts = ", ".join(f"{part} {self.cells[part]:,}{of[part]}" for part in PARTS)
         return (
             f"{self.found:,} images: {self.used:,} used, {self.duplicates:,} duplicates, "
-            f"{self.quarantined:,} quarantined{excluded}. Cells of patients: {parts} (test is locked away)."
+            f"{self.quarantined:,} quarantined{excluded}. {whole}: {parts} (test is locked away)."
         )
 
 
@@ -185,6 +189,11 @@ class Manifest(_Stored):
     def title(self) -> str:
         """What pictures of the study are headed with."""
         return f"{self.task.name}: {self.name}"
+
+    @property
+    def terms(self) -> Terms:
+        """What all that is said of the study calls what it counts and tells apart."""
+        return self.task.terms(patient_level=self.data.patient_level)
 
     @property
     def knows_patients(self) -> bool:

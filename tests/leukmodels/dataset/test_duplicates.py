@@ -2,6 +2,7 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from leukmodels.dataset.duplicates import join_duplicates
 from leukmodels.dataset.split import split_patients
+from leukmodels.process.words import USUAL
 
 Row = tuple[str, str, str]  # content, class, patient
 
@@ -74,13 +76,17 @@ def test_a_large_group_has_a_short_name() -> None:
 
 def test_who_was_joined_is_told_in_a_sentence() -> None:
     rows = [("a", "all", "20"), ("a", "all", "21"), ("b", "all", "7")]
-    assert join_duplicates(table(rows)).describe() == "Subjects 20+21 share images and count as one patient."
+    assert join_duplicates(table(rows)).describe() == "Patients 20+21 share images and count as one patient."
     rows += [("c", "all", subject) for subject in ("78", "51", "75")]
     assert (
         join_duplicates(table(rows)).describe()
-        == "Subjects 20+21, 51+75+78 share images and count as one patient each."
+        == "Patients 20+21, 51+75+78 share images and count as one patient each."
     )
     assert join_duplicates(table(rows[:1])).describe() == ""
+    whole = join_duplicates(table(rows))
+    assert whole.describe(replace(USUAL, unit="subject")).startswith("Subjects 20+21, 51+75+78 share images and")
+    assert whole.describe(replace(USUAL, unit="subject")).endswith(" count as one subject each.")
+    assert whole.describe(replace(USUAL, unit="image")) == ""  # nobody is named, so nobody is joined
 
 
 def test_the_sentence_on_hundreds_of_joined_subjects_is_short() -> None:
@@ -185,6 +191,6 @@ def test_a_content_under_three_classes_is_told_with_all() -> None:
 def test_ten_joined_patients_are_named_and_more_are_counted(groups: int, told: str) -> None:
     done = join_duplicates(table([(f"c{n // 2}", "all", f"{n}") for n in range(2 * groups)]))
     assert done.describe() == (
-        f"Subjects 0+1, 2+3, 4+5, 6+7, 8+9, 10+11, 12+13, 14+15, 16+17, 18+19{told} "
+        f"Patients 0+1, 2+3, 4+5, 6+7, 8+9, 10+11, 12+13, 14+15, 16+17, 18+19{told} "
         "share images and count as one patient each."
     )

@@ -7,6 +7,7 @@ from leukmodels.dataset.cells import Cells
 from leukmodels.dataset.folds import patient_folds, rounds
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import DataError
+from leukmodels.process.words import Terms
 
 
 def cells_of(patients: list[str]) -> tuple[Cells, np.ndarray]:
@@ -41,12 +42,10 @@ def folds_of_patients(patients: list[str], folds: int, seed: int) -> list[int]:
 def test_a_patient_of_several_classes_is_of_the_side_of_its_class_with_most_cells(mixed: str, side: str) -> None:
     """Three folds need three patients a side: with two others on each, one side is a patient short."""
     cells, class_names = cells_of([mixed, "a", "a", "B", "B"])
-    short = {"leukemia": "control", "control": "leukemia"}[side]
+    short = {"leukemia": "healthy", "control": "leukemic"}[side]
     with pytest.raises(DataError) as caught:
         patient_folds(cells, class_names, folds=3, seed=0)
-    assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        f"2 of the patients to deal are of the side {short}"
-    ]
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [f"2 of the patients to deal are {short}"]
 
 
 @pytest.mark.parametrize(("patients", "advice"), [(2, ""), (3, " Give --folds 3."), (4, " Give --folds 4.")])
@@ -57,8 +56,19 @@ def test_fewer_folds_are_advised_only_where_three_are_left(patients: int, advice
         patient_folds(cells, class_names, folds=5, seed=0)
     (problem,) = caught.value.problems
     assert problem == (
-        f"{patients} of the patients to deal are of the side control: too few for 5 folds of at least one each.{advice}"
+        f"{patients} of the patients to deal are healthy: too few for 5 folds of at least one each.{advice}"
     )
+
+
+def test_too_few_are_called_what_the_study_calls_them() -> None:
+    cells, class_names = cells_of(["a"] * 3 + ["B"] * 5)
+    terms = Terms(unit="image", positive="blast", negative="lymphocyte")
+    with pytest.raises(DataError) as caught:
+        patient_folds(cells, class_names, folds=4, seed=0, terms=terms)
+    assert str(caught.value).splitlines() == [
+        "The images cannot be dealt into folds:",
+        "  - 3 of the images to deal are lymphocyte: too few for 4 folds of at least one each. Give --folds 3.",
+    ]
 
 
 def test_as_many_patients_as_folds_are_enough_and_two_folds_are_not() -> None:

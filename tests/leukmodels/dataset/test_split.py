@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from leukmodels.collections.tasks import TASKS
 from leukmodels.dataset.split import PARTS, Split, split_patients
 from leukmodels.errors import ConfigError, DataError
+from leukmodels.process.words import Terms
 
 MLL = {"control": 60, "PML_RARA": 24, "NPM1": 36, "CBFB_MYH11": 37, "RUNX1_RUNX1T1": 32}
 FRACTIONS = st.floats(0.01, 0.49)
@@ -128,6 +129,18 @@ def test_too_few_patients_are_told_with_the_number_needed(n: int, locked: int, n
     rows = [*(("A", f"a{i}", "") for i in range(n)), *(("A", f"t{i}", "test") for i in range(locked))]
     with pytest.raises(DataError, match=f"Class 'A' has {n} patients? to split, but needs at least {needed}"):
         split_patients(cells(*rows, *(("B", f"b{i}", "") for i in range(3))))
+
+
+def test_where_nobody_is_named_images_are_too_few() -> None:
+    terms = Terms(unit="image", positive="A", negative="B")
+    rows = [("A", "A/1", ""), *(("B", f"B/{i}", "") for i in range(3))]
+    with pytest.raises(DataError) as caught:
+        split_patients(cells(*rows), terms=terms)
+    assert str(caught.value).splitlines() == [
+        "The images cannot be split into train, validation and test.",
+        "  - Class 'A' has 1 image to split, but needs at least 3: one each for train, validation, test. (Identical "
+        "images count as one.)",
+    ]
 
 
 SMALL = st.dictionaries(st.sampled_from("ABCDE"), st.tuples(st.integers(0, 6), st.integers(0, 2)), min_size=1)

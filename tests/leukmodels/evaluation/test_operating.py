@@ -129,7 +129,7 @@ def test_no_more_is_promised_than_so_many_patients_without_a_miss_can(patients, 
 
 def test_a_wish_above_that_is_refused_with_how_many_patients_there_are():
     parts = dict(enumerate(Cohort(leukemic=12, healthy=10, mean=4.0).draw(np.random.default_rng(3), models=2)))
-    expected = "12 leukemic patients, who can promise 0.73 at the most"  # 0.025 ** (1 / 12): two share the risk
+    expected = "12 leukemic patients; so many can promise 0.73 at the most"  # 0.025 ** (1 / 12): two share the risk
     with pytest.raises(StudyError, match=expected):
         choose(parts, min_recall=0.8, min_specificity=0.5)
     assert choose(parts, min_recall=0.73, min_specificity=0.5).promised < 0.74

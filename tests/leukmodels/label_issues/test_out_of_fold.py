@@ -92,7 +92,7 @@ def test_too_few_patients_for_the_folds_are_refused_with_how_many_would_do() -> 
     with pytest.raises(DataError) as caught:
         patient_folds(cells, class_names, folds=5, seed=0)
     assert len(caught.value.problems) == 2
-    assert "4 of the patients to deal are of the side control" in str(caught.value)
+    assert "4 of the patients to deal are healthy" in str(caught.value)
     assert "Give --folds 4." in str(caught.value)
 
 

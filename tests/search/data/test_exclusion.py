@@ -11,6 +11,7 @@ from folders import draw_folder
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.label_issues.listing import write_list
 from leukmodels.label_issues.ranking import rank
+from leukmodels.process.words import USUAL
 from search.data.dataset import write_listing
 from search.data.sharing import share
 
@@ -47,7 +48,7 @@ def test_listed_cells_are_left_out_of_training_and_the_account_balances(training
     assert report.found == report.used + report.duplicates + report.quarantined + report.excluded == 32
     assert report.used == sum(report.cells.values()) == before.report.used - 5
     assert report.fingerprint != before.report.fingerprint
-    assert "25 used, 1 duplicates, 1 quarantined, 5 excluded." in report.describe()
+    assert "25 used, 1 duplicates, 1 quarantined, 5 excluded." in report.describe(USUAL)
     assert any("Of 5 images" in note and "5 are left out of training" in note for note in report.notes)
     assert {row["path"] for row in after.excluded.to_pylist()} == {str(root / name) for name in named}
     write_listing(tmp_path / "excluded.csv", after.excluded)  # what a resumed study is prepared with
@@ -69,7 +70,7 @@ def test_a_list_takes_nothing_from_validation_and_test_and_says_what_else_it_nam
     assert report.excluded == chosen["train"] == 6
     (note,) = (note for note in report.notes if "list.csv" in note)
     assert "Of 12 images" in note
-    assert "2 are of validation patients, 2 are of test patients, 2 are no cells of this study" in note
+    assert "2 are validation cells, 2 are test cells, 2 are no cells of this study" in note
     assert "--split-seed" in note
 
 
