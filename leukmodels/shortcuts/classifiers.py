@@ -14,6 +14,7 @@ from scipy.special import expit
 from leukmodels.dataset.cells import Cells
 from leukmodels.errors import DataError
 from leukmodels.evaluation.curves import auroc
+from leukmodels.process.words import USUAL, Terms, plural
 
 _FOLDS = 5
 _NEIGHBOURS = 5
@@ -37,15 +38,21 @@ class Patients:
     labels: Labels
 
     @classmethod
-    def of(cls, cells: Cells) -> "Patients":
-        """Return the patients who have a cell; DataError unless each class has two, and no patient is of both."""
+    def of(cls, cells: Cells, terms: Terms = USUAL) -> "Patients":
+        """Return the patients who have a cell; DataError unless each class has two, and no patient is of both.
+
+        ``terms`` are what it calls them.
+        """
         codes, first, of_cell = np.unique(cells.patients, return_index=True, return_inverse=True)
         labels = cells.labels[first]
         mixed = codes[np.unique(of_cell[cells.labels != labels[of_cell]])]
-        problems = [f"Patient {cells.patient_names[code]!r} has cells of both classes." for code in mixed.tolist()]
+        problems = [
+            f"{terms.unit.capitalize()} {cells.patient_names[code]!r} has cells of both classes."
+            for code in mixed.tolist()
+        ]
         problems += [
-            f"{count} patients are of the class {name}; two of each are needed."
-            for name, count in zip(("control", "leukemia"), np.bincount(labels, minlength=2).tolist(), strict=True)
+            f"{plural(count, f'{terms.side(label)} {terms.unit}')}; two of each class are needed."
+            for label, count in enumerate(np.bincount(labels, minlength=2).tolist())
             if count < 2
         ]
         if problems:

@@ -6,6 +6,7 @@ permuted among to see what chance does. How often alarms are false, and what the
 """
 
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from leukmodels.evaluation.curves import auroc, ranking_metrics
 from leukmodels.evaluation.interval import Interval
 from leukmodels.evaluation.resampling import differences, intervals
 from leukmodels.evaluation.scored import by_patient
+from leukmodels.process.words import USUAL, Terms
 from leukmodels.shortcuts.classifiers import (
     Numbers,
     Patients,
@@ -35,12 +37,14 @@ class Found:
     cells, patients   AUROC of cells, and of patients by the mean of their cells
     chance            AUROC of patients when labels are permuted among them: the mean, and 2.5 and 97.5 percentiles
     p_value           how often permuted labels come out as well as the real ones, or better
+    smallest_p        below which it cannot be, of so many permutations and patients
     """
 
     cells: Interval
     patients: Interval
     chance: Interval
     p_value: float
+    smallest_p: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,15 +101,16 @@ def probe_shortcuts(
     permutations: int = 200,
     seed: int = 0,
     progress: Progress | None = None,
+    terms: Terms = USUAL,
 ) -> Shortcuts:
     """Return what probes find in these cells: of all patients that may be looked at, the more the surer.
 
     ``scores`` (n,) are a model's probabilities, NaN for cells that it did not score; without them colour means
     cannot give the alarm, and with them only where the background does not say that slides are alike. ``progress`` is
-    told (images read, images in all). DataError where a patient has cells of both classes, or a class has one patient
-    alone.
+    told (images read, images in all); ``terms`` are what sentences say. DataError where a
+    patient has cells of both classes, or a class has one patient alone.
     """
-    patients = Patients.of(cells)
+    patients = Patients.of(cells, terms)
     colours = read_colours(cells, black_background=black_background, progress=progress)
 
     def probed(features: Numbers) -> tuple[Found, Numbers]:
@@ -114,13 +119,13 @@ def probe_shortcuts(
         return _found(cells, patients, answers, permutation_aurocs(patients, scaled, permutations, seed)), answers
 
     colour, answers = probed(colours.whole)
-    background = _background(None if colours.background is None else probed(colours.background)[0])
-    count, _ = probed(np.log(patients.counts)[patients.of_cell, None])
+    background = _background(None if colours.background is None else probed(colours.background)[0], terms)
+    count = None if terms.are_images else probed(np.log(patients.counts)[patients.of_cell, None])[0]
     return Shortcuts(
         colour=_colour(colour, None if scores is None else _above(cells, answers, scores), background),
         background=background,
-        count=_count(count),
-        leak=_leak(cells, patients, colours, seed),
+        count=_count(count, terms),
+        leak=_leak(cells, patients, colours, seed, terms),
     )
 
 
@@ -146,6 +151,7 @@ def _found(cells: Cells, patients: Patients, answers: Numbers, by_chance: Number
         patients=intervals(ranking_metrics(by_patient(scored)))["auroc"],
         chance=Interval(estimate=float(by_chance.mean()), low=low, high=high),
         p_value=(1 + reached) / (1 + len(by_chance)),  # the real labels are one of the permutations
+        smallest_p=max(1 / (1 + len(by_chance)), 1 / comb(len(patients.labels), int(patients.labels.sum()))),
     )
 
 
@@ -188,36 +194,47 @@ def _colour(found: Found, above: Interval | None, background: Probe) -> Probe:
     return Probe(name="colour means", found=found, alarm=alarm, meaning=meaning)
 
 
-def _background(found: Found | None) -> Probe:
+def _background(found: Found | None, terms: Terms) -> Probe:
     name = "background"
     if found is None:
         return Probe(name=name, found=None, alarm=False, meaning="Not applicable: around the cells all is black.")
-    reached = f"What lies around the cells reaches AUROC {_text(found.patients)} of patients {_beside(found)}"
+    reached = f"What lies around the cells reaches AUROC {_text(found.patients)} of {terms.units} "
+    reached += _beside(found, f"alarming at {ALARMING_P:g} or less")
     if alarm := found.p_value <= ALARMING_P:
         meaning = (
             f"{reached}: the slides of the classes differ in stain, light or red cells (anaemia makes them fewer), and "
             "a model can learn that in the place of the cells."
         )
+    elif found.smallest_p > ALARMING_P:
+        meaning = f"{reached}: here p cannot be below {found.smallest_p:.3f}, so no alarm can be given."
     else:
         meaning = f"{reached}: no sign that slides tell the classes apart."
     return Probe(name=name, found=found, alarm=alarm, meaning=meaning)
 
 
-def _count(found: Found) -> Probe:
+def _count(found: Found | None, terms: Terms) -> Probe:
     """No alarm: a model sees one image, and the score of a patient is a mean."""
+    name = "image count"
+    if found is None:
+        return Probe(name=name, found=None, alarm=False, meaning="Not applicable: every image stands for itself.")
     meaning = (
-        f"The number of a patient's images alone reaches AUROC {_text(found.patients)} of patients {_beside(found)}. A "
-        "mean over cells cannot profit from that; a sum or a count of cells would."
+        f"The number of a {terms.unit}'s images alone reaches AUROC {_text(found.patients)} of {terms.units} "
+        f"{_beside(found, 'never alarming')}. A mean over cells cannot profit from that; a sum or a count of cells "
+        "would."
     )
-    return Probe(name="image count", found=found, alarm=False, meaning=meaning)
+    return Probe(name=name, found=found, alarm=False, meaning=meaning)
 
 
-def _leak(cells: Cells, patients: Patients, colours: Colours, seed: int) -> Leak:
+def _leak(cells: Cells, patients: Patients, colours: Colours, seed: int, terms: Terms) -> Leak:
     """Cells alike in colour are often of one slide: remembering them shows best what it is worth to know a slide."""
+    if terms.are_images:
+        meaning = "Not applicable: nobody is named, so that images are all that can be split."
+        return Leak(gap=None, alarm=False, meaning=meaning)
     if patients.counts.max() == 1:
         meaning = (
-            "Every image is of a patient of its own. If that is only because the patients are not known, cells of one "
-            "are on both sides of the split, and every score is better than it will be for a new patient."
+            f"Every image is of a {terms.unit} of its own. If that is only because the {terms.units} are not known, "
+            "cells of one are on both sides of the split, and every score is better than it will be for a new "
+            f"{terms.unit}."
         )
         return Leak(gap=None, alarm=True, meaning=meaning)
     slides = _standardised(colours.whole if colours.background is None else colours.background)
@@ -229,14 +246,15 @@ def _leak(cells: Cells, patients: Patients, colours: Colours, seed: int) -> Leak
     )
     meaning = (
         f"Remembering slides by their colours reaches AUROC {_text(gap.by_image)} of cells where images are split, "
-        f"{_text(gap.by_patient)} where patients are: a leak of {_text(gap.gap)}. Compare no score of patients split "
-        "with one of images split."
+        f"{_text(gap.by_patient)} where {terms.units} are: a leak of {_text(gap.gap)}. Compare no score of "
+        f"{terms.units} split with one of images split."
     )
     return Leak(gap=gap, alarm=False, meaning=meaning)
 
 
-def _beside(found: Found) -> str:
-    return f"(by chance {_text(found.chance)}, p {found.p_value:.3f})"
+def _beside(found: Found, limit: str) -> str:
+    """Return what chance gives, with p and the limit that it is held to."""
+    return f"(by chance {_text(found.chance)}, p {found.p_value:.3f}, {limit})"
 
 
 def _text(interval: Interval) -> str:

@@ -55,7 +55,8 @@ def confirm(
         for note in found.notes:
             console.say(note)
         ranking = Conduct(folder, options, found, cache, console, models=models).carry_out()
-    tell(ranking, confirmation_of(read(folder.journal)).latest, synthetic=synthetic)
+    latest = confirmation_of(read(folder.journal)).latest
+    tell(ranking, latest, synthetic=synthetic, terms=Manifest.read(folder).terms)
     return ranking
 
 
@@ -96,7 +97,7 @@ class Conduct:
             data = ray.put(self._found.place(dataset))
             if self._manifest.knows_patients:
                 self._console.say(
-                    "The base model was trained on the training patients, so validation patients alone are scored."
+                    "The base model was trained on the training cells, so validation cells alone are scored."
                 )
             tasks = list(self._tasks(members, self._rounds(ray.get(data))))
             self._retrain("Training the front again", tasks, data, journal)
@@ -154,7 +155,11 @@ class Conduct:
         for seed in range(self._options.seeds):
             fold_of = np.full(len(cells), ALWAYS_TRAINS)
             fold_of[rows] = dealing(
-                cells.take(rows), class_names[rows], folds=folds, seed=trial_seed(self._plan.seed, f"folds {seed}")
+                cells.take(rows),
+                class_names[rows],
+                folds=folds,
+                seed=trial_seed(self._plan.seed, f"folds {seed}"),
+                terms=self._manifest.terms,
             )
             for fold_number, each in enumerate(rounds(fold_of, folds, by_image=by_image)):
                 yield seed, fold_number, each
@@ -172,7 +177,7 @@ class Conduct:
             for trained in (confirmation.retrained, confirmation.by_image)
         )
         answers = Answers(by_patient=by_patient, by_image=by_image)
-        task = (data, answers, self._folder.confirmed / "probes.json", self._plan.seed)
+        task = (data, answers, self._folder.confirmed / "probes.json", self._plan.seed, self._manifest.terms)
         with interruptible() as check:
             for _ in run_tasks(shortcuts.probe, [task], resources=self._found.resources, check=check):
                 pass
@@ -192,18 +197,17 @@ class Conduct:
         """Return the opening that is to be carried out: one that was begun, or a new one, now in the journal."""
         openings = self._confirmation().openings
         if self._options.keep_locked:
-            self._console.say("The test patients stay locked (--keep-locked).")
+            self._console.say("The test stays locked (--keep-locked).")
             return None
         if openings and not openings[-1].complete:
-            self._console.say(f"Opening {openings[-1].number} of the test patients was begun before; finishing it.")
+            self._console.say(f"Opening {openings[-1].number} of the test was begun before; finishing it.")
             return openings[-1]
         if openings and not self._options.again:
             when = datetime.datetime.fromtimestamp(openings[-1].time, datetime.UTC)
             trials = ", ".join(str(each.trial) for each in openings[-1].chosen)
             self._console.say(
-                f"The test patients were opened on {when:%Y-%m-%d %H:%M} UTC for the trials {trials}, and stay locked "
-                "now: each further look makes the figures less honest. --again opens them all the same, and the report "
-                "counts it."
+                f"The test was opened on {when:%Y-%m-%d %H:%M} UTC for the trials {trials}, and stays locked now: each "
+                "further look makes the figures less honest. --again opens it all the same, and the report counts it."
             )
             return None
         chosen = test_candidates.choose(
@@ -216,7 +220,8 @@ class Conduct:
             sure=self._options.recall_guarantee,
         )
         journal.append("test_opened", chosen=[as_event(each) for each in chosen])
-        self._console.say(f"The test patients are opened for the trials {', '.join(str(c.trial) for c in chosen)}.")
+        trials = ", ".join(str(each.trial) for each in chosen)
+        self._console.say(f"The test {self._manifest.terms.units} are opened for the trials {trials}.")
         return self._confirmation().openings[-1]
 
     def _test(self, opening: TestAccess, dataset: Dataset, journal: Journal) -> None:
@@ -240,7 +245,7 @@ class Conduct:
             ):
                 metrics = test_candidates.measured(read_scores(place / f"{trial}.parquet"), thresholds[trial])
                 journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics))
-                self._console.progress("Scoring the test patients", number, len(tasks), "models")
+                self._console.progress("Scoring the test cells", number, len(tasks), "models")
 
 
 def candidates(record: StudyRecord, objectives: Objectives, *, at_most: int) -> tuple[TrialRecord, ...]:

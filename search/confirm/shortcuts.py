@@ -16,6 +16,7 @@ import numpy.typing as npt
 from leukmodels.dataset.cells import Cells, join
 from leukmodels.errors import DataError
 from leukmodels.evaluation.interval import Interval
+from leukmodels.process.words import Terms
 from leukmodels.shortcuts.probes import ALIKE, Gap, Shortcuts, measure_gap, probe_shortcuts
 from leukmodels.training.scoring import read_scores
 from search.data.sharing import SharedDataset
@@ -35,8 +36,8 @@ class Answers:
     by_image: Sequence[Path]
 
 
-def probe(data: SharedDataset, answers: Answers, path: Path, seed: int) -> None:
-    """Probe the development patients' cells beside a model's ``answers``, and write what is found.
+def probe(data: SharedDataset, answers: Answers, path: Path, seed: int, terms: Terms) -> None:
+    """Probe the development patients' cells beside a model's ``answers``, and write what is found, in these terms.
 
     Cells that cannot be probed are no error: by now the models are trained, and the test waits for them.
     """
@@ -44,53 +45,55 @@ def probe(data: SharedDataset, answers: Answers, path: Path, seed: int) -> None:
     cells = join(opened.train, opened.validation)
     by_patient, by_image = (_mean_scores(cells, files) for files in (answers.by_patient, answers.by_image))
     try:
-        found = probe_shortcuts(cells, black_background=opened.black_background, scores=by_patient, seed=seed)
+        found = probe_shortcuts(
+            cells, black_background=opened.black_background, scores=by_patient, seed=seed, terms=terms
+        )
     except DataError as error:
-        _write(path, [_not_applicable(error)])
+        _write(path, [_not_applicable(error, terms)])
         return
     both = np.flatnonzero(~np.isnan(by_patient) & ~np.isnan(by_image))
     leak = None
     if {*cells.labels[both].tolist()} == {0, 1}:
         leak = measure_gap(cells.take(both), by_image=by_image[both], by_patient=by_patient[both])
-    _write(path, lines(found, leak))
+    _write(path, lines(found, leak, terms))
 
 
-def lines(found: Shortcuts, leak: Gap | None) -> Iterator[Probe]:
+def lines(found: Shortcuts, leak: Gap | None, terms: Terms) -> Iterator[Probe]:
     """Yield the probes as a reader sees them; ``leak`` is what a split by image adds to the model's own scores."""
-    for each, level in ((found.colour, "cell"), (found.background, "patient"), (found.count, "patient")):
+    for each, level in ((found.colour, "cell"), (found.background, terms.unit), (found.count, terms.unit)):
         reached = (each.found.cells if level == "cell" else each.found.patients) if each.found else None
         yield _line(each.name, level, "AUROC", reached, alarm=each.alarm, says=each.meaning)
     asked = found.background if found.background.found else found.colour
     if asked.found:
         chance = asked.found.chance
         says = (
-            f"Where the labels are permuted among the patients, the probe of {asked.name} reaches AUROC "
+            f"Where the labels are permuted among the {terms.units}, the probe of {asked.name} reaches AUROC "
             f"{chance.estimate:.2f} on average, and {chance.low:.2f} to {chance.high:.2f} in 95 % of the permutations: "
             "that is the range of chance, and no confidence interval."
         )
-        yield _line("permuted labels", "patient", "AUROC", chance, alarm=False, says=says)
+        yield _line("permuted labels", terms.unit, "AUROC", chance, alarm=False, says=says)
     colours, gained = found.leak, found.leak.gap.gap if found.leak.gap else None
     name = "colours, split by image"
     yield _line(name, "cell", "AUROC gained", gained, alarm=colours.alarm, says=colours.meaning)
     if leak:
         says = (
             f"The best configuration, trained again, reaches AUROC {leak.by_image.estimate:.2f} of cells where images "
-            f"are split, and {leak.by_patient.estimate:.2f} where patients are: {_leaked(leak.gap)}."
+            f"are split, and {leak.by_patient.estimate:.2f} where {terms.units} are: {_leaked(leak.gap, terms)}."
         )
         yield _line("the model, split by image", "cell", "AUROC gained", leak.gap, alarm=False, says=says)
 
 
-def _leaked(gap: Interval) -> str:
+def _leaked(gap: Interval, terms: Terms) -> str:
     if gap.low > 0:
         return "a split by image would have promised too much here"
     if gap.high <= ALIKE:
         return "a split by image would hardly have looked better here"
-    return "whether a split by image would have looked better cannot be told from chance with these patients"
+    return f"whether a split by image would have looked better cannot be told from chance with these {terms.units}"
 
 
-def _not_applicable(error: DataError) -> Probe:
+def _not_applicable(error: DataError, terms: Terms) -> Probe:
     says = f"Not applicable. {' '.join([error.heading, *error.problems])}"
-    return _line("shortcut probes", "patient", "AUROC", None, alarm=False, says=says)
+    return _line("shortcut probes", terms.unit, "AUROC", None, alarm=False, says=says)
 
 
 def _write(path: Path, probes: Iterable[Probe]) -> None:

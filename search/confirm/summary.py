@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from leukmodels.process.words import Terms
 from search.display.tables import plain_table, terminal
 from search.display.text import SYNTHETIC, measured, metric_name
 from search.selection.confirmed_ranking import Ranked
@@ -13,16 +14,16 @@ from search.study.confirmation_log import TestAccess
 _SHOWN = ("recall", "accuracy", "specificity", "auroc")
 
 
-def tell(ranking: Sequence[Ranked], opening: TestAccess | None, *, synthetic: bool) -> None:
-    """Print the ranking and the last opening's results."""
+def tell(ranking: Sequence[Ranked], opening: TestAccess | None, *, synthetic: bool, terms: Terms) -> None:
+    """Print the ranking and the last opening's results, in the study's terms."""
     out = terminal(sys.stdout)
     trainings = max(each.trainings + each.failures for each in ranking)
     out.print(
-        f"\nOn patients that the models never saw, means and standard deviations of {trainings} trainings each:\n"
+        f"\nOn {terms.units} that the models never saw, means and standard deviations of {trainings} trainings each:\n"
     )
     out.print(ranking_table(ranking))
     if opening:
-        out.print(f"\nThe test patients (opening {opening.number}), beside what validation promised:\n")
+        out.print(f"\nThe test {terms.units} (opening {opening.number}), beside what validation promised:\n")
         out.print(test_table(opening))
     if synthetic:
         out.print(SYNTHETIC)

@@ -18,10 +18,10 @@ def open_test(folder: StudyFolder, dataset: Dataset, cache: PixelCache) -> Place
     openings = confirmation_of(read(folder.journal)).openings
     if not openings or openings[-1].complete:
         raise StudyError(
-            f"The test patients of {folder.name} are locked: python -m search.confirm opens them, once, and records it."
+            f"The test of {folder.name} is locked: python -m search.confirm opens it, once, and records it."
         )
     rows = dataset.part("test")
     if not rows.num_rows:
-        raise StudyError(f"{folder.name} has no test patients.")
+        raise StudyError(f"{folder.name} has no test cells.")
     (placed,) = share_parts([Part.of(rows, dataset.report.root)], dataset.policy, cache)
     return placed

@@ -64,7 +64,7 @@ class TestAccess:
 class Probe:
     """What a shortcut alone achieves.
 
-    level                 patient or cell
+    level                 cell, or the unit of the study's terms
     figure                the name of the number, such as AUROC
     estimate, low, high   it, with its 95 % interval; None where the probe does not apply
     alarm                 whether the model may live on this shortcut

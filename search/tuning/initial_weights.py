@@ -77,8 +77,8 @@ class InitialWeights:
         """Raise StudyError where the base model's patients were split otherwise: it may know those it is tested on."""
         if self.base and self.base.origin.split != fingerprint:
             raise StudyError(
-                f"The base model ({self.base.origin.origin}) was trained on patients that were split otherwise than "
-                "those of this study, so it may have seen patients that are to test it. Train it on the same "
+                f"The base model ({self.base.origin.origin}) was trained on cells that were split otherwise than "
+                "those of this study, so it may have seen cells that are to test it. Train it on the same "
                 "collection with the same --split-seed."
             )
 
@@ -130,8 +130,8 @@ def find_base(said: str, storage: Path) -> BaseModel:
         return _exported(path if path.suffix == ".keras" else path / "model.keras", bundle / "config.yaml")
     if path.suffix == ".keras":
         raise StudyError(
-            f"{path} cannot be a base model: no config.yaml beside it says which patients it was trained on, and they "
-            "may be those that are to test it. Give an exported folder, or a study."
+            f"{path} cannot be a base model: no config.yaml beside it says which cells it was trained on, and they may "
+            "be those that are to test it. Give an exported folder, or a study."
         )
     study = Study.open(find_study(said, storage))
     manifest, trial = study.manifest, Preference().choose(study.front, study.objectives)
@@ -168,8 +168,8 @@ def _exported(model: Path, config: Path) -> BaseModel:
     base = _base(model, hyperparameters=hyperparameters, origin=origin)
     if base.weights.sha256 != said.model_sha256:
         raise StudyError(
-            f"{model} is not the model that {config} tells of, so nothing says which patients it was trained on, and "
-            "they may be those that are to test it. Export it again."
+            f"{model} is not the model that {config} tells of, so nothing says which cells it was trained on, and they "
+            "may be those that are to test it. Export it again."
         )
     return base
 

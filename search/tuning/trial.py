@@ -134,7 +134,7 @@ class KerasExperiment:
         manifest = Manifest.read(plan.study)
         if cells.split_fingerprint != manifest.split.fingerprint:
             raise StudyError(
-                "The cells at hand were split otherwise than the study says, so test patients may be in them."
+                "The cells at hand were split otherwise than the study says, so cells of the test may be in them."
             )
         budget = Budget(epochs=plan.epochs, patience=plan.patience)
         outcome = run_experiment(

@@ -13,7 +13,7 @@ from leukmodels.dataset.split import Split
 from leukmodels.errors import StudyError
 from search.selection.nondominated import epsilon_net, rank
 from search.study.folder import StudyFolder
-from search.study.manifest import WarmStart
+from search.study.manifest import Manifest, WarmStart
 from search.study.opened import Study
 from search.study.records import DEFAULT, TrialState
 
@@ -26,8 +26,9 @@ def refuse_known_test(folder: StudyFolder, split: Split) -> None:
     other = Split.load(folder.split)
     developed = {*other.patients("train"), *other.patients("validation")}
     if known := sorted(developed & {*split.patients("test")}):
+        units = Manifest.read(folder).terms.units
         raise StudyError(
-            f"{folder.name} chose its best trials on patients who are to test this study ({len(known)}: "
+            f"{folder.name} chose its best trials on {units} that are to test this study ({len(known):,}: "
             f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}), so nothing of it may be begun with here. "
             "Split both alike (--split-seed)."
         )

@@ -16,6 +16,7 @@ from leukmodels.dataset.cells import Cells
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import DataError
 from leukmodels.evaluation.curves import auroc
+from leukmodels.process.words import Terms
 from leukmodels.shortcuts.classifiers import Patients, cross_validated_scores, deal, knn_scores, permutation_aurocs
 from leukmodels.shortcuts.probes import measure_gap, probe_shortcuts
 from toy_cells import images_of
@@ -123,6 +124,31 @@ def test_the_number_of_images_is_told_and_no_alarm():
     assert not told.alarm
     silent = probe_shortcuts(plain(labels, rng.integers(2, 9, 20)), black_background=True).count
     assert silent.found.p_value > 0.05
+
+
+def test_a_limit_stands_beside_each_p_and_one_that_cannot_be_reached_is_said(honest):
+    sure = probe_shortcuts(honest, black_background=False)
+    assert "alarming at 0.01 or less): no sign" in sure.background.meaning
+    assert "never alarming). A mean" in sure.count.meaning
+    assert sure.background.found.smallest_p == pytest.approx(1 / 201)
+    few = probe_shortcuts(honest, black_background=False, permutations=50).background
+    assert few.found.smallest_p == pytest.approx(1 / 51)
+    assert "here p cannot be below 0.020, so no alarm can be given" in few.meaning
+    small = probe_shortcuts(plain([0, 0, 1, 1], [5, 5, 5, 5]), black_background=False)
+    assert small.background.found.smallest_p == pytest.approx(1 / 6)  # so many ways to deal two labels of each to four
+    assert "here p cannot be below 0.167" in small.background.meaning
+
+
+def test_images_that_stand_for_themselves_are_no_patients():
+    terms = Terms(unit="image", positive="blast", negative="lymphocyte")
+    cells = plain(np.arange(30) % 2, np.ones(30, int))
+    found = probe_shortcuts(cells, black_background=False, permutations=1, terms=terms)
+    assert (found.count.found, found.leak.gap, found.leak.alarm) == (None, None, False)
+    assert "of images (by chance" in found.background.meaning
+    said = " ".join(each.meaning for each in (found.colour, found.background, found.count, found.leak))
+    assert "patient" not in said
+    with pytest.raises(DataError, match="1 blast image; two of each class are needed"):
+        probe_shortcuts(plain([0, 0, 1], [1, 1, 1]), black_background=True, terms=terms)
 
 
 def test_images_without_patients_give_the_alarm():
@@ -235,5 +261,5 @@ def test_cells_that_cannot_be_probed_are_refused_with_all_reasons():
     some = plain([0, 1, 1], [3, 3, 3])
     labels = some.labels.copy()
     labels[5] = 0
-    with pytest.raises(DataError, match=r"(?s)'P1' has cells of both classes.*1 patients are of the class control"):
+    with pytest.raises(DataError, match=r"(?s)'P1' has cells of both classes.*1 healthy patient; two of each class"):
         probe_shortcuts(replace(some, labels=labels), black_background=True)

@@ -120,7 +120,7 @@ def test_where_a_base_model_knows_the_training_patients_validation_alone_is_aske
         assert shown["held_out"] | shown["validation"] <= {*split.patients("validation")}
         asked += shown["held_out"] if path.name.startswith("trained") else []
     assert sorted(asked) == sorted(split.patients("validation"))
-    assert "validation patients alone are scored" in capsys.readouterr().out
+    assert "validation cells alone are scored" in capsys.readouterr().out
 
 
 def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):
@@ -130,7 +130,7 @@ def test_a_wished_recall_comes_first_at_its_own_threshold(place, conducted):
     table = read_scores(place.trial(first["trial"]) / "scores.parquet")
     truth, called = table["label"].to_numpy(), table["score"].to_numpy() >= first["threshold"]
     assert first["promise"]["recall"] == recall_score(truth, called) >= 0.75
-    assert first["why"] == "recall of validation patients of at least 0.75"
+    assert first["why"] == "measured recall of at least 0.75"
 
 
 def test_a_recall_that_cannot_be_promised_leaves_the_test_locked(place, conducted):
@@ -145,7 +145,7 @@ def test_a_second_look_at_the_test_needs_to_be_asked_for_and_is_counted(place, c
     asked = (conducted.log / "held_out").read_text()
     capsys.readouterr()
     conducted()
-    assert "--again opens them all the same, and the report counts it" in capsys.readouterr().out
+    assert "--again opens it all the same, and the report counts it" in capsys.readouterr().out
     assert (conducted.log / "held_out").read_text() == asked
     conducted(ASKED.model_copy(update={"again": True}))
     openings = confirmation_of(journal.read(place.journal)).openings
@@ -194,7 +194,7 @@ def test_the_test_can_stay_locked(place, conducted, capsys):
     conducted(ASKED.model_copy(update={"keep_locked": True}))
     assert not events(place, "test_opened")
     assert not (place.confirmed / "test").exists()
-    assert "stay locked (--keep-locked)" in capsys.readouterr().out
+    assert "stays locked (--keep-locked)" in capsys.readouterr().out
 
 
 def test_a_configuration_that_diverges_is_behind_all_others_and_the_reason_is_kept(place, conducted, capsys):

@@ -10,6 +10,7 @@ import pytest
 from drawn_cells import draw_cells
 from leukmodels.dataset.cells import Cells
 from leukmodels.evaluation.interval import Interval
+from leukmodels.process.words import USUAL, Terms
 from leukmodels.shortcuts.probes import Gap, Shortcuts, probe_shortcuts
 from leukmodels.training.scoring import write_scores
 from search.confirm.shortcuts import Answers, lines, probe
@@ -25,7 +26,7 @@ def found(cells: Cells) -> Shortcuts:
     return probe_shortcuts(cells, black_background=False, permutations=50)
 
 
-def written(folder, cells: Cells) -> dict[str, dict]:
+def written(folder, cells: Cells, terms: Terms = USUAL) -> dict[str, dict]:
     """Probe cells of which the first half trains, beside the answers of a model; return what is written, by name."""
     scores, half = np.random.default_rng(0).random(len(cells)), np.arange(len(cells)) < len(cells) // 2
     parts = SimpleNamespace(
@@ -33,7 +34,7 @@ def written(folder, cells: Cells) -> dict[str, dict]:
     )
     write_scores(folder / "scores.parquet", cells, scores)
     answers = Answers(by_patient=[folder / "scores.parquet"], by_image=[folder / "scores.parquet"])
-    probe(SimpleNamespace(open=lambda: parts), answers, folder / "probes.json", seed=0)
+    probe(SimpleNamespace(open=lambda: parts), answers, folder / "probes.json", seed=0, terms=terms)
     return {line["name"]: line for line in json.loads((folder / "probes.json").read_text())}
 
 
@@ -50,12 +51,20 @@ def test_every_probe_is_a_line(tmp_path, cells):
     assert probes["the model, split by image"]["estimate"] == 0  # the same answers twice
 
 
+def test_where_nobody_is_named_no_line_says_patient(tmp_path, cells):
+    terms = Terms(unit="image", positive="blast", negative="lymphocyte")
+    probes = written(tmp_path, cells.each_its_own(), terms)
+    assert {line["level"] for line in probes.values()} == {"cell", "image"}
+    assert probes["image count"]["estimate"] is None
+    assert not any("patient" in line["says"] for line in probes.values() if line["name"] != "the model, split by image")
+
+
 def test_cells_that_cannot_be_probed_are_a_line_and_no_error(tmp_path, cells):
     mixed, alone = cells.labels.copy(), cells.take(np.flatnonzero((cells.patients < 1) | (cells.labels == 1)))
     mixed[0] = 1 - mixed[0]
     cases = (
         (replace(cells, labels=mixed), "Patient 'P0' has cells of both classes."),
-        (alone, "1 patients are of the class control; two of each are needed."),
+        (alone, "1 healthy patient; two of each class are needed."),
     )
     for some, why in cases:
         probes = written(tmp_path, some)
@@ -79,7 +88,7 @@ def test_cells_that_cannot_be_probed_are_a_line_and_no_error(tmp_path, cells):
 def test_what_a_split_by_image_adds_is_told_as_surely_as_it_is_known(found, low, high, says):
     some = Interval(estimate=0.8, low=0.7, high=0.9)
     gap = Interval(estimate=(low + high) / 2, low=low, high=high)
-    told = [line.says for line in lines(found, Gap(by_image=some, by_patient=some, gap=gap))]
+    told = [line.says for line in lines(found, Gap(by_image=some, by_patient=some, gap=gap), USUAL)]
     phrases = ("would have promised too much", "cannot be told from chance", "would hardly have looked better")
     assert says in told[-1]
     assert sum(phrase in told[-1] for phrase in phrases) == 1
@@ -91,7 +100,7 @@ def test_permuted_labels_say_what_came_out_and_of_which_probe(found):
         (found, "background", found.background.found),
         (colours, "colour means", found.colour.found),
     ):
-        line = next(line for line in lines(some, None) if line.name == "permuted labels")
+        line = next(line for line in lines(some, None, USUAL) if line.name == "permuted labels")
         assert (line.estimate, line.low, line.high) == tuple(vars(measured.chance).values())
         assert f"the probe of {name} reaches AUROC {measured.chance.estimate:.2f} on average" in line.says
         assert f"{measured.chance.low:.2f} to {measured.chance.high:.2f} in 95 % of the permutations" in line.says

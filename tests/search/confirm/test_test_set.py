@@ -86,8 +86,8 @@ def test_the_lock_opens_for_nothing_but_an_opening_in_the_journal(place, conduct
     dataset = prepare_dataset(
         open_source(tmp_path / "mll"), find_task("runx1"), config, cache, synthetic=False, cores=2
     )
-    with pytest.raises(StudyError, match=r"are locked: python -m search\.confirm opens them, once"):
+    with pytest.raises(StudyError, match=r"is locked: python -m search\.confirm opens it, once"):
         open_test(place, dataset, cache)
     conducted()  # and afterwards it is locked again
-    with pytest.raises(StudyError, match="are locked"):
+    with pytest.raises(StudyError, match="is locked"):
         open_test(place, dataset, cache)

@@ -165,7 +165,7 @@ def test_a_study_starts_from_a_model_of_another_leukemia_and_from_a_network_of_r
     said = capsys.readouterr().out
     assert "Base model: trial 0 of npm1, trained for npm1; trials may start from its 3 blocks." in said
     assert "Transfer: whether it helped cannot be said" in said
-    with pytest.raises(StudyError, match="may have seen patients that are to test it"):
+    with pytest.raises(StudyError, match="may have seen cells that are to test it"):
         workflow.carry_out(plan("runx1", storage, name="other", split_seed=1, **given), session)
     assert not StudyFolder(storage / "other").exists
     # What the study needs is in its folder, and its space is its own.

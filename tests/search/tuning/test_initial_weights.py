@@ -77,7 +77,7 @@ def test_a_base_of_a_base_has_the_body_of_the_first(tmp_path):
 
 def test_a_model_that_says_nothing_of_its_patients_is_refused(tmp_path):
     (tmp_path / "found.keras").write_bytes(b"a model")
-    with pytest.raises(StudyError, match="which patients it was trained on"):
+    with pytest.raises(StudyError, match="which cells it was trained on"):
         find_base(str(tmp_path / "found.keras"), tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_another_split_is_refused(tmp_path):
     base = find_base(str(exported(tmp_path / "npm1")), tmp_path)
     starts = InitialWeights(weights={BASE: base.weights}, base=base)
     starts.refuse_other_split("f" * 64)
-    with pytest.raises(StudyError, match="may have seen patients that are to test it"):
+    with pytest.raises(StudyError, match="may have seen cells that are to test it"):
         starts.refuse_other_split("0" * 64)
     InitialWeights().refuse_other_split("anything")
 

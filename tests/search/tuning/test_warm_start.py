@@ -64,7 +64,7 @@ def test_patients_that_another_study_was_developed_on_may_not_test_this_one(othe
     refuse_known_test(other, Split(part_of={"a": "validation", "b": "train", "d": "test"}))
     for known in ("a", "b"):
         with pytest.raises(
-            StudyError, match=rf"chose its best trials on patients who are to test this study \(1: {known}\)"
+            StudyError, match=rf"chose its best trials on patients that are to test this study \(1: {known}\)"
         ):
             refuse_known_test(other, Split(part_of={**parts, known: "test"}))
 
