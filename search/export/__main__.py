@@ -103,7 +103,8 @@ def _tell(chosen: Choice) -> None:
     measured = metric_words(operating_point.metrics, digits=3)
     out.print(f"\nchosen by {operating_point.why}: {who}, {measured} ({differing})", soft_wrap=True)
     if operating_point.promised is not None:
-        out.print(f"As many other patients have a recall above {operating_point.promised:.3f}, with 95 % confidence.")
+        units = chosen.study.manifest.terms.units
+        out.print(f"As many other {units} have a recall above {operating_point.promised:.3f}, with 95 % confidence.")
     if not chosen.study.record.finished:
         out.print("The study is not finished, so the front may move still.")
 

@@ -205,7 +205,7 @@ def _config(chosen: Choice, model: Path) -> ExportedModel:
         patient_level=data.patient_level,
         cells=data.cells,
         excluded=data.excluded,
-        patients=data.patients,
+        patients=data.patients if data.patient_level else {},
         data_fingerprint=data.fingerprint,
         split_fingerprint=manifest.split.fingerprint,
         starts=manifest.starts.model_dump(mode="json"),

@@ -8,7 +8,7 @@ for its author.
 from collections.abc import Sequence
 
 from leukmodels.model.exported import ExportedModel
-from leukmodels.process.words import plural
+from leukmodels.process.words import Terms, plural
 from search.report.build import exported
 from search.report.facts import Judged
 from search.report.render import render
@@ -25,7 +25,7 @@ def model_card(study: Study, config: ExportedModel) -> str:
         exported=facts,
         began=_began(config),
         robustness=_robustness(facts.probes),
-        failures=_failures(facts.model.judged),
+        failures=_failures(facts.model.judged, facts.subject.terms),
         figures={},
     )
 
@@ -51,11 +51,14 @@ def _robustness(probes: Sequence[Probe]) -> str:
     return f"shortcuts probed on training and validation cells: {names}. {' '.join(alarms) or 'No alarm'}"
 
 
-def _failures(judged: Judged) -> str:
+def _failures(judged: Judged, terms: Terms) -> str:
     """Return how many cells were called wrongly each way, and which patients where they are judged."""
     (_, alarmed), (missed, _) = judged.cells.confusion.tolist()
-    said = f"{plural(missed, 'leukemic cell')} called healthy, {plural(alarmed, 'healthy cell')} called leukemic"
+    said = (
+        f"{plural(missed, f'{terms.positive} cell')} called {terms.negative}, "
+        f"{plural(alarmed, f'{terms.negative} cell')} called {terms.positive}"
+    )
     if not judged.patients:
         return f"{judged.part}: {said}"
     wrong = [each.name for each in judged.by_patient if not each.right]
-    return f"{judged.part}: {said}; patients called wrongly: {', '.join(wrong) or 'none'}"
+    return f"{judged.part}: {said}; {terms.units} called wrongly: {', '.join(wrong) or 'none'}"

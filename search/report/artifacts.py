@@ -6,6 +6,7 @@ probes.json                        a list of probes
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +14,8 @@ from typing import Any, Literal
 from search.study.confirmation_log import Probe
 
 Kind = Literal["found", "missed", "spared", "alarmed"]
-KINDS: dict[Kind, str] = {  # the wrong ones first
-    "missed": "The model disputes: leukemic cells, called healthy",
-    "alarmed": "The model disputes: healthy cells, called leukemic",
-    "found": "The model agrees: leukemic cells, called leukemic",
-    "spared": "The model agrees: healthy cells, called healthy",
-}
+# Of each kind label and answer, the wrong ones first.
+KINDS: Mapping[Kind, tuple[int, int]] = {"missed": (1, 0), "alarmed": (0, 1), "found": (1, 1), "spared": (0, 0)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,7 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Looking:
-    """Where a model looks over so many cells of all test patients.
+    """Where a model looks over so many cells of the test, of everybody alike.
 
     heated         the cells that have any heat
     inside, area   medians over these, as of an Example; None where there are none

@@ -23,7 +23,7 @@ from search.study.opened import Study
 from search.study.portable import portable
 from search.tuning.importance import importances
 
-PREVALENCES = (0.01, 0.10, 0.50)  # shares of leukemia among the patients, where the reader states none
+PREVALENCES = (0.01, 0.10, 0.50)  # shares of the disease among the patients, where the reader states none
 _SHOWN = 3  # models, besides the published CNN
 _WAYS: tuple[tuple[By, str], ...] = (
     ("recall", "highest recall"),
@@ -35,7 +35,7 @@ _WAYS: tuple[tuple[By, str], ...] = (
 def page_of(study: Study, *, prevalence: float | None = None) -> Page:
     """Return the facts of a study's page, in whatever state it is; StudyError where scores that it needs are gone.
 
-    ``prevalence`` is the share of leukemia for which predictive values are stated, in (0, 1); None: several.
+    ``prevalence`` is the share of the disease for which predictive values are stated, in (0, 1); None: several.
     """
     folder, manifest, record, confirmation = study.folder, study.manifest, study.record, study.confirmation
     objectives, front = study.objectives, study.front
@@ -48,7 +48,7 @@ def page_of(study: Study, *, prevalence: float | None = None) -> Page:
         chosen=chosen,
         opening=opening,
         prevalences=PREVALENCES if prevalence is None else (prevalence,),
-        patient_level=manifest.data.patient_level,
+        terms=manifest.terms,
     ).models()
     return Page(
         subject=_subject(manifest),
@@ -91,7 +91,7 @@ def exported(study: Study, trial: int, *, threshold: float, promised: float | No
         chosen=[TestCandidate(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)],
         opening=held.get(threshold),
         prevalences=PREVALENCES,
-        patient_level=manifest.data.patient_level,
+        terms=manifest.terms,
     ).models()
     return Exported(
         subject=_subject(manifest),
@@ -153,8 +153,8 @@ def _subject(manifest: Manifest) -> Subject:
         shares_controls=reader.shares_controls,
         disease=task.disease,
         control=task.control,
+        terms=manifest.terms,
         synthetic=data.synthetic,
-        patient_level=data.patient_level,
         created=manifest.created,
     )
 

@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def shares_controls(self) -> bool:
-        """Whether several tasks have the same healthy patients: those of the MLL collection do."""
+        """Whether several tasks have the same controls: those of the MLL collection do."""
         return len({side.page.subject.task for side in self.sides if side.page.subject.shares_controls}) > 1
 
 
@@ -75,7 +75,7 @@ def _entries(page: Page) -> Iterator[Entry]:
 
 def _of_model(page: Page, model: Model, who: str) -> Iterator[Entry]:
     judged = model.judged
-    by = "by patient" if page.subject.patient_level else "by image"
+    by = f"by {page.subject.terms.unit}"
     split = f"{by}, locked test" if model.test else f"{by}, validation only"
     for level in judged.levels:
         yield Entry(who=who, level=f"{level.count:,} {level.unit}s", split=split, figures=level.figures)

@@ -30,8 +30,8 @@ class DataSummary:
     """Where the images of a study went: found = used + all that was set aside.
 
     aside             by kind: quarantined, duplicates, excluded
-    cells, patients   by part of the split
-    classes           part -> class -> patients and cells; empty in studies that did not count them
+    cells, patients   by part of the split; patients where they are known
+    classes           part -> class -> patients, where they are known, and cells; empty in studies that did not count
     """
 
     found: int

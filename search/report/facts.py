@@ -13,6 +13,7 @@ from leukmodels.evaluation.interval import Interval
 from leukmodels.evaluation.operating import Front
 from leukmodels.evaluation.scored import Scored
 from leukmodels.evaluation.tables import Table
+from leukmodels.process.words import Terms
 from search.report.artifacts import Example, Looking
 from search.report.data_summary import DataSummary
 from search.selection.confirmed_ranking import Ranked
@@ -36,9 +37,10 @@ class AtSpecificity:
 class Level:
     """How good a model is, counted in cells or in patients (a patient's score is the mean of its cells').
 
+    unit             what is counted: "cell", or the unit of the study's terms
     table            precision, recall, F1 and support by class, accuracy and averages
-    confusion        of shape (2, 2): truth (healthy, leukemic) by answer
-    figures          recall, specificity, accuracy, ... by name, with intervals by patients
+    confusion        of shape (2, 2): truth (negative, positive) by answer
+    figures          recall, specificity, accuracy, ... by name, with intervals by the unit of the study's terms
     at_specificity   the recall at some specificities, their thresholds settled at this level
     """
 
@@ -88,18 +90,19 @@ class OfPatient:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A model held against the patients of one part of the split.
+    """A model held against the cells of one part of the split.
 
     scored                             cell by cell, what all of it is made of
     independent                        patients, or images where patients are not known
-    leukemic                           how many of these are leukemic: what a recall rests on
+    positives, negatives               how many of these have cells of each class: what recall and specificity rest on
     patients, by_patient, predictive   None and empty where patients are not known, or have cells of both classes
     """
 
     part: str
     scored: Scored
     independent: int
-    leukemic: int
+    positives: int
+    negatives: int
     cells: Level
     patients: Level | None
     calibration: Calibration
@@ -118,7 +121,7 @@ class Model:
 
     promised_recall   what the recall was promised to reach for sure, None where nothing was
     reference     whether it is the published CNN, trained here
-    differences   figures of the test minus those of the published CNN on the same cells; empty while it is locked
+    differences   the figures to believe minus those of the published CNN on the same cells; empty where it has none
     gap           figures of the test minus those of validation, of cells; empty while the test is locked
     """
 
@@ -154,8 +157,8 @@ class Subject:
     shares_controls: bool
     disease: tuple[str, ...]
     control: tuple[str, ...]
+    terms: Terms
     synthetic: bool
-    patient_level: bool
     created: str
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from leukmodels.evaluation.bands import Band
 from leukmodels.evaluation.curves import curve_of
 from leukmodels.evaluation.operating import Front
+from leukmodels.process.words import Terms
 from search.display.effort import draw_importances
 from search.display.plots import (
     FAINT,
@@ -34,14 +35,15 @@ if TYPE_CHECKING:
     from search.study.records import TrialRecord
 
 _INCHES = (4.7, 3.9)
+_TICK_LETTERS = 16
 _UNIT: dict[str, Any] = {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02)}
-_BAND: dict[str, Any] = {"color": "#e3e3e3", "linewidth": 0, "label": "95 % at each point, by patients"}
+_BAND: dict[str, Any] = {"color": "#e3e3e3", "linewidth": 0}
 _HERE: dict[str, Any] = {"marker": "o", "linestyle": "", "color": INK, "markersize": 6, "label": "at the threshold"}
 
 
 def figures_of(page: Page) -> Mapping[str, Figure]:
     """Return the figures that the state of the study allows, by name."""
-    searched = page.searched
+    searched, terms = page.searched, page.subject.terms
     drawn: dict[str, Figure] = {}
     if complete(searched.front):
         told: dict[str, Any] = {"title": "", "synthetic": page.subject.synthetic, "objectives": searched.objectives}
@@ -50,12 +52,12 @@ def figures_of(page: Page) -> Mapping[str, Figure]:
     if page.models and page.bands:
         drawn["loss"] = _drawn(_learning, page, "loss", "training loss (nats, with penalties)")
         drawn["log_loss"] = _drawn(_learning, page, "log_loss", "log loss (validation cells, nats)")
-        drawn["roc"] = _drawn(_roc, page.models, page.bands.recall)
-        drawn["precision_recall"] = _drawn(_precision_recall, page.models, page.bands.precision)
-        drawn["calibration"] = _drawn(_calibration, page.models[0])
-        drawn["confusion"] = _confusions(page.models[0])
+        drawn["roc"] = _drawn(_roc, page.models, page.bands.recall, terms)
+        drawn["precision_recall"] = _drawn(_precision_recall, page.models, page.bands.precision, terms)
+        drawn["calibration"] = _drawn(_calibration, page.models[0], terms)
+        drawn["confusion"] = _confusions(page.models[0], terms)
         if page.models[0].judged.by_patient:
-            drawn["patients"] = _drawn(_patients, page.models[0])
+            drawn["patients"] = _drawn(_patients, page.models[0], terms)
     if searched.importances:
         drawn["importances"] = _drawn(draw_importances, searched.importances)
     if page.operating:
@@ -85,9 +87,9 @@ def _learning(axes: Axes, page: Page, metric: str, label: str) -> None:
     axes.legend(**LEGEND)
 
 
-def _roc(axes: Axes, models: Sequence[Model], band: Band) -> None:
+def _roc(axes: Axes, models: Sequence[Model], band: Band, terms: Terms) -> None:
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label="by chance (AUROC 0.5)")
-    axes.fill_between(1 - band.place, band.low, band.high, **_BAND)
+    axes.fill_between(1 - band.place, band.low, band.high, **_BAND, label=f"95 % at each point, by {terms.units}")
     for model, look in _looks(models):
         line, area = curve_of(model.judged.scored), model.judged.cells.figures["auroc"].estimate
         axes.plot(1 - line.specificity, line.recall, label=f"trial {model.trial} (AUROC {area:.2f})", **look)
@@ -97,11 +99,11 @@ def _roc(axes: Axes, models: Sequence[Model], band: Band) -> None:
     axes.legend(loc="lower right", **LEGEND)
 
 
-def _precision_recall(axes: Axes, models: Sequence[Model], band: Band) -> None:
+def _precision_recall(axes: Axes, models: Sequence[Model], band: Band, terms: Terms) -> None:
     judged = models[0].judged
     share = judged.cells.confusion[1].sum() / judged.cells.count
     axes.axhline(share, color=FAINT, linewidth=1, linestyle=":", label=f"by chance ({share:.2f})")
-    axes.fill_between(band.place, band.low, band.high, **_BAND)
+    axes.fill_between(band.place, band.low, band.high, **_BAND, label=f"95 % at each point, by {terms.units}")
     for model, look in _looks(models):
         line, area = curve_of(model.judged.scored), model.judged.cells.figures["pr_auc"].estimate
         first = int(np.argmax(line.true_positives > 0))  # before the first found cell precision says nothing
@@ -123,8 +125,8 @@ def _looks(models: Sequence[Model]) -> Iterator[tuple[Model, dict[str, Any]]]:
         yield model, {**look, "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
 
 
-def _calibration(axes: Axes, model: Model) -> None:
-    """Draw the share of leukemic cells over the mean probability of bins, before and after temperature scaling.
+def _calibration(axes: Axes, model: Model, terms: Terms) -> None:
+    """Draw the share of positive cells over the mean probability of bins, before and after temperature scaling.
 
     The more cells a bin has, the larger its mark.
     """
@@ -143,12 +145,17 @@ def _calibration(axes: Axes, model: Model) -> None:
         most = max(each.count for each in bins)
         axes.plot(x, y, color=look["edgecolors"], linewidth=0.9, linestyle=look.pop("linestyle"))
         axes.scatter(x, y, s=[12 + 60 * each.count / most for each in bins], zorder=3, label=words, **look)
-    part = model.judged.part
-    axes.set(xlabel=f"mean probability ({part} cells)", ylabel=f"share leukemic ({part} cells)", **_UNIT)
+    part, share = model.judged.part, f"share {_plain(terms.positive)}"
+    axes.set(xlabel=f"mean probability ({part} cells)", ylabel=f"{share} ({part} cells)", **_UNIT)
     _legend_below(axes)
 
 
-def _confusions(model: Model) -> Figure:
+def _plain(name: str) -> str:
+    """Return a name as matplotlib draws it, and reads no formula in it."""
+    return name.replace("$", r"\$")
+
+
+def _confusions(model: Model, terms: Terms) -> Figure:
     """Draw the counts of truth by answer, of cells and of patients, shaded by the share of the truth's row."""
     judged = model.judged
     figure = Figure(figsize=(4.7, 2.6), layout=layout())
@@ -158,8 +165,8 @@ def _confusions(model: Model) -> Figure:
         for (truth, answer), count in np.ndenumerate(level.confusion):
             words = f"{count:,}\n{shares[truth, answer]:.0%}"
             axes.text(answer, truth, words, ha="center", va="center", fontsize=10, color=INK)
-        axes.set_xticks([0, 1], ["healthy", "leukemic"], fontsize=8.5)
-        axes.set_yticks([0, 1], ["healthy", "leukemic"], fontsize=8.5, rotation=90, va="center")
+        axes.set_xticks([0, 1], _sides(terms), fontsize=8.5)
+        axes.set_yticks([0, 1], _sides(terms), fontsize=8.5, rotation=90, va="center")
         axes.set(xlabel="called", ylabel="is")
         axes.set_title(f"{judged.part} {level.unit}s", fontsize=9.5)
         axes.tick_params(length=0)
@@ -167,7 +174,13 @@ def _confusions(model: Model) -> Figure:
     return figure
 
 
-def _patients(axes: Axes, model: Model) -> None:
+def _sides(terms: Terms) -> list[str]:
+    """Return what the labels 0 and 1 are called, short enough to stand beside one another on an axis."""
+    names = (terms.negative, terms.positive)
+    return [_plain(name if len(name) <= _TICK_LETTERS else f"{name[: _TICK_LETTERS - 3]}...") for name in names]
+
+
+def _patients(axes: Axes, model: Model, terms: Terms) -> None:
     """Draw each patient's mean score in a strip of its class; who is called wrongly is a cross."""
     judged = model.judged
     marks: Mapping[bool, dict[str, Any]] = {
@@ -179,8 +192,8 @@ def _patients(axes: Axes, model: Model) -> None:
         place = [patient.label + _shift(rank) for rank, patient in enumerate(of)]
         axes.scatter([patient.score for patient in of], place, s=34, linewidths=1.2, **mark)
     axes.axvline(model.threshold, color=GREY, linewidth=1, linestyle="--", label=f"threshold {model.threshold:.2f}")
-    axes.set_yticks([0, 1], ["healthy", "leukemic"], rotation=90, va="center")
-    axes.set(xlabel=f"mean score of a patient's cells ({judged.part})", xlim=(-0.02, 1.02), ylim=(-0.6, 1.9))
+    axes.set_yticks([0, 1], _sides(terms), rotation=90, va="center")
+    axes.set(xlabel=f"mean score of a {terms.unit}'s cells ({judged.part})", xlim=(-0.02, 1.02), ylim=(-0.6, 1.9))
     axes.legend(loc="upper left", ncols=3, **{**LEGEND, "columnspacing": 0.8, "handletextpad": 0.2})
 
 

@@ -18,6 +18,7 @@ from leukmodels.evaluation.interval import CONFIDENCE, Interval
 from leukmodels.evaluation.resampling import differences, intervals
 from leukmodels.evaluation.scored import Scored, by_patient, cells_of
 from leukmodels.evaluation.tables import classification_rates, outcomes, table
+from leukmodels.process.words import Terms
 from search.report.facts import AtSpecificity, Calibration, Judged, Level, OfPatient, Predictive
 
 _LEVEL = 1 - CONFIDENCE
@@ -30,20 +31,21 @@ def judge(
     threshold: float,
     prevalences: Sequence[float],
     *,
-    patient_level: bool,
+    terms: Terms,
 ) -> Judged:
     """Return a model's scores of a part, judged; thresholds and temperature are settled on those of ``validation``.
 
-    Predictive values are stated for ``prevalences``; ``patient_level`` says whether it is known whose the cells are.
+    Predictive values are stated for ``prevalences``, where it is known whose the cells are.
     """
-    whole = patient_level and _of_one_class(scored) and _of_one_class(validation)
+    whole = not terms.are_images and _of_one_class(scored) and _of_one_class(validation)
     patients = by_patient(scored) if whole else None
-    level = _level("patient", patients, by_patient(validation), threshold) if patients else None
+    level = _level(terms.unit, patients, by_patient(validation), threshold) if patients else None
     return Judged(
         part=part,
         scored=scored,
         independent=len(np.unique(scored.patients)),
-        leukemic=len(scored.groups.members(1)),
+        positives=len(scored.groups.members(1)),
+        negatives=len(scored.groups.members(0)),
         cells=_level("cell", scored, validation, threshold),
         patients=level,
         calibration=_calibration(scored, fit_temperature(validation)),

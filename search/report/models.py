@@ -8,6 +8,7 @@ from pathlib import Path
 from leukmodels.errors import StudyError
 from leukmodels.evaluation.interval import Interval
 from leukmodels.evaluation.scored import Scored
+from leukmodels.process.words import Terms
 from leukmodels.training.scoring import read_scores
 from search.report.artifacts import examples_in, looking_in
 from search.report.facts import Model
@@ -21,9 +22,9 @@ from search.study.records import DEFAULT, StudyRecord
 class Candidates:
     """Models to judge, and on what.
 
-    opening         of the test patients that they were held against; None: validation alone
+    opening         of the test that they were held against; None: validation alone
     prevalences     for which predictive values are stated
-    patient_level   whether it is known whose the cells are
+    terms           of the study
     """
 
     folder: StudyFolder
@@ -31,7 +32,7 @@ class Candidates:
     chosen: Sequence[TestCandidate]
     opening: TestAccess | None
     prevalences: Sequence[float]
-    patient_level: bool
+    terms: Terms
 
     def models(self) -> tuple[Model, ...]:
         """Return the models, judged; StudyError where scores are gone."""
@@ -44,7 +45,7 @@ class Candidates:
             validation=validation,
             threshold=each.threshold,
             prevalences=self.prevalences,
-            patient_level=self.patient_level,
+            terms=self.terms,
         )
         promise, reached = judged("validation", validation), judged("test", test) if test else None
         return Model(
@@ -56,17 +57,19 @@ class Candidates:
             promised_recall=each.promised,
             test=reached,
             reference=self._is_reference(each),
-            differences=self._differences(each, test) if test else {},
+            differences=self._differences(each, test or validation),
             gap=gap(promise.cells, reached.cells) if reached else {},
             examples=examples_in(test_scores(self.folder, self.opening), each.trial) if self.opening else (),
             looking=looking_in(test_scores(self.folder, self.opening), each.trial) if self.opening else None,
         )
 
-    def _differences(self, each: TestCandidate, test: Scored) -> Mapping[str, Interval]:
-        """Return the figures minus those of the published CNN, where it was held against the same cells."""
+    def _differences(self, each: TestCandidate, judged: Scored) -> Mapping[str, Interval]:
+        """Return the figures minus those of the published CNN on the same cells, where that is among the models."""
         reference = next((one for one in self.chosen if self._is_reference(one)), None)
-        other = self._test(reference) if reference and reference is not each else None
-        return minus(test, each.threshold, other, reference.threshold) if reference and other else {}
+        if reference is None or reference is each:
+            return {}
+        other = self._test(reference) or self._validation(reference)
+        return minus(judged, each.threshold, other, reference.threshold)
 
     def _is_reference(self, each: TestCandidate) -> bool:
         return self.record.trials[each.trial].source == DEFAULT

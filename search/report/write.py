@@ -6,6 +6,7 @@ from pathlib import Path
 
 from leukmodels.errors import StudyError
 from search.report.build import page_of
+from search.report.checks import checks_of
 from search.report.comparison import comparison_of
 from search.report.figures import comparison_figures, figures_of
 from search.report.render import render
@@ -25,7 +26,7 @@ def write_page(folder: StudyFolder, path: Path | None = None, *, prevalence: flo
     """Write the page of a study and return where; StudyError where scores that it needs are gone."""
     page = page_of(Study.open(folder), prevalence=prevalence)
     path = path or page_file(folder)
-    write_whole(path, render("page.html", figures=figures_of(page), page=page))
+    write_whole(path, render("page.html", figures=figures_of(page), page=page, checks=checks_of(page)))
     return path
 
 
