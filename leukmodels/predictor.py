@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from leukmodels.collections.tasks import sides
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import BadImageError, ConfigError
 from leukmodels.images.decoding import decode, prepare
@@ -55,7 +56,8 @@ class Answer:
 class Predictor:
     """A model with the threshold and the image preparation that it was chosen with.
 
-    crop_px is the side of the centre crop before resizing, None for none; disease and control name the task's classes.
+    crop_px is the side of the centre crop before resizing, None for none; disease and control name the task's classes,
+    and positive and negative are what answers call them.
     """
 
     model: "keras.Model"
@@ -65,6 +67,8 @@ class Predictor:
     task: str
     disease: tuple[str, ...]
     control: tuple[str, ...]
+    positive: str = ""
+    negative: str = ""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -146,20 +150,23 @@ class Predictor:
 
 def table(predictor: Predictor, answers: Sequence[Answer]) -> str:
     """Return the answers as text, a line an image, with what they mean and what they are not for."""
-    disease, control = _side(predictor.disease, "disease"), _side(predictor.control, "control")
-    names = {True: disease, False: control, None: "error"}
+    classes = predictor.disease, predictor.control
+    positive, negative = sides(predictor.task, *classes, predictor.positive, predictor.negative)
+    names = {True: positive, False: negative, None: "error"}
     width, name_width = max((len(str(answer.path)) for answer in answers), default=0), max(map(len, names.values()))
     lines = [
         f"{answer.path!s:<{width}}  {names[answer.disease]:<{name_width}}  {answer.error or f'{answer.score:.3f}'}"
         for answer in answers
     ]
-    question = f"{predictor.task}: {', '.join(predictor.disease)} against {', '.join(predictor.control)}"
-    return "\n".join([f"{question}; {disease} from a score of {predictor.threshold:.3f}", *lines, DISCLAIMER])
+    question = " against ".join(map(_side, (positive, negative), classes))
+    return "\n".join(
+        [f"{predictor.task}: {question}; {positive} from a score of {predictor.threshold:.3f}", *lines, DISCLAIMER]
+    )
 
 
-def _side(classes: Sequence[str], several: str) -> str:
-    """Return what a task's side is called: its class, or `several` where it has more than one."""
-    return classes[0] if len(classes) == 1 else several
+def _side(word: str, classes: Sequence[str]) -> str:
+    """Return what one side of a task is called, and its classes where they are called something else."""
+    return word if word == " or ".join(classes) else f"{word} ({', '.join(classes)})"
 
 
 class PredictorOptions(command_line.Options):

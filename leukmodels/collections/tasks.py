@@ -49,12 +49,8 @@ class Task:
 
     def terms(self, *, patient_level: bool) -> Terms:
         """Return what a study of this task calls what it counts and tells apart; see Listing for ``patient_level``."""
-        named = TASKS.get(self.name, self)  # in a study of an older version a task of this software has no words
-        return Terms(
-            unit=READERS[self.reader].unit if patient_level else IMAGE,
-            positive=named.positive or " or ".join(self.disease),
-            negative=named.negative or " or ".join(self.control),
-        )
+        positive, negative = sides(self.name, self.disease, self.control, self.positive, self.negative)
+        return Terms(unit=READERS[self.reader].unit if patient_level else IMAGE, positive=positive, negative=negative)
 
     def select(self, cells: pa.Table) -> pa.Table:
         """Return the rows of the task's classes, in order, with an int8 column `label`: 1 disease, 0 control.
@@ -73,6 +69,18 @@ class Task:
         cells = cells.filter(pc.is_in(cells["class_name"], pa.array([*self.disease, *self.control])))
         label = pc.is_in(cells["class_name"], pa.array(self.disease)).cast(pa.int8())
         return cells.append_column("label", label)
+
+
+def sides(
+    name: str, disease: Iterable[str], control: Iterable[str], positive: str = "", negative: str = ""
+) -> tuple[str, str]:
+    """Return what sentences call a task's disease and its control: their words, or the names of the classes.
+
+    What an older version wrote of a task of this software has no words; they are those of the task.
+    """
+    known = TASKS.get(name)
+    positive, negative = positive or (known.positive if known else ""), negative or (known.negative if known else "")
+    return positive or " or ".join(disease), negative or " or ".join(control)
 
 
 def find_task(name: str) -> Task:

@@ -69,6 +69,7 @@ class Configuration(_Document):
 class Preparation(_Document):
     """What it takes to use a model: its question, its threshold, and how images are prepared for it.
 
+    positive, negative what answers call the disease and the control, "" in an export of an older version
     threshold          a cell whose score reaches it is called the disease
     image_px, crop_px  side of the images, and of the centre crop before resizing (None for none)
     """
@@ -76,6 +77,8 @@ class Preparation(_Document):
     task: str = Field(description="a text")
     disease: _Names
     control: _Names
+    positive: str = Field(default="", description="a text")
+    negative: str = Field(default="", description="a text")
     threshold: float = Field(strict=True, ge=0, le=1, description="a number from 0 to 1")
     image_px: _Px = Field(description="a positive whole number")
     crop_px: _Px | None = Field(description="a positive whole number or null")
@@ -100,6 +103,7 @@ class Verification(_Stored):
 class ExportedModel(Preparation):
     """``config.yaml``: all that is needed to use the model, to judge it and to train it again.
 
+    patients     by part, empty where nobody is named
     validation   metrics of the validation cells at the threshold;  training  epochs, seconds, precision
     front        the trials that it was chosen from;  preference  what it was chosen by
     """

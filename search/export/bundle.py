@@ -179,6 +179,7 @@ def _config(chosen: Choice, model: Path) -> ExportedModel:
     """Return what config.yaml says: all that is needed to use the model, to judge it and to train it again."""
     study = chosen.study
     manifest, task, data = study.manifest, study.manifest.task, study.manifest.data
+    terms = manifest.terms
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return ExportedModel(
@@ -186,6 +187,8 @@ def _config(chosen: Choice, model: Path) -> ExportedModel:
         question=task.question,
         disease=task.disease,
         control=task.control,
+        positive=terms.positive,
+        negative=terms.negative,
         reader=task.reader,
         threshold=chosen.operating_point.threshold,
         promised_recall=chosen.operating_point.promised,

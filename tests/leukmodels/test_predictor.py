@@ -164,7 +164,7 @@ def test_the_command_prints_a_line_an_image_and_what_it_is_not_for(
     good = picture(tmp_path / "good.png", 200)
     assert predictor.main([str(exported), str(good)]) == 0
     head, line, disclaimer = capsys.readouterr().out.splitlines()
-    assert head == "runx1: RUNX1 against control; RUNX1 from a score of 0.300"
+    assert head == "runx1: leukemic (RUNX1) against healthy (control); leukemic from a score of 0.300"
     assert line.startswith(f"{good}  ")
     assert "research use only" in disclaimer
     assert predictor.main([str(exported), str(good), str(tmp_path / "absent.png")]) == 1
@@ -172,20 +172,32 @@ def test_the_command_prints_a_line_an_image_and_what_it_is_not_for(
 
 
 @pytest.mark.parametrize(
-    ("disease", "control", "words"),
+    ("given", "head", "words"),
     [
-        (("MYO",), ("LYT",), ["MYO from a score", "MYO ", "LYT "]),
-        (("PML_RARA", "NPM1"), ("LYT", "MON"), ["disease from a score", "disease ", "control "]),
+        ({"disease": ("MYO",), "control": ("LYT",)}, "mine: MYO against LYT; MYO from a score", ["MYO ", "LYT "]),
+        (
+            {"disease": ("PML", "NPM1"), "control": ("LYT",)},
+            "mine: PML or NPM1 against LYT; PML or NPM1 from a score",
+            ["PML or NPM1 ", "LYT "],
+        ),
+        (
+            {"disease": ("MYO",), "control": ("LYT",), "positive": "blast", "negative": "lymphocyte"},
+            "mine: blast (MYO) against lymphocyte (LYT); blast from a score",
+            ["blast ", "lymphocyte "],
+        ),
+        (
+            {"task": "b_all", "disease": ("all",), "control": ("hem",)},
+            "b_all: leukemic (all) against healthy (hem); leukemic from a score",
+            ["leukemic ", "healthy "],
+        ),
     ],
 )
-def test_answers_bear_the_tasks_own_names(
-    disease: tuple[str, ...], control: tuple[str, ...], words: list[str], tmp_path: Path
-) -> None:
+def test_answers_bear_the_tasks_own_words(given: dict[str, Any], head: str, words: list[str], tmp_path: Path) -> None:
     paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 10)]
-    asked = replace(brightness_predictor(), disease=disease, control=control)
-    head, *lines, _ = predictor.table(asked, asked.answers(paths)).splitlines()
-    assert f"{', '.join(disease)} against {', '.join(control)}" in head
-    assert all(word in line for word, line in zip(words, [head, *lines], strict=True))
+    asked = replace(brightness_predictor(), **{"task": "mine", **given})
+    said, *lines, _ = predictor.table(asked, asked.answers(paths)).splitlines()
+    assert said.startswith(head)
+    assert all(line.partition(".png")[2].strip().startswith(word) for word, line in zip(words, lines, strict=True))
 
 
 def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
