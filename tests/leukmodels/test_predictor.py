@@ -168,7 +168,7 @@ def test_the_command_prints_a_line_an_image_and_what_it_is_not_for(
     assert line.startswith(f"{good}  ")
     assert "research use only" in disclaimer
     assert predictor.main([str(exported), str(good), str(tmp_path / "absent.png")]) == 1
-    assert "error    the file cannot be read" in capsys.readouterr().out
+    assert "error     the file cannot be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
