@@ -84,11 +84,16 @@ def patients(names):
 def searched(tmp_path, *, patients=12, **params):
     """Return a study of twice so many patients with three complete trials of some ``params``, as a search leaves it."""
     root = draw_folder(tmp_path / "mll", patients=patients, cells=4, classes=("control", "RUNX1_RUNX1T1"))
-    config = studies.config(data=str(root), concurrency=2)
+    return searched_in(root, tmp_path, task="runx1", **params)
+
+
+def searched_in(root, tmp_path, *, task, **params):
+    """Return such a study of a task, by name or file, on a folder of images."""
+    config = studies.config(task=task, data=str(root), concurrency=2)
     cache = PixelCache(tmp_path / "cache")
-    task = find_task("runx1")
+    task = find_task(task)
     dataset = prepare_dataset(open_source(root), task, config, cache, synthetic=False, cores=2)
-    folder = StudyFolder(tmp_path / "runx1-1")
+    folder = StudyFolder(tmp_path / f"{task.name}-1")
     manifest.begin(
         folder,
         config=config,
@@ -96,7 +101,7 @@ def searched(tmp_path, *, patients=12, **params):
         data=dataset.report,
         split=dataset.split,
         space=studies.presets.space("small"),
-        command="python -m search.run --task runx1",
+        command=f"python -m search.run --task {task.name}",
         starts=InitialWeights().stored(),
     )
     with studies.recording(folder) as recorder:

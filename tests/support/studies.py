@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from leukmodels.collections.tasks import find_task
+from leukmodels.collections.tasks import Task, find_task
 from leukmodels.dataset.cells import Cells
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.dataset.split import Split
@@ -79,14 +79,17 @@ def begin(
     space: Space | None = None,
     starts: InitialWeights | None = None,
     prior: WarmStart | None = None,
+    task: Task | None = None,
+    patient_level: bool = True,
     **given: Any,
 ) -> StudyFolder:
     """Begin a study of drawn cells in ``path``; ``given`` are its options."""
-    folder = StudyFolder(path)
+    folder, task = StudyFolder(path), task or find_task("runx1")
+    known = PATIENTS if patient_level else {}
     manifest.begin(
         folder,
         config=config(**given),
-        task=find_task("runx1"),
+        task=task,
         data=DataReport(
             root=str(root),
             synthetic=True,
@@ -94,18 +97,18 @@ def begin(
             image_px=PX,
             crop_px=None,
             black_background=False,
-            patient_level=True,
+            patient_level=patient_level,
             found=100,
             used=100,
             duplicates=0,
             quarantined=0,
             excluded=0,
             cells=CELLS,
-            patients=PATIENTS,
+            patients=known,
             classes={
                 part: {
-                    name: {"patients": PATIENTS[part] // 2, "cells": CELLS[part] // 2}
-                    for name in ("RUNX1_RUNX1T1", "control")
+                    name: ({"patients": known[part] // 2} if known else {}) | {"cells": CELLS[part] // 2}
+                    for name in (*task.disease, *task.control)
                 }
                 for part in CELLS
             },

@@ -78,7 +78,7 @@ def test_a_dry_run_says_what_there_is_and_leaves_nothing(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "RUNX1::RUNX1T1 leukemia against control (task runx1), 4 trials" in done.stdout
     assert "646 images of 92 patients in a DRAWN cohort: no result is medical" in done.stdout
-    assert "validation: 122 images of 6 patients with the disease and 12 without" in done.stdout
+    assert "validation: 122 images of 6 leukemic and 12 healthy patients" in done.stdout
     assert re.search(r"Default configuration: [\d,]+ parameters, [\d,]+ images/s on 1 CPU", done.stdout)
     assert re.search(r"Trials: \d+ at once, each with \d+\.\d GB", done.stdout)
     assert "Training: about " in done.stdout
