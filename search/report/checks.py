@@ -31,7 +31,7 @@ def checks_of(page: Page) -> tuple[Check, ...]:
     """Return every check of a page, those that could not be made, too."""
     terms = page.subject.terms
     return (
-        Check(what="whether it is known whose the cells are", alarms=(LEAKY,) if terms.are_images else ()),
+        Check(what="whose the cells are", alarms=(LEAKY,) if terms.are_images else ()),
         _openings(page),
         _widths(page),
         _promises(page),
@@ -49,7 +49,7 @@ def _openings(page: Page) -> Check:
 
 def _widths(page: Page) -> Check:
     """Check how sure the first model's recall and specificity are."""
-    what = f"whether the {page.subject.terms.units} are enough"
+    what = f"the number of {page.subject.terms.units}"
     if not page.models:
         return Check(what=what, left_out=_NO_MODEL)
     judged, terms = page.models[0].judged, page.subject.terms
@@ -66,7 +66,7 @@ def _widths(page: Page) -> Check:
 
 def _promises(page: Page) -> Check:
     """Check every figure of the test that validation promised; the more are looked at, the more is luck."""
-    what = "whether the test gave what validation promised"
+    what = "promises of validation"
     tested = [model for model in page.models if model.test]
     if not tested:
         return Check(what=what, left_out=_LOCKED if page.models else _NO_MODEL)
@@ -89,7 +89,7 @@ def _broken(model: Model, terms: Terms, figures: int) -> Iterator[str]:
 
 
 def _guarantees(page: Page) -> Check:
-    what = "whether a guarantee of recall was kept"
+    what = "guarantees of recall"
     promised = [model for model in page.models if model.promised_recall is not None]
     if not promised:
         return Check(what=what, left_out="none was given")
@@ -105,7 +105,7 @@ def _guarantees(page: Page) -> Check:
 
 def _better(page: Page) -> Check:
     """Check whether the first model is surely above the default configuration in anything, on the same cells."""
-    what = "whether the model is better than the published CNN"
+    what = "the published CNN beside the model"
     if not page.models:
         return Check(what=what, left_out=_NO_MODEL)
     first = page.models[0]
@@ -136,7 +136,7 @@ def _signed(found: Interval) -> str:
 
 def _heat(page: Page) -> Check:
     """Check whether models look at the cells: most heat is in them, and more than by chance."""
-    what = "whether the models look at the cells"
+    what = "where the models look"
     seen = {model.trial: model.looking for model in page.models if model.looking}
     if not seen:
         return Check(what=what, left_out="pictures are drawn when the test is opened")

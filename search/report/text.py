@@ -70,7 +70,7 @@ def _unfinished(opening: TestAccess) -> str:
 
 
 def found(page: Page) -> str:
-    """Return what the first model does, in counts of a hundred cells, rounded down, and of patients."""
+    """Return what the first model does, in counts of a hundred cells and of patients."""
     if not page.models:
         ended = "No trial is complete yet" if not page.searched.front.infeasible else "No trial keeps the bounds"
         return f"{ended}, so there is no model to judge. Resume the study with more trials."
@@ -81,9 +81,14 @@ def found(page: Page) -> str:
     of = "" if terms.are_images else f" of {terms.count(judged.independent)}"
     return (
         f"The model of trial {model.trial} ({model.why}) was shown {plural(judged.cells.count, 'single cell')}{of}, "
-        f"all of the {whom}. Of 100 {terms.positive} cells it finds {100 * caught // (caught + missed)}, of 100 "
-        f"{terms.negative} cells it leaves {100 * spared // (spared + alarmed)} alone.{_by_patient(judged, terms)}"
+        f"all of the {whom}. Of 100 {terms.positive} cells it finds {_of_hundred(caught, missed)}, of 100 "
+        f"{terms.negative} cells it leaves {_of_hundred(spared, alarmed)} alone.{_by_patient(judged, terms)}"
     )
+
+
+def _of_hundred(right: int, wrong: int) -> str:
+    """Return how many of a hundred are right, all of them only where none is wrong."""
+    return f"{min(round(100 * right / (right + wrong)), 99 if wrong else 100)}"
 
 
 def _by_patient(judged: Judged, terms: Terms) -> str:

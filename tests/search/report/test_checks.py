@@ -50,19 +50,19 @@ def about(page, what):
 
 def test_every_check_is_listed_those_that_cannot_be_made_with_the_reason(page, locked):
     assert [check.what for check in checks_of(page)] == [
-        "whether it is known whose the cells are",
+        "whose the cells are",
         "how often the test was opened",
-        "whether the patients are enough",
-        "whether the test gave what validation promised",
-        "whether a guarantee of recall was kept",
-        "whether the model is better than the published CNN",
-        "whether the models look at the cells",
+        "the number of patients",
+        "promises of validation",
+        "guarantees of recall",
+        "the published CNN beside the model",
+        "where the models look",
         "shortcuts",
     ]
     assert {check.what: check.left_out for check in checks_of(locked) if check.left_out} == {
-        "whether the test gave what validation promised": "the test is locked",
-        "whether a guarantee of recall was kept": "none was given",
-        "whether the models look at the cells": "pictures are drawn when the test is opened",
+        "promises of validation": "the test is locked",
+        "guarantees of recall": "none was given",
+        "where the models look": "pictures are drawn when the test is opened",
         "shortcuts": "python -m search.confirm probes them",
     }
 
@@ -70,9 +70,9 @@ def test_every_check_is_listed_those_that_cannot_be_made_with_the_reason(page, l
 def test_without_a_model_little_can_be_checked(page):
     checks = checks_of(replace(page, models=()))
     assert [check.what for check in checks if check.left_out == "there is no model yet"] == [
-        "whether the patients are enough",
-        "whether the test gave what validation promised",
-        "whether the model is better than the published CNN",
+        "the number of patients",
+        "promises of validation",
+        "the published CNN beside the model",
     ]
 
 
@@ -92,27 +92,27 @@ def test_without_a_model_little_can_be_checked(page):
 )
 def test_too_few_patients_alarm_by_the_width_of_the_intervals(page, low, high, alarms):
     asked = judged(page, recall=between(0.9, low, high), specificity=between(0.9, 0.8, 0.95))
-    assert about(asked, "whether the patients are enough").alarms == alarms
+    assert about(asked, "the number of patients").alarms == alarms
 
 
 def test_of_images_that_stand_for_themselves_images_are_too_few(page):
     terms = replace(page.subject.terms, unit="image", positive="blast", negative="lymphocyte")
     asked = judged(page, recall=between(0.9, 0.8, 0.95), specificity=between(0.7, 0.4, 0.9))
     asked = replace(asked, subject=replace(asked.subject, terms=terms))
-    (said,) = about(asked, "whether the images are enough").alarms
+    (said,) = about(asked, "the number of images").alarms
     assert "the specificity of cells lies anywhere from 0.40 to 0.90, on 6 lymphocyte images" in said
-    (leaky,) = about(asked, "whether it is known whose the cells are").alarms
+    (leaky,) = about(asked, "whose the cells are").alarms
     assert leaky.startswith("The collection names no patients")
-    assert about(page, "whether it is known whose the cells are").alarms == ()
+    assert about(page, "whose the cells are").alarms == ()
 
 
 def test_a_broken_promise_alarms_with_its_size(page):
     validation = page.models[0].promise.cells.figures["recall"]
     asked = judged(page, recall=between(validation.estimate - 0.25, 0.0, 1.0))
     gap = {**page.models[0].gap, "recall": between(-0.25, -0.3, -0.2)}
-    (said,) = about(changed(asked, gap=gap), "whether the test gave").alarms
+    (said,) = about(changed(asked, gap=gap), "promises of validation").alarms
     assert f"the test gave {validation.estimate - 0.25:.3f}, 0.250 less." in said
-    assert about(page, "whether the test gave").alarms == ()
+    assert about(page, "promises of validation").alarms == ()
 
 
 @pytest.mark.parametrize(
@@ -125,41 +125,41 @@ def test_a_broken_promise_alarms_with_its_size(page):
 )
 def test_a_broken_guarantee_alarms_with_its_size(page, reached, said):
     asked = changed(judged(page, recall=between(reached, 0.5, 0.95)), promised_recall=0.9)
-    alarms = about(asked, "whether a guarantee of recall").alarms
+    alarms = about(asked, "guarantees of recall").alarms
     if said is None:
         assert alarms == ()
     else:
         (alarm,) = alarms
         assert alarm.startswith("Trial 2: For other patients a recall of cells of 0.900 or more was promised")
         assert alarm.endswith(said)
-    assert about(page, "whether a guarantee of recall").left_out == "none was given"
+    assert about(page, "guarantees of recall").left_out == "none was given"
     waiting = changed(
         replace(page, models=tuple(replace(each, test=None) for each in page.models)), promised_recall=0.9
     )
-    assert about(waiting, "whether a guarantee of recall").left_out == "the test is locked"
+    assert about(waiting, "guarantees of recall").left_out == "the test is locked"
 
 
 def test_no_better_than_the_default_alarms(page):
     no_better = {name: between(0.01, -0.03, 0.05) for name in ("recall", "accuracy", "auroc")}
-    (said,) = about(changed(page, differences=no_better), "whether the model is better").alarms
+    (said,) = about(changed(page, differences=no_better), "the published CNN").alarms
     assert said == (
         "Trial 2 is not surely better than the published CNN, on the same test cells: recall +0.010 (−0.030 to "
         "+0.050), accuracy +0.010 (−0.030 to +0.050), AUROC +0.010 (−0.030 to +0.050) (95 % intervals)."
     )
     for name in no_better:  # surely better in one of them is better
         better = no_better | {name: between(0.04, 0.01, 0.07)}
-        assert about(changed(page, differences=better), "whether the model is better").alarms == ()
-    (itself,) = about(replace(page, models=page.models[1:]), "whether the model is better").alarms
+        assert about(changed(page, differences=better), "the published CNN").alarms == ()
+    (itself,) = about(replace(page, models=page.models[1:]), "the published CNN").alarms
     assert "is the published CNN itself" in itself
     alone = changed(replace(page, models=page.models[:1]), differences={})
-    assert about(alone, "whether the model is better").left_out == "the published CNN has no complete trial"
+    assert about(alone, "the published CNN").left_out == "the published CNN has no complete trial"
 
 
 def test_before_the_test_validation_says_whether_a_model_is_better(locked):
     assert locked.models[0].differences
     (said,) = about(
         changed(locked, differences=dict.fromkeys(("recall", "accuracy", "auroc"), between(-0.1, -0.2, 0.0))),
-        "whether the model is better",
+        "the published CNN",
     ).alarms
     assert "on the same validation cells: recall −0.100 (−0.200 to +0.000)" in said
 
@@ -170,7 +170,7 @@ def test_before_the_test_validation_says_whether_a_model_is_better(locked):
 )
 def test_heat_mostly_outside_the_cells_alarms(page, inside, area, alarms):
     asked = changed(page, looking=Looking(cells=50, heated=45, inside=inside, area=area))
-    said = about(asked, "whether the models look").alarms
+    said = about(asked, "where the models look").alarms
     assert bool(said) == alarms
     if (inside, area) == (0.49, 0.2):
         assert said == (
@@ -180,7 +180,7 @@ def test_heat_mostly_outside_the_cells_alarms(page, inside, area, alarms):
 
 
 def test_a_model_without_heat_says_nothing(page):
-    cold = about(changed(page, looking=Looking(cells=50, heated=0, inside=None, area=None)), "whether the models look")
+    cold = about(changed(page, looking=Looking(cells=50, heated=0, inside=None, area=None)), "where the models look")
     assert (cold.alarms, cold.left_out) == ((), "no cell had any heat")
 
 
@@ -197,8 +197,8 @@ def test_probes_alarm_and_are_named(page):
 def test_the_page_lists_what_was_looked_at(tmp_path):
     with pages.few_draws():
         words = " ".join(pages.written(pages.confirmed(tmp_path / "runx1-1")).words.split())
-    assert "Looked at: whether it is known whose the cells are; how often the test was opened; whether" in words
-    assert "Not looked at: whether a guarantee of recall was kept (none was given); whether the models look" in words
+    assert "Looked at: whose the cells are; how often the test was opened; the number of patients; promises" in words
+    assert "Not looked at: guarantees of recall (none was given); where the models look" in words
 
 
 @pytest.fixture
