@@ -15,8 +15,7 @@ from leukmodels.errors import ConfigError
 from leukmodels.label_issues.ranking import Ranking
 from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.process.files import written_aside
-
-COLUMNS = ("rank", "image", "patient", "class_name", "label", "probability", "dispute", "sha256")
+from leukmodels.process.words import Terms
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EXPECTED = (
@@ -37,6 +36,12 @@ class Listed:
     keys: tuple[str, ...]
 
 
+def columns(terms: Terms) -> tuple[str, ...]:
+    """Return the columns of a list; whose a cell is stands there where that is known."""
+    whose = () if terms.are_images else (terms.unit,)
+    return ("rank", "image", *whose, "class_name", "label", "probability", "dispute", "sha256")
+
+
 def write_list(
     path: Path,
     training: TrainingCells,
@@ -44,21 +49,21 @@ def write_list(
     probabilities: npt.NDArray[np.float64],
     rows: npt.NDArray[np.int64],
 ) -> None:
-    """Write the given rows of the cells as CSV with COLUMNS.
+    """Write the given rows of the cells as CSV with the columns that ``columns`` says.
 
-    rank is the cell's place among all training cells, probability that of leukemia by models that never saw the
-    patient, dispute the ranking's.
+    rank is the cell's place among all training cells, probability that of label 1 by models that never saw whose it is,
+    dispute the ranking's.
     """
     cells, place = training.cells, ranking.place
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    writer.writerow(columns(training.terms))
     for row in rows.tolist():
         writer.writerow(
             [
                 place[row],
                 cells.image_ids[row],
-                cells.patient_names[cells.patients[row]],
+                *([] if training.terms.are_images else [cells.patient_names[cells.patients[row]]]),
                 training.class_names[row],
                 int(cells.labels[row]),
                 f"{probabilities[row]:.4f}",

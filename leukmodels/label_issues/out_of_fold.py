@@ -67,7 +67,9 @@ def predict_out_of_fold(training: TrainingCells, validation: CrossValidation, *,
     total = validation.models * validation.epochs
     seeds = np.random.SeedSequence(validation.seed).generate_state(validation.models + validation.repeats).tolist()
     for repeat in range(validation.repeats):
-        fold_of = patient_folds(cells, training.class_names, folds=validation.folds, seed=seeds.pop())
+        fold_of = patient_folds(
+            cells, training.class_names, folds=validation.folds, seed=seeds.pop(), terms=training.terms
+        )
         for each in rounds(fold_of, validation.folds):
             past = len(best_epochs) * validation.epochs
 

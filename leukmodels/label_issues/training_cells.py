@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from leukmodels.dataset.cells import Cells
 from leukmodels.dataset.split import Split
+from leukmodels.process.words import Terms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -16,6 +17,7 @@ class TrainingCells:
     cells         their pixels in memory
     sha256        hex of each file's bytes
     class_names   str (n,), the class that the collection gives each cell
+    terms         of the study that the cells would train for
     notes         sentences that the user should read
     """
 
@@ -25,6 +27,7 @@ class TrainingCells:
     split: Split
     crop_px: int | None
     black_background: bool
+    terms: Terms
     notes: tuple[str, ...]
 
     def __post_init__(self) -> None:

@@ -7,9 +7,9 @@ writes disputed.csv and disputed.png. Exit status 2 for something to mend in the
 
 from __future__ import annotations
 
-import math
 import platform
 import shlex
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,12 +21,13 @@ from leukmodels.evaluation.metrics import score
 from leukmodels.label_issues.contact_sheet import draw_sheet, strips
 from leukmodels.label_issues.listing import write_list
 from leukmodels.label_issues.ranking import Ranking, rank
+from leukmodels.label_issues.reliability import refuse_few, refuse_weak
 from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.process import machine, tensorflow_runtime
 from leukmodels.process.command import run_verb
 from leukmodels.process.command_line import checked
 from leukmodels.process.progress import Teller
-from leukmodels.process.words import plural
+from leukmodels.process.words import plural, rounded_down
 from leukmodels.synthetic import draw_cohort
 from leukmodels.training.precision import choose_precision
 from search.cache.store import PixelCache
@@ -54,18 +55,27 @@ def main(arguments: Sequence[str]) -> int:
     training = _training_cells(source, options, teller)
     for line in _who(training):
         teller.say(line)
+    refuse_few(training)
     predicted = _predict(training, options, teller)
     probabilities = predicted.probabilities.mean(axis=0)
+    auroc = score(training.cells.labels, probabilities).auroc
+    refuse_weak(auroc, _remedy(options))
     ranking = rank(training.cells.labels, probabilities)
     among = (training.cells.labels == 1) | (options.sides == "both")
-    listed = ranking.listed(among, at_most=math.ceil(options.share * len(training.cells)))
+    listed = ranking.listed(among, at_most=at_most(options.share, len(training.cells)))
     out = options.place
     write_list(out / LIST, training, ranking, probabilities, listed)
     shown = strips(training, ranking, probabilities, listed)
-    draw_sheet(out / SHEET, source, training, shown, lines=[_heading(options.found_task), *synthetic])
-    for line in [*_what(training, predicted, ranking, len(listed), options), *synthetic, *_next(options, len(listed))]:
+    draw_sheet(out / SHEET, source, training, shown, lines=[_heading(options.found_task, training), *synthetic])
+    said = _what(training, auroc, predicted.best_epochs, ranking, len(listed), options)
+    for line in [*said, *synthetic, *_next(options, len(listed))]:
         teller.say(line)
     return 0
+
+
+def at_most(share: float, cells: int) -> int:
+    """Return how many of so many cells are no more than a share of them, as it was written: 0.29 of 100 are 29."""
+    return int(Fraction(str(share)) * cells)
 
 
 def _opened(options: CurateOptions, teller: Teller) -> Source:
@@ -111,6 +121,7 @@ def training_cells(
         split=dataset.split,
         crop_px=dataset.report.crop_px,
         black_background=dataset.black_background,
+        terms=dataset.terms,
         notes=dataset.report.notes,
     )
 
@@ -134,53 +145,65 @@ def _predict(training: TrainingCells, options: CurateOptions, teller: Teller) ->
         precision=arithmetic.precision,
     )
     teller.say(arithmetic.description)
-    teller.say(_how(validation))
+    teller.say(_how(validation, training))
     told = partial(teller.progress, "Training")
     return predict_out_of_fold(training, validation, progress=lambda done, total: told(done, total, "epochs"))
 
 
-def _heading(task: Task) -> str:
-    disease = task.disease[0] if len(task.disease) == 1 else "disease"
-    return f"{task.name}: {task.question}. Training cells by rank of dispute; p: probability of {disease}"
+def _heading(task: Task, training: TrainingCells) -> str:
+    what = f"Training cells by rank of dispute; p: probability that a cell is {training.terms.positive}"
+    return f"{task.name}: {task.question}. {what}"
+
+
+def _remedy(options: CurateOptions) -> str:
+    return (
+        f"Let them learn more: --epochs (now {options.epochs}), --image-px (now {options.px}), or --model, an export "
+        "of a search on these images."
+    )
 
 
 def _who(training: TrainingCells) -> list[str]:
     others = sum(part != "train" for part in training.split.part_of.values())
-    patients = plural(len(training.cells.present_patients), "patient")
+    terms, cells = training.terms, plural(len(training.cells), "training cell")
+    whose = "" if terms.are_images else f" of {terms.count(len(training.cells.present_patients))}"
     return [
         *training.notes,
-        f"{plural(len(training.cells), 'training cell')} of {patients}; the {others:,} patients of validation and "
-        "test have no part in this.",
+        f"{cells}{whose}; the {others:,} {terms.units} of validation and test have no part in this.",
     ]
 
 
-def _how(validation: CrossValidation) -> str:
+def _how(validation: CrossValidation, training: TrainingCells) -> str:
     times = f", {validation.repeats} times over" if validation.repeats > 1 else ""
     return (
-        f"Training {plural(validation.models, 'model')}: the patients are dealt into {validation.folds} folds{times}; "
-        "one fold is held out, one chooses the epoch, the others train."
+        f"Training {plural(validation.models, 'model')}: the {training.terms.units} are dealt into {validation.folds} "
+        f"folds{times}; one fold is held out, one chooses the epoch, the others train."
     )
 
 
 def _what(
-    training: TrainingCells, predicted: OutOfFold, ranking: Ranking, listed: int, options: CurateOptions
+    training: TrainingCells,
+    auroc: float,
+    best_epochs: Sequence[int],
+    ranking: Ranking,
+    listed: int,
+    options: CurateOptions,
 ) -> list[str]:
-    """Return what was found, in sentences."""
-    labels = training.cells.labels
-    auroc = score(labels, predicted.probabilities.mean(axis=0)).auroc
-    epochs = f"{min(predicted.best_epochs)} to {max(predicted.best_epochs)}"
-    whose = " of patients with the disease" if options.sides == "disease" else ""
+    """Return what was found, in sentences; no share is above the true one."""
+    terms, cells = training.terms, len(training.cells)
+    epochs = f"{min(best_epochs)} to {max(best_epochs)}"
+    whose = f" labelled {terms.positive}" if options.sides == "disease" else ""
     counts = ", ".join(
-        f"{ranking.disputed[own].sum():,} of {own.sum():,} {name} cells ({ranking.disputed[own].mean():.0%})"
+        f"{(disputed := int(ranking.disputed[own].sum())):,} of {own.sum():,} {name} cells "
+        f"({rounded_down(disputed, int(own.sum()))})"
         for name in np.unique(training.class_names).tolist()
         for own in [training.class_names == name]
     )
     return [
-        f"On patients they had not seen, the models agree with the labels with an AUROC of {auroc:.2f} (best "
+        f"On {terms.units} they had not seen, the models agree with the labels with an AUROC of {auroc:.2f} (best "
         f"epochs {epochs}).",
         f"Disputed: {counts}.",
-        f"Listed: {plural(listed, 'cell')}{whose}, {listed / len(labels):.1%} of the training cells (at the most "
-        f"--share {options.share:g}).",
+        f"Listed: {plural(listed, 'cell')}{whose}, {rounded_down(listed, cells, 1)} of the training cells "
+        f"(--share {options.share:g}: {at_most(options.share, cells):,} at the most).",
     ]
 
 
@@ -188,7 +211,7 @@ def _next(options: CurateOptions, listed: int) -> list[str]:
     written = {"list": options.place / LIST, "pictures": options.place / SHEET}
     lines = ["", "Written:", *(f"  {name:<8}  {path}" for name, path in written.items()), ""]
     if not listed:
-        return [*lines, "No label is disputed, so there is nothing to leave out."]
+        return [*lines, "Nothing is listed, so there is nothing to leave out."]
     given = ["--task", options.task, *(["--data", options.data] if options.data else [])]
     given += ["--split-seed", str(options.split_seed)] if options.split_seed else []
     command = shlex.join(["python", "-m", "search.run", *given, "--exclude", str(options.place / LIST)])

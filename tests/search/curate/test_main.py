@@ -14,10 +14,11 @@ import yaml
 from PIL import Image
 
 from folders import draw_folder
-from leukmodels.errors import ConfigError
+from leukmodels.collections.folders import NO_PATIENTS
+from leukmodels.errors import ConfigError, DataError
 from leukmodels.label_issues.contact_sheet import COLUMNS as SHEET_COLUMNS
 from leukmodels.label_issues.contact_sheet import strips
-from leukmodels.label_issues.listing import COLUMNS, read_list, write_list
+from leukmodels.label_issues.listing import columns, read_list, write_list
 from leukmodels.label_issues.ranking import rank
 from leukmodels.process import machine, tensorflow_runtime
 from leukmodels.space.hyperparameters import HyperParams
@@ -35,7 +36,8 @@ def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(training_of, t
     write_list(path, found, ranking, probabilities, rows)
     with path.open(encoding="utf-8", newline="") as file:
         written = list(csv.DictReader(file))
-    assert tuple(written[0]) == COLUMNS
+    assert tuple(written[0]) == columns(found.terms)
+    assert " ".join(written[0]) == "rank image patient class_name label probability dispute sha256"
     assert [int(row["rank"]) for row in written] == [1, 2, 3, 4, 5, 6, 7]
     assert [float(row["probability"]) for row in written] == pytest.approx(probabilities[rows], abs=1e-4)
     assert [row["image"] for row in written] == [found.cells.image_ids[row] for row in rows]
@@ -94,12 +96,15 @@ def test_of_each_class_the_disputed_are_shown_by_rank_and_one_well_believed_cell
     )
 
 
-def planted(root: Path) -> set[str]:
-    """Write a collection of dark control and bright leukemic cells; return the paths of those that look otherwise."""
+def planted(root: Path, *, patients: int = 17) -> set[str]:
+    """Write a collection of dark control and bright leukemic cells; return the paths of those that look otherwise.
+
+    Of 17 patients of a class 11 train.
+    """
     rng = np.random.default_rng(0)
     wrong = set()
     for class_name, letter in (("control", "A"), ("RUNX1_RUNX1T1", "B")):
-        for patient in range(10):
+        for patient in range(patients):
             folder = root / "data" / class_name / f"{letter}A{chr(65 + patient)}"
             folder.mkdir(parents=True)
             for cell in range(8):
@@ -169,6 +174,78 @@ def test_the_command_lists_planted_wrong_labels_and_says_how_to_go_on(
     asked = parse(shlex.split(command))
     assert asked.task == ("runx1",)
     assert asked.given == {"data": str(tmp_path / "cells"), "split_seed": "1", "exclude": str(out / curate.LIST)}
+
+
+def curated(tmp_path: Path, cells: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> int:
+    """Run the command on a folder of cells, with models that learn fast."""
+    monkeypatch.setattr(curate, "open_session", lambda **_: contextlib.nullcontext())
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"image_px": 8, "hyperparameters": LEARNS}))
+    options = {
+        "data": cells,
+        "model": tmp_path,
+        "out": tmp_path / "out",
+        "epochs": 8,
+        "folds": 3,
+        "repeats": 1,
+    } | options
+    given = {"task": "runx1", "storage": tmp_path / "studies"} | options
+    return curate.main([str(part) for name, value in given.items() for part in (f"--{name}", value)])
+
+
+@pytest.mark.keras
+@pytest.mark.usefixtures("session")
+def test_models_that_know_nothing_give_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tensorflow_runtime.start(threads=1)
+    cells = draw_folder(tmp_path / "noise", patients=17, cells=2, classes=("control", "RUNX1_RUNX1T1"))
+    with pytest.raises(DataError, match=r"an AUROC of 0\.[3-6]\d, where 0\.70 is needed") as caught:
+        curated(tmp_path, cells, monkeypatch, epochs=1)
+    assert caught.value.problems[1].startswith("Let them learn more: --epochs (now 1), --image-px (now 8)")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("session")
+def test_too_few_patients_give_no_list_and_train_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planted(tmp_path / "cells", patients=15)  # of which 9 train
+    with pytest.raises(DataError, match="a wrong label and an unusual patient look the same here") as caught:
+        curated(tmp_path, tmp_path / "cells", monkeypatch)
+    assert caught.value.problems[0].startswith("9 leukemic patients to train on, where 10 of each class are needed")
+    assert caught.value.problems[1].startswith("9 healthy patients")
+    assert "Training 3 models" not in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("share", "cells", "listed"),
+    [(0.1, 1000, 100), (0.1, 999, 99), (0.29, 100, 29), (0.001, 999, 0), (1.0, 7, 7), (0.1, 30, 3)],
+)
+def test_a_share_of_the_cells_is_never_rounded_up(share: float, cells: int, listed: int) -> None:
+    assert curate.at_most(share, cells) == listed
+
+
+@pytest.mark.keras
+@pytest.mark.usefixtures("session")
+def test_where_nobody_is_named_neither_list_nor_words_say_patient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensorflow_runtime.start(threads=1)
+    rng = np.random.default_rng(0)
+    for name, light in (("MYO", 120), ("LYT", 0)):
+        (tmp_path / "cells" / name).mkdir(parents=True)
+        for cell in range(40):
+            bright = light if cell % 8 else 120 - light
+            pixels = rng.integers(0, 100, (20, 20, 3), dtype=np.uint8) + np.uint8(bright)
+            Image.fromarray(pixels).save(tmp_path / "cells" / name / f"{cell}.png")
+    task = 'name = "blasts"\nreader = "folders"\ndisease = ["MYO"]\ncontrol = ["LYT"]\n'
+    (tmp_path / "blasts.toml").write_text(f'{task}positive = "blast"\nnegative = "lymphocyte"\n')
+    assert curated(tmp_path, tmp_path / "cells", monkeypatch, task=tmp_path / "blasts.toml") == 0
+    said = capsys.readouterr().out.replace(NO_PATIENTS, "").replace(str(tmp_path), "")
+    assert "On images they had not seen" in said
+    assert "labelled blast" in said
+    assert not re.search("patient|leuk[ae]mi[ac]|healthy", said)
+    header = (tmp_path / "out" / curate.LIST).read_text().partition("\n")[0].strip()
+    assert header == "rank,image,class_name,label,probability,dispute,sha256"
 
 
 def test_every_wrong_option_is_said_at_once_before_anything_is_read(tmp_path: Path) -> None:
