@@ -1,9 +1,6 @@
 """Nodes that are lost while a study runs on them. Slow: each starts a cluster of its own."""
 
-import contextlib
 import os
-import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -15,7 +12,7 @@ import drivers
 import toy
 from ledgers import check_ledgers_agree
 from search.study.records import TrialState
-from waiting import HANGS_S, wait_until
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 TRIALS, EPOCHS = 16, 5
@@ -39,16 +36,7 @@ def two_nodes(folder: Path) -> None:
 @pytest.mark.fault("nodes", "a node is killed while trials train on it", "its trials go on elsewhere; each ends once")
 def test_a_lost_node_costs_its_trials_an_epoch(tmp_path, empty_store):
     (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
-    with subprocess.Popen(
-        [sys.executable, __file__, str(tmp_path / "study")],
-        env={**os.environ, **drivers.environment("")},
-        start_new_session=True,
-    ) as driver:
-        try:
-            assert driver.wait(HANGS_S) == 0
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(driver.pid, signal.SIGKILL)
+    assert drivers.run_alone(__file__, tmp_path / "study") == 0
     record = check_ledgers_agree(tmp_path / "study", trials=TRIALS)
     assert record.count(TrialState.COMPLETE) == TRIALS
     assert all(len(trial.epochs) == EPOCHS for trial in record.trials.values())

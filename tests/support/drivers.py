@@ -15,6 +15,7 @@ import toy
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.records import TrialState, fold
+from waiting import HANGS_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +41,18 @@ def start_search(*arguments: object, ray_address: str) -> subprocess.Popen[bytes
     return subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environment(ray_address)}, stdout=subprocess.DEVNULL
     )
+
+
+def run_alone(script: str, folder: Path) -> int:
+    """Run a script that drives the study in ``folder`` on a Ray of its own, and return its exit status."""
+    with subprocess.Popen(
+        [sys.executable, script, str(folder)], env={**os.environ, **environment("")}, start_new_session=True
+    ) as driver:
+        try:
+            return driver.wait(HANGS_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)
 
 
 def count(folder: Path, kind: str | None = None) -> int:
