@@ -18,7 +18,7 @@ from leukmodels.errors import DataError
 import pyarrow as pa
 
 
-def read(source):
+def read(source, options):
     rows = []
     for image in sorted(source.scan(source.root).images):
         name = image.rsplit("/", 1)[-1]

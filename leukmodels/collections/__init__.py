@@ -2,29 +2,30 @@
 
 from pathlib import Path
 
-from leukmodels.collections import cnmc, folders, mll
+from leukmodels.collections import cnmc, folders, mll, table
 from leukmodels.collections.listing import Listing
-from leukmodels.collections.reader import Reader
+from leukmodels.collections.reader import Reader, ReadOptions
 from leukmodels.collections.source import Source, open_source
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.process.parts import registered
 
 # To add one, name its READER here, or in an entry point of this group in a package of your own.
-READERS = registered("leukemia_search.readers", [mll.READER, cnmc.READER, folders.READER])
+READERS = registered("leukemia_search.readers", [mll.READER, cnmc.READER, table.READER, folders.READER])
 
 
-def read(reader: str, place: str | Path | Source) -> Listing:
+def read(reader: str, place: str | Path | Source, options: ReadOptions | None = None) -> Listing:
     """Return the images that a collection holds, as its reader sees them.
 
-    `place` is a folder, an address (s3://bucket/key) or an open source; paths start with the source's root. Raises
-    DataError with all problems of the place, ConfigError when there is no such reader.
+    `place` is a folder, an address (s3://bucket/key) or an open source; paths start with the source's root. `options`
+    is what a task says of it (`Task.read_options`). Raises DataError with all problems of the place, ConfigError when
+    there is no such reader.
     """
     if reader not in READERS:
         raise ConfigError("There is no such reader.", [f"{reader!r} is none of {', '.join(READERS)}."])
     source = open_source(place) if isinstance(place, (str, Path)) else place
     _refuse_missing(source, READERS[reader].layout)
     try:
-        return READERS[reader].read(source)
+        return READERS[reader].read(source, options or ReadOptions())
     except OSError as error:
         raise DataError(f"{source.root} cannot be read.", [str(error)]) from error
     except DataError as error:
@@ -61,4 +62,4 @@ def _looks_like(reader: Reader, source: Source) -> bool:
         return False
 
 
-__all__ = ["READERS", "Listing", "Reader", "read"]
+__all__ = ["READERS", "Listing", "ReadOptions", "Reader", "read"]

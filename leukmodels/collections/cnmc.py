@@ -23,7 +23,7 @@ from leukmodels.collections.listing import (
     walk,
 )
 from leukmodels.collections.place import Folder, Source
-from leukmodels.collections.reader import Reader
+from leukmodels.collections.reader import Reader, ReadOptions
 from leukmodels.errors import DataError
 from leukmodels.process.words import plural
 
@@ -54,7 +54,7 @@ def looks_like(source: Source) -> bool:
     )
 
 
-def read(source: Source) -> Listing:
+def read(source: Source, _: ReadOptions) -> Listing:
     """Return the labelled images of the collection; raise DataError with every problem of the folder."""
     root = source.root
     training: list[Folder] = []

@@ -3,7 +3,7 @@
 import csv
 import errno
 import re
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +20,7 @@ CELL_SCHEMA = pa.schema(
 FOREIGN = "of a format that is not read (TIFF, BMP, PNG and JPEG are)"
 SHOWN = 10  # lines of one kind of problem before "and N more": a wrong folder can hold 80,000 of them
 
-_TABLE_BYTES = 1 << 26  # a table of a million images
+TABLE_BYTES = 1 << 26  # a table of a million images
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -29,8 +29,8 @@ class Listing:
     """The images of a collection, before any of them is opened.
 
     `cells` has the columns of CELL_SCHEMA, one row an image, sorted by class, patient and image number. `path` begins
-    with the source's root; `part` is "test" for the collection's own locked test images and "" for those still to be
-    split.
+    with the source's root; `part` is "train", "validation" or "test" for images that the collection puts there itself,
+    its test locked, and "" for those still to be split.
     """
 
     cells: pa.Table
@@ -100,7 +100,7 @@ def read_csv(source: Source, path: str) -> list[dict[str, str]]:
     where the file cannot be read.
     """
     try:
-        text = source.read(path, max_bytes=_TABLE_BYTES).decode("utf-8-sig", errors="replace")
+        text = source.read(path, max_bytes=TABLE_BYTES).decode("utf-8-sig", errors="replace")
     except BadImageError as error:  # it is no image, but a pipe is no table either
         raise OSError(errno.EINVAL, str(error), path) from None
     header = text.partition("\n")[0]
@@ -111,6 +111,47 @@ def read_csv(source: Source, path: str) -> list[dict[str, str]]:
         return []
     keys = [name.strip().lower() for name in names]
     return [{key: value.strip() for key, value in zip(keys, row, strict=False)} for row in rows if any(row)]
+
+
+def no_patients(why: str, remedy: str) -> str:
+    """Return the loud word of a reader that found no patients: why, and what to do about it."""
+    return (
+        f"NO PATIENT IDS: {why}, so the split can only be by image. Cells of one patient will stand on both sides of "
+        f"it, and every score will look better than it is for a new patient. To split by patient, {remedy}."
+    )
+
+
+def several_classes(cells: Collection[Cell]) -> list[str]:
+    """Return a note on patients who have images of more than one class; [] where there are none."""
+    classes: dict[str, set[str]] = defaultdict(set)
+    for cell in cells:
+        classes[cell.patient].add(cell.class_name)
+    names = sorted((patient for patient, found in classes.items() if len(found) > 1), key=natural_key)
+    if not names:
+        return []
+    return [
+        f"{len(names):,} of {plural(len(classes), 'patient')} have images of several classes: "
+        f"{', '.join(shorten(names))}. The same name is taken for the same person, whose images all go to one part of "
+        "the split."
+    ]
+
+
+def own_parts(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
+    """Return the cells with the parts that the collection gives them as a split can keep them, and a note on that.
+
+    Where it has no validation or no test, that is split off of its training images, which then are of no part yet.
+    """
+    counts = Counter(cell.part for cell in cells if cell.part)
+    if not counts:
+        return list(cells), []
+    lacking = [part for part in ("validation", "test") if not counts[part]]
+    given = ", ".join(f"{part} {count:,}" for part, count in counts.items())
+    note = f"The split is the collection's own: {given} images. Its test stays locked until a confirmation."
+    if not lacking:
+        return list(cells), [note]
+    note = f"The split is the collection's own where it has one: {given} images. {' and '.join(lacking).capitalize()} "
+    note += f"{'is' if len(lacking) == 1 else 'are'} not among its parts, and split off of its training images."
+    return [cell._replace(part="") if cell.part == "train" else cell for cell in cells], [note]
 
 
 def shorten(lines: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from leukmodels.collections.listing import (
     walk,
 )
 from leukmodels.collections.place import Folder, Source
-from leukmodels.collections.reader import Reader
+from leukmodels.collections.reader import Reader, ReadOptions
 from leukmodels.errors import DataError
 from leukmodels.process.words import plural
 
@@ -33,7 +33,7 @@ def looks_like(source: Source) -> bool:
     return bool(find(source, _holds_classes, depth=_DEPTH))
 
 
-def read(source: Source) -> Listing:
+def read(source: Source, _: ReadOptions) -> Listing:
     """Return the images of the collection; raise DataError with every problem of the folder."""
     root = source.root
     places = find(source, _holds_classes, depth=_DEPTH)

@@ -10,12 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leukmodels.collections import READERS
+from leukmodels.collections import READERS, ReadOptions
+from leukmodels.collections.reader import MIDDLES, Middle
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.process.words import IMAGE, USUAL, Terms
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # it becomes a folder's name
-_OPTIONAL = ("question", "positive", "negative")
+_OPTIONAL = ("question", "positive", "negative", "middle")
 _WORD_LETTERS = 40  # of a word that stands in headings and on axes
 _EXAMPLE = """Expected: a text file such as
       name = "blasts"
@@ -23,7 +24,8 @@ _EXAMPLE = """Expected: a text file such as
       disease = ["MYO"]
       control = ["LYT", "MON"]
       positive = "blast"     # what sentences call the disease, and
-      negative = "mature"    # the control; without them the names of the classes"""
+      negative = "mature"    # the control; without them the names of the classes
+      # middle = "patient", "ignore" or "split": what the folders between class and image are"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class Task:
     """A question of two answers: disease (label 1) against control (label 0). Raises ConfigError when it is none.
 
     positive and negative are what sentences call them, as before "cells"; "": the names of the classes.
+    ``middle`` says what the folders between class and image are, to a reader that asks: see ``ReadOptions``.
     """
 
     name: str
@@ -40,12 +43,18 @@ class Task:
     control: tuple[str, ...]
     positive: str = field(default="", compare=False)
     negative: str = field(default="", compare=False)
+    middle: Middle | None = None
 
     def __post_init__(self) -> None:
-        problems = _problems(self.name, self.reader, self.disease, self.control)
+        problems = _problems(self.name, self.reader, self.disease, self.control, self.middle)
         problems += _word_problems({"positive": self.positive, "negative": self.negative})
         if problems:
             raise ConfigError(f"The task {self.name!r} cannot be used.", problems)
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """Return what the task says of the place that its reader is to read."""
+        return ReadOptions(classes=frozenset((*self.disease, *self.control)), middle=self.middle)
 
     def terms(self, *, patient_level: bool) -> Terms:
         """Return what a study of this task calls what it counts and tells apart; see Listing for ``patient_level``."""
@@ -96,7 +105,7 @@ def find_task(name: str) -> Task:
 
 
 def _load(path: Path) -> Task:
-    """Return the task of a file with its keys; question, positive and negative may be left out."""
+    """Return the task of a file with its keys; question, positive, negative and middle may be left out."""
     try:
         given = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -109,13 +118,23 @@ def _load(path: Path) -> Task:
     name, reader = (_text(given.get(key)) for key in ("name", "reader"))
     disease, control = (_texts(given.get(key)) for key in ("disease", "control"))
     words = {key: _text(given.get(key)) or "" for key in ("positive", "negative")}
-    problems += _problems(name, reader, disease, control) + _word_problems(words)
+    middle = next((one for one in MIDDLES if one == given.get("middle")), None)
+    problems += _problems(name, reader, disease, control, middle) + _word_problems(words)
     if name in TASKS:
         problems.append(f"name: {name!r} is a task of this software; take another name.")
     if problems or name is None or reader is None or disease is None or control is None:
         raise ConfigError(f"The task file {path} cannot be used.", problems)
     question = given.get("question", f"{' or '.join(disease)} against {' or '.join(control)}")
-    return Task(name=name, question=question, reader=reader, disease=disease, control=control, **words)
+    return Task(
+        name=name,
+        question=question,
+        reader=reader,
+        disease=disease,
+        control=control,
+        positive=words["positive"],
+        negative=words["negative"],
+        middle=middle,
+    )
 
 
 def _key_problems(given: Mapping[str, object]) -> list[str]:
@@ -125,17 +144,23 @@ def _key_problems(given: Mapping[str, object]) -> list[str]:
         f"{key}: unknown key.{_nearest(key, keys)} Allowed: {', '.join(keys)}." for key in given if key not in keys
     ]
     problems += [f"{key}: missing." for key in keys if key not in given and key not in _OPTIONAL]
-    for key in ("name", "reader", *_OPTIONAL):
+    for key in ("name", "reader", "question", "positive", "negative"):
         if key in given and _text(given[key]) is None:
             problems.append(f"{key}: must be a text, not {given[key]!r}.")
     for key in ("disease", "control"):
         if key in given and _texts(given[key]) is None:
             problems.append(f'{key}: must be a list of class names such as ["control"], not {given[key]!r}.')
+    if "middle" in given and given["middle"] not in MIDDLES:
+        problems.append(f"middle: {given['middle']!r} is none of {', '.join(MIDDLES)}.")
     return problems
 
 
 def _problems(
-    name: str | None, reader: str | None, disease: tuple[str, ...] | None, control: tuple[str, ...] | None
+    name: str | None,
+    reader: str | None,
+    disease: tuple[str, ...] | None,
+    control: tuple[str, ...] | None,
+    middle: Middle | None,
 ) -> list[str]:
     """Return what is wrong with the values of a task; None stands for one that is missing or of another type."""
     problems = []
@@ -145,6 +170,9 @@ def _problems(
         problems.append("name: no task is called 'all', which would read as every task.")
     if reader is not None and reader not in READERS:
         problems.append(f"reader: {reader!r} is none of {', '.join(READERS)}.{_nearest(reader, READERS)}")
+    if middle and reader in READERS and not READERS[reader].asks_middle:
+        asking = ", ".join(name for name, one in READERS.items() if one.asks_middle)
+        problems.append(f"middle: reader {reader!r} knows what its folders are; leave it out. It is for {asking}.")
     known = READERS[reader].classes if reader in READERS else None
     for key, classes in (("disease", disease), ("control", control)):
         if classes == ():
@@ -187,12 +215,20 @@ def _nearest(name: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {lowered[matches[0]]!r}?" if matches else ""
 
 
-_LEUKEMIA = {"positive": USUAL.positive, "negative": USUAL.negative}
+def _leukemia(name: str, question: str, reader: str, disease: tuple[str, ...], control: str) -> Task:
+    return Task(
+        name=name,
+        question=question,
+        reader=reader,
+        disease=disease,
+        control=(control,),
+        positive=USUAL.positive,
+        negative=USUAL.negative,
+    )
 
 
 def _mll(name: str, leukemia: str, *disease: str) -> Task:
-    question = f"{leukemia} against control"
-    return Task(name=name, question=question, reader="mll", disease=disease, control=("control",), **_LEUKEMIA)
+    return _leukemia(name, f"{leukemia} against control", "mll", disease, "control")
 
 
 def _by_name(*tasks: Task) -> dict[str, Task]:
@@ -205,12 +241,5 @@ TASKS = _by_name(
     _mll("cbfb", "CBFB::MYH11 leukemia", "CBFB_MYH11"),
     _mll("runx1", "RUNX1::RUNX1T1 leukemia", "RUNX1_RUNX1T1"),
     _mll("aml", "any of the four leukemias", "PML_RARA", "NPM1", "CBFB_MYH11", "RUNX1_RUNX1T1"),
-    Task(
-        name="b_all",
-        question="acute lymphoblastic leukemia of children against healthy",
-        reader="cnmc",
-        disease=("all",),
-        control=("hem",),
-        **_LEUKEMIA,
-    ),
+    _leukemia("b_all", "acute lymphoblastic leukemia of children against healthy", "cnmc", ("all",), "hem"),
 )

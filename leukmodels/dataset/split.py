@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from leukmodels.collections.listing import shorten
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.process.files import written_aside
-from leukmodels.process.words import USUAL, Terms
+from leukmodels.process.words import USUAL, Terms, plural
 
 PARTS = ("train", "validation", "test")
 
@@ -38,8 +38,8 @@ class Split:
     def assign(self, cells: pa.Table) -> pa.Table:
         """Return the cells with the column `part` set to their patient's.
 
-        Raises DataError when a patient is not in the split, when the collection's own test would leave the test part,
-        or when the same content (column sha256, if there) would stand in two parts.
+        Raises DataError when a patient is not in the split, when the collection's own test or validation would go to a
+        part before it, or when the same content (column sha256, if there) would stand in two parts.
         """
         names = pc.unique(cells["patient"])
         problems = [f"Patient {name!r} is not in the split." for name in names.to_pylist() if name not in self.part_of]
@@ -48,10 +48,10 @@ class Split:
         parts = pa.array([self.part_of[name] for name in names.to_pylist()], pa.string())
         part = parts.take(pc.index_in(cells["patient"], names))
         if "part" in cells.column_names:
-            locked = cells.filter(pc.and_(pc.equal(cells["part"], "test"), pc.not_equal(part, "test")))
             problems += [
-                f"Patient {name!r} is of the collection's own test."
-                for name in pc.unique(locked["patient"]).to_pylist()
+                f"Patient {name!r} is of the collection's own {own}."
+                for name, own in own_parts(cells).items()
+                if PARTS.index(own) > PARTS.index(self.part_of[name])
             ]
             cells = cells.drop_columns("part")
         cells = cells.append_column("part", part)
@@ -100,14 +100,15 @@ def split_patients(
     """Return a split of the patients, each class by itself in the given proportions of its patients.
 
     `cells` needs the columns class_name, patient and part. Split the whole collection, not one task's classes: then the
-    controls lie in the same parts for every task. A patient with a cell of the collection's own test (part "test") is a
-    test patient with all its cells; `validation` is then the proportion of the others. Patients are ordered by a hash
-    of seed and name, so a new patient moves at most a few of the others. A patient of several classes counts as one of
-    the class it has most cells of.
+    controls lie in the same parts for every task. A patient whom the collection puts into a part (column part) stays
+    there with all cells, in the last of them where copies joined several; what a class has of its own is not split off
+    of its others, who are what `validation` and `test` are proportions of. Patients are ordered by a hash of seed and
+    name, so a new patient moves at most a few of the others. A patient of several classes counts as one of the class it
+    has most cells of.
 
     `required` names the classes that must have a patient in every part (None: all); raises DataError when one cannot.
-    Any other class that cannot goes to training, but for its locked test patients. What is required decides whether the
-    split succeeds, never where a patient lies. `terms` are what errors call whom they count.
+    Any other class that cannot goes to training, but for patients with a part of their own. What is required decides
+    whether the split succeeds, never where a patient lies. `terms` are what errors call whom they count.
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ConfigError(
@@ -117,30 +118,62 @@ def split_patients(
     every = set(pc.unique(cells["class_name"]).to_pylist())
     wanted = every if required is None else set(required)
     counts = cells.group_by(["patient", "class_name"]).aggregate([([], "count_all")]).to_pylist()
-    locked = set(pc.unique(cells.filter(pc.equal(cells["part"], "test"))["patient"]).to_pylist())
+    own = own_parts(cells)
     patients: dict[str, list[str]] = defaultdict(list)
     for patient, class_name in _main_classes(counts).items():
         patients[class_name].append(patient)
     part_of: dict[str, str] = {}
     problems = [_too_few(class_name, 0, PARTS, terms) for class_name in sorted(wanted - every)]
     for class_name, members in sorted(patients.items()):
-        free = sorted(set(members) - locked, key=lambda patient: _order(seed, patient))
-        needed = PARTS[: 2 if len(free) < len(members) else 3]
+        part_of |= {patient: own[patient] for patient in members if patient in own}
+        free = sorted(set(members) - own.keys(), key=lambda patient: _order(seed, patient))
+        needed = [part for part in PARTS if part not in {own.get(patient) for patient in members}]
         if len(free) < len(needed):
             if class_name in wanted:
                 problems.append(_too_few(class_name, len(free), needed, terms))
-            part_of |= dict.fromkeys(members, "test") | dict.fromkeys(free, "train")
+            part_of |= dict.fromkeys(free, "train")
             continue
-        n_test = min(max(1, round(len(free) * test)), len(free) - 2) if "test" in needed else 0
-        n_validation = min(max(1, round(len(free) * validation)), len(free) - n_test - 1)
-        part_of |= dict.fromkeys(members, "test")
-        part_of |= dict.fromkeys(free[n_test:], "validation")
+        n_test = _share(len(free), test, len(needed) - 1) if "test" in needed else 0
+        n_validation = _share(len(free), validation, n_test + ("train" in needed)) if "validation" in needed else 0
+        part_of |= dict.fromkeys(free[:n_test], "test")
+        part_of |= dict.fromkeys(free[n_test : n_test + n_validation], "validation")
         part_of |= dict.fromkeys(free[n_test + n_validation :], "train")
     if not problems:
         problems = _gaps([row for row in counts if row["class_name"] in wanted], part_of, terms)
     if problems:
         raise DataError(f"The {terms.units} cannot be split into train, validation and test.", problems)
     return Split(part_of=part_of)
+
+
+def own_parts(cells: pa.Table) -> dict[str, str]:
+    """Return the part that the collection puts each patient into, the last of several; none of those in no part."""
+    pairs = cells.group_by(["patient", "part"]).aggregate([]).to_pylist()
+    known = sorted((PARTS.index(pair["part"]), pair["patient"]) for pair in pairs if pair["part"])
+    return {patient: PARTS[place] for place, patient in known}
+
+
+def settle_parts(cells: pa.Table) -> tuple[pa.Table, str]:
+    """Return the cells with copies of a content in the last part that the collection puts one into, and a note on them.
+
+    `cells` needs the columns sha256 and part. The note is "" where no content stands in two of the collection's parts.
+    """
+    pairs = cells.group_by(["sha256", "part"]).aggregate([]).to_pylist()
+    known = sorted((PARTS.index(pair["part"]), pair["sha256"]) for pair in pairs if pair["part"])
+    last = {content: PARTS[place] for place, content in known}
+    several = len(known) - len(last)
+    if not several:
+        return cells, ""
+    parts = [last.get(content, "") for content in cells["sha256"].to_pylist()]
+    note = (
+        f"{plural(several, 'image')} with the same bytes in two of the collection's own parts: each counts once, in "
+        "the last of train, validation and test."
+    )
+    return cells.set_column(cells.column_names.index("part"), "part", pa.array(parts, pa.string())), note
+
+
+def _share(n: int, proportion: float, kept: int) -> int:
+    """Return how many of n patients a part takes: at least one, and leaving ``kept`` for others."""
+    return min(max(1, round(n * proportion)), n - kept)
 
 
 def _order(seed: int, patient: str) -> str:

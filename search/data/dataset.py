@@ -24,7 +24,7 @@ from leukmodels.collections.source import Source
 from leukmodels.collections.tasks import Task
 from leukmodels.dataset.duplicates import join_duplicates
 from leukmodels.dataset.shards import image_bytes
-from leukmodels.dataset.split import PARTS, Split, split_patients
+from leukmodels.dataset.split import PARTS, Split, settle_parts, split_patients
 from leukmodels.errors import DataError
 from leukmodels.process.words import Terms
 from search.cache.store import PixelCache, Policy
@@ -117,7 +117,7 @@ def prepare_dataset(
 
     ``admit`` is called with the number of images still to be decoded before the first is, and may refuse.
     """
-    listing = collections.read(task.reader, source)
+    listing = collections.read(task.reader, source, task.read_options)
     task.select(listing.cells)  # a class that is missing is said before any file is opened
     found, terms = listing.cells, task.terms(patient_level=listing.patient_level)
     policy = Policy(image_px=config.image_px, crop_px=listing.crop_px, max_pixels=config.max_pixels)
@@ -129,7 +129,8 @@ def prepare_dataset(
     in_task = task_rows(found, task).num_rows
     _refuse_too_many_bad(bad, in_task, config.max_bad, source.root)
 
-    joined = join_duplicates(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
+    usable, settled = settle_parts(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
+    joined = join_duplicates(usable)
     split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control), terms=terms)
     kept = leave_out(split.assign(task.select(joined.cells)), found, source.root, config.exclude, terms)
     cells = kept.cells
@@ -150,7 +151,7 @@ def prepare_dataset(
         cells={part: _part(cells, part).num_rows for part in PARTS},
         patients={part: len(pc.unique(_part(cells, part)["patient"])) for part in PARTS if listing.patient_level},
         classes={part: _by_class(_part(cells, part), task, listing.patient_level) for part in PARTS},
-        notes=(*listing.notes, *([shared] if (shared := joined.describe(terms)) else []), *kept.notes, *damaged),
+        notes=(*listing.notes, *filter(None, (settled, joined.describe(terms))), *kept.notes, *damaged),
     )
     return Dataset(
         cells=cells,

@@ -88,7 +88,7 @@ def _listed(plan: Plan) -> tuple[pa.Table, bool, Terms]:
     """
     task, config = plan.task, plan.config
     if config.data:
-        listing = collections.read(task.reader, config.data)
+        listing = collections.read(task.reader, config.data, task.read_options)
         cells, black = listing.cells, listing.black_background
         terms = task.terms(patient_level=listing.patient_level)
     else:

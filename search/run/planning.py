@@ -220,7 +220,7 @@ def _checked_name(name: str | None, task: Task) -> str:
 def _check_classes(task: Task, config: SearchConfig) -> None:
     """Raise DataError or ConfigError where the data cannot hold the task's classes; opens no image."""
     if config.data:
-        task.select(collections.read(task.reader, config.data).cells)
+        task.select(collections.read(task.reader, config.data, task.read_options).cells)
     elif not READERS[task.reader].can_be_drawn:
         raise ConfigError(
             f"Task {task.name} needs images of its own (--data):",

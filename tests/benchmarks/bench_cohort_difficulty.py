@@ -49,7 +49,7 @@ def measure(task: Task, root: Path, seed: int, folder: Path) -> list[str]:
     from leukmodels.training.scoring import predict, scoring
     from leukmodels.training.training_loop import Budget, fit
 
-    listing = collections.read(task.reader, root)
+    listing = collections.read(task.reader, root, task.read_options)
     split = split_patients(listing.cells, seed=seed)
     table = task.select(split.assign(listing.cells))
     part = {name: read_cells(table.filter(pc.equal(table["part"], name))) for name in ("train", "validation", "test")}

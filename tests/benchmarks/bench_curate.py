@@ -112,7 +112,7 @@ def evaluated(
     root: Path, task: Task, training: TrainingCells, truth: Mapping[str, bool]
 ) -> dict[str, tuple[Cells, Truth]]:
     """Return the cells of the other parts, and which of them are blasts."""
-    listing = collections.read(task.reader, root)
+    listing = collections.read(task.reader, root, task.read_options)
     table = task.select(training.split.assign(listing.cells))
     parts = {}
     for part in PARTS:

@@ -66,7 +66,7 @@ def cases(place: Path, seed: int, strengths: Sequence[float], models: tuple[int,
     task = find_task("runx1")
     for strength in strengths:
         root = draw_cohort(place / f"{seed}-{strength}", seed=seed, slide_shortcut=strength, classes=CLASSES)
-        listing = collections.read(task.reader, root)
+        listing = collections.read(task.reader, root, task.read_options)
         table = task.select(split_patients(listing.cells, seed=seed).assign(listing.cells))
         table = table.filter(pc.not_equal(table["part"], "test"))
         cells = read_cells(table, IMAGE_PX)

@@ -66,7 +66,7 @@ def measure(seed: int, *, options: argparse.Namespace) -> tuple[Found, int]:
             classes=(*task.disease, *task.control),
             workers=1,
         )
-        cells = task.select(collections.read(task.reader, root).cells)
+        cells = task.select(collections.read(task.reader, root, task.read_options).cells)
         split = split_patients(cells, seed=seed)
         table = split.assign(cells)
         parts = {part: read_cells(table.filter(pc.equal(table["part"], part)), IMAGE_PX) for part in PARTS}

@@ -33,7 +33,7 @@ def learn(seeds: int, image_px: int, epochs: int) -> list[str]:
     with tempfile.TemporaryDirectory() as place:
         root = draw_cohort(Path(place) / "cohort")
         task = find_task("runx1")
-        listing = collections.read(task.reader, root)
+        listing = collections.read(task.reader, root, task.read_options)
         split = split_patients(listing.cells, seed=0)
         table = task.select(split.assign(listing.cells))
         train, validation = (

@@ -4,7 +4,7 @@ import pytest
 
 from leukmodels import collections
 from leukmodels.collections.listing import CELL_SCHEMA
-from leukmodels.collections.reader import Reader
+from leukmodels.collections.reader import Reader, ReadOptions
 from leukmodels.collections.source import open_source
 from leukmodels.errors import DataError
 
@@ -38,7 +38,7 @@ class ReaderContract:
         assert not reader.looks_like(open_source(tmp_path / "empty"))
 
     def test_it_lists_every_image_once_in_its_class(self, reader, root):
-        listing = reader.read(open_source(root))
+        listing = reader.read(open_source(root), ReadOptions())
         assert listing.cells.schema.names == CELL_SCHEMA.names
         paths = listing.cells["path"].to_pylist()
         assert len(paths) == len(set(paths)) > 3
@@ -52,7 +52,7 @@ class ReaderContract:
         assert set(listing.cells["part"].to_pylist()) <= {"", "test"}
 
     def test_the_same_folder_gives_the_same_listing(self, reader, root):
-        one, other = (reader.read(open_source(root)).cells for _ in range(2))
+        one, other = (reader.read(open_source(root), ReadOptions()).cells for _ in range(2))
         assert one.equals(other)
 
     def test_it_opens_no_image(self, reader, root, monkeypatch):
@@ -63,7 +63,7 @@ class ReaderContract:
         source = open_source(root)
         read = type(source).read
         monkeypatch.setattr(type(source), "read", refuse)
-        reader.read(source)
+        reader.read(source, ReadOptions())
 
     def test_another_folder_is_refused_with_what_was_expected(self, reader, tmp_path):
         (tmp_path / "other" / "notes").mkdir(parents=True)

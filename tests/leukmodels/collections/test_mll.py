@@ -122,7 +122,7 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_reader_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'mil' is none of mll, cnmc, folders"):
+    with pytest.raises(ConfigError, match="'mil' is none of mll, cnmc, table, folders"):
         read("mil", tmp_path)
 
 

@@ -54,11 +54,28 @@ class FoldersContract(ReaderContract):
         return root
 
 
+class TableContract(ReaderContract):
+    @pytest.fixture
+    def reader(self):
+        return READERS["table"]
+
+    @pytest.fixture
+    def root(self, tmp_path):
+        root = tmp_path / "listed"
+        (root / "img").mkdir(parents=True)
+        rows = ["image,label,patient"]
+        for cell in range(4):
+            (root / "img" / f"Im00{cell}_{cell % 2}.tif").write_bytes(b"never opened")
+            rows.append(f"img/Im00{cell}_{cell % 2}.tif,{'blast' if cell % 2 else 'healthy'},P{cell}")
+        (root / "labels.csv").write_text("\n".join(rows))
+        return root
+
+
 def test_every_reader_of_this_project_has_its_contract():
     kept = {contract.__name__.removesuffix("Contract").lower() for contract in ReaderContract.__subclasses__()}
     assert kept == set(READERS)
 
 
 def test_a_reader_that_there_is_not_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="'mlk' is none of mll, cnmc, folders"):
+    with pytest.raises(ConfigError, match="'mlk' is none of mll, cnmc, table, folders"):
         collections.read("mlk", tmp_path)

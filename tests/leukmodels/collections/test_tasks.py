@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from leukmodels.collections import READERS
+from leukmodels.collections import READERS, ReadOptions
 from leukmodels.collections.tasks import TASKS, Task, find_task
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.process.words import Terms
@@ -68,6 +68,19 @@ def test_a_task_file_is_read(tmp_path: Path) -> None:
     assert find_task(write(tmp_path, f"\ufeff{text}")) == task  # as some editors mark the encoding
 
 
+def test_a_task_file_says_what_folders_in_the_middle_are(tmp_path: Path) -> None:
+    text = 'name="myo"\nreader="folders"\ndisease=["MYO"]\ncontrol=["LYT"]\nmiddle="split"\n'
+    task = find_task(write(tmp_path, text))
+    assert task.middle == "split"
+    assert task.read_options == ReadOptions(classes=frozenset({"MYO", "LYT"}), middle="split")
+    with pytest.raises(ConfigError, match="middle: 'patients' is none of patient, ignore, split"):
+        find_task(write(tmp_path, text.replace('"split"', '"patients"')))
+    with pytest.raises(
+        ConfigError, match=r"reader 'table' knows what its folders are; leave it out. It is for folders"
+    ):
+        find_task(write(tmp_path, text.replace('"folders"', '"table"')))
+
+
 def test_all_problems_of_a_task_file_come_at_once(tmp_path: Path) -> None:
     text = 'name="my task"\nreadr="mll"\nreader="ml"\ndisease="NPM1"\ncontrol=[]\nquestion=3\n'
     with pytest.raises(ConfigError) as caught:
@@ -79,7 +92,7 @@ def test_all_problems_of_a_task_file_come_at_once(tmp_path: Path) -> None:
         "question: must be a text, not 3",
         "disease: must be a list of class names such as [\"control\"], not 'NPM1'",
         "'my task' must be made of letters",
-        "'ml' is none of mll, cnmc, folders. Did you mean 'mll'?",
+        "'ml' is none of mll, cnmc, table, folders. Did you mean 'mll'?",
         "control: names no class",
     ):
         assert words in report

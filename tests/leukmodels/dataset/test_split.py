@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukmodels.collections.tasks import TASKS
-from leukmodels.dataset.split import PARTS, Split, split_patients
+from leukmodels.dataset.split import PARTS, Split, settle_parts, split_patients
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.process.words import Terms
 
@@ -109,6 +109,43 @@ def test_the_collections_own_test_is_kept_and_the_rest_split_in_two() -> None:
     split = split_patients(table, validation=0.2)
     assert split.patients("test") == ("t0", "t1", "t2", "t3")
     assert (len(split.patients("train")), len(split.patients("validation"))) == (8, 2)
+
+
+def test_parts_of_the_collections_own_are_taken_as_they_are() -> None:
+    rows = [(name, f"{name}{part}{n}", part) for name in "AB" for part in PARTS for n in range(2)]
+    for seed in range(3):
+        split = split_patients(cells(*rows), seed=seed)
+        assert split.part_of == {patient: part for _, patient, part in rows}
+    table = split.assign(cells(*rows))
+    assert table["part"].to_pylist() == [part for *_, part in rows]
+
+
+def test_what_a_class_lacks_of_own_parts_is_split_off() -> None:
+    free = [("A", f"a{n}", "") for n in range(10)]
+    split = split_patients(cells(*free, ("A", "v", "validation")), test=0.3)
+    assert split.part_of["v"] == "validation"
+    assert (len(split.patients("train")), split.patients("validation"), len(split.patients("test"))) == (7, ("v",), 3)
+    split = split_patients(cells(*free[:2], ("A", "t", "train")))
+    assert [len(split.patients(part)) for part in PARTS] == [1, 1, 1]
+    with pytest.raises(DataError, match=r"'A' has 1 patient to split, but needs at least 2: one each for train, valid"):
+        split_patients(cells(*free[:1], ("A", "t", "test")))
+
+
+def test_a_patient_of_several_own_parts_is_in_the_last() -> None:
+    rows = [*((("A", f"{part}{n}", part)) for part in PARTS for n in range(2)), ("A", "train0", "validation")]
+    split = split_patients(cells(*rows))
+    assert split.part_of["train0"] == "validation"
+    with pytest.raises(DataError, match="'train0' is of the collection's own validation"):
+        Split(part_of=split.part_of | {"train0": "train"}).assign(cells(*rows))
+
+
+def test_copies_are_in_the_last_of_the_collections_own_parts() -> None:
+    table = cells(("A", "1", "train"), ("A", "2", "test"), ("A", "3", "validation"), ("A", "4", ""))
+    table = table.append_column("sha256", pa.array(["x", "x", "y", "z"]))
+    settled, note = settle_parts(table)
+    assert settled["part"].to_pylist() == ["test", "test", "validation", ""]
+    assert note.startswith("1 image with the same bytes in two of the collection's own parts")
+    assert settle_parts(table.slice(1)) == (table.slice(1), "")
 
 
 def test_a_patient_with_one_test_image_is_a_test_patient_with_all() -> None:
