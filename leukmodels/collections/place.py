@@ -17,6 +17,11 @@ FOREIGN_SUFFIXES = frozenset(
     | {"psd", "svs", "ndpi", "mrxs", "czi", "lif", "nd2", "dcm"}
 )
 
+# Size in bytes; when the bytes, and when bytes, name or rights changed last, in ns; the file's number on its disk.
+# Size and first time alone do not tell two files that were swapped by renaming.
+STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
+NO_STAMP = (-1, -1, -1, -1)
+
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _IN_BUCKETS = frozenset({"s3", "gs", "gcs", "abfs", "abfss"})
 _AZURE = frozenset({"abfs", "abfss"})
@@ -81,10 +86,10 @@ class Source(Protocol):
         or not to be read, and DataError where the whole place does not answer. Never waits for a pipe.
         """
 
-    def stamps(self, paths: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return each file's size in bytes and time of change in ns, int64 (n,); -1 and -1 where none can be seen.
+    def stamps(self, paths: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return STAMP of each file, int64 (n, 4): NO_STAMP where none can be seen, 0 for what the place does not have.
 
-        No file is opened. A file whose stamps are what they were holds the same bytes.
+        No file is opened. A file whose stamp is what it was holds the same bytes.
         """
 
 

@@ -24,14 +24,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import fs
 
-from leukmodels.collections.place import Folder, root_of
+from leukmodels.collections.place import NO_STAMP, STAMP, Folder, root_of
 from leukmodels.errors import BadImageError, DataError
 
 # Google's client would ask a server that is not there for a quarter of an hour.
 _GOOGLE_RETRY_S = 10
 _ASKED_AT_ONCE = 16  # pyarrow asks for one file after the other, most of the time waiting
 _NS = 1_000_000_000
-_GONE = -1, -1
 
 _OS_ERRORS = {
     FileNotFoundError: (errno.ENOENT, os.strerror(errno.ENOENT)),
@@ -103,19 +102,18 @@ class RemoteFolder:
             data: bytes = file.read()
             return data
 
-    def stamps(self, paths: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return sizes and times of change, the latter in whole seconds; see Source.
+    def stamps(self, paths: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the stamp of each file: its size, and when it was written in whole seconds; see Source.
 
         They are those of the listing where there is one, so where `scan` was called; else, as in a worker, the server
         is asked for each file. A file written twice within a second at one size is not seen to have changed.
         """
         if "_listing" in vars(self):
-            found = [self._listing.stamps.get(path, _GONE) for path in paths]
+            found = [self._listing.stamps.get(path, NO_STAMP) for path in paths]
         else:
             with _telling(self.root), ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
                 found = [_stamp(info) for info in pool.map(self.filesystem.get_file_info, map(self._inside, paths))]
-        pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
-        return pairs[:, 0].copy(), pairs[:, 1].copy()
+        return np.array(found, dtype=np.int64).reshape(-1, len(STAMP))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the listing behind: workers are told what to read."""
@@ -141,7 +139,7 @@ class Listed:
     """All that lies below a root: folders by path, and the stamps of files by path."""
 
     folders: dict[str, Folder]
-    stamps: dict[str, tuple[int, int]]
+    stamps: dict[str, tuple[int, int, int, int]]
 
 
 def listed(infos: Iterable[fs.FileInfo], *, root: str, inside: str) -> Listed:
@@ -152,7 +150,7 @@ def listed(infos: Iterable[fs.FileInfo], *, root: str, inside: str) -> Listed:
     """
     folders: dict[str, set[str]] = {root: set()}
     files: dict[str, list[str]] = {root: []}
-    stamps: dict[str, tuple[int, int]] = {}
+    stamps: dict[str, tuple[int, int, int, int]] = {}
 
     def enter(path: str) -> None:
         if path not in folders:
@@ -187,11 +185,14 @@ def _hidden(name: str) -> bool:
     return not name or name.startswith((".", "__"))
 
 
-def _stamp(info: fs.FileInfo) -> tuple[int, int]:
-    """Return size and time of change; seconds, as some servers tell a file's time finer in a listing than alone."""
+def _stamp(info: fs.FileInfo) -> tuple[int, int, int, int]:
+    """Return STAMP, of which a store has size and time of writing.
+
+    In seconds, as some servers tell a file's time finer in a listing than alone.
+    """
     if info.type != fs.FileType.File or info.mtime_ns is None:
-        return _GONE
-    return info.size, info.mtime_ns // _NS * _NS
+        return NO_STAMP
+    return info.size, info.mtime_ns // _NS * _NS, 0, 0
 
 
 def _impatient(address: str) -> str:

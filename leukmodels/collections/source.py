@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from leukmodels.collections.place import Folder, Source, absolute_place, is_uri
+from leukmodels.collections.place import NO_STAMP, STAMP, Folder, Source, absolute_place, is_uri
 from leukmodels.collections.remote import open_remote
 from leukmodels.errors import BadImageError, DataError
 
 _PIECE_BYTES = 1 << 16  # asked for beyond the size that a file says it has
+_LARGEST = 2**63 - 1
 # Opening a pipe for reading would wait for its writer, and a terminal would become this process's own.
 _WITHOUT_WAITING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -74,10 +75,12 @@ class LocalFolder:
         finally:
             os.close(file)
 
-    def stamps(self, paths: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return sizes and times of change; see Source."""
-        found = np.array([_stamp(path) for path in paths], dtype=np.int64).reshape(-1, 2)
-        return found[:, 0].copy(), found[:, 1].copy()
+    def stamps(self, paths: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the stamp of each file; see Source.
+
+        A file system that numbers its files anew at each mount (sshfs) has all of them read again, and nothing worse.
+        """
+        return np.array([_stamp(path) for path in paths], dtype=np.int64).reshape(-1, len(STAMP))
 
     def _leads_back(self, link: str) -> bool:
         target = Path(link).resolve()
@@ -107,12 +110,14 @@ def _read(file: int, max_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def _stamp(path: str) -> tuple[int, int]:
+def _stamp(path: str) -> tuple[int, int, int, int]:
     try:
         status = os.stat(path)  # noqa: PTH116  a Path for each of 80,000 files takes longer than the call
     except (OSError, ValueError):
-        return -1, -1
-    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (-1, -1)
+        return NO_STAMP
+    if not stat.S_ISREG(status.st_mode):
+        return NO_STAMP
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & _LARGEST
 
 
 __all__ = ["LocalFolder", "Source", "open_source"]

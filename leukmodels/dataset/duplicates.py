@@ -41,10 +41,10 @@ class Deduplicated:
 def join_duplicates(cells: pa.Table) -> Deduplicated:
     """Return the cells with each content once, the first in order, and with patients that share a content joined.
 
-    `cells` has the columns of CELL_SCHEMA and `sha256`, without nulls. A content that stands under two classes has a
+    `cells` has the columns of CELL_SCHEMA and `content`, without nulls. A content that stands under two classes has a
     wrong label somewhere: every copy of it is removed, and it joins nobody.
     """
-    content, hashes = _encode(cells["sha256"])
+    content, hashes = _encode(cells["content"])
     classes, class_names = _encode(cells["class_name"])
     patients, subjects = _encode(cells["patient"])
     _, first = np.unique(content, return_index=True)

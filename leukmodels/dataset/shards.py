@@ -25,7 +25,7 @@ from leukmodels.errors import DataError
 from leukmodels.process.files import written_aside
 
 CHANNELS = 3
-HASH = pa.binary(32)  # of a file's bytes, SHA-256
+HASH = pa.binary(32)  # of a file's bytes, see contents.py
 
 _MAGIC = b"PAR1"
 _ARROW_SCHEMA = b"ARROW:schema"
@@ -41,26 +41,26 @@ _PIXEL_OPTIONS = {
 class Shard:
     """Images and the content that each was decoded from.
 
-    sha256    hex of the file's bytes, n of them
+    contents  of the files, n of them, see ``leukmodels.dataset.contents``
     images    uint8 (n, px, px, 3)
     """
 
-    sha256: Sequence[str]
+    contents: Sequence[str]
     images: npt.NDArray[np.uint8]
 
     def __post_init__(self) -> None:
         """Refuse what would be written as other pixels than these."""
         side = self.images.shape[1]
         assert self.images.dtype == np.uint8
-        assert self.images.shape == (len(self.sha256), side, side, CHANNELS)
+        assert self.images.shape == (len(self.contents), side, side, CHANNELS)
 
 
 def write_shard(path: Path, shard: Shard) -> None:
     """Write a shard; its folder is made if need be."""
-    schema, n = _schema(shard.images.shape[1]), len(shard.sha256)
+    schema, n = _schema(shard.images.shape[1]), len(shard.contents)
     buffers = [None, pa.py_buffer(np.ascontiguousarray(shard.images))]
     pixels = pa.FixedSizeBinaryArray.from_buffers(schema.field("pixels").type, n, buffers)
-    write_plain(path, pa.table([from_hex(shard.sha256), pixels], schema=schema), **_PIXEL_OPTIONS)
+    write_plain(path, pa.table([from_hex(shard.contents), pixels], schema=schema), **_PIXEL_OPTIONS)
 
 
 def read_shard(path: Path) -> Shard:
@@ -73,7 +73,7 @@ def read_shard(path: Path) -> Shard:
         pixels = table["pixels"].combine_chunks()
         images = np.frombuffer(pixels.buffers()[1], dtype=np.uint8, count=len(pixels) * image_bytes(side))
         images.flags.writeable = False
-        return Shard(sha256=to_hex(table["sha256"]), images=images.reshape(len(pixels), side, side, CHANNELS))
+        return Shard(contents=to_hex(table["content"]), images=images.reshape(len(pixels), side, side, CHANNELS))
 
 
 def read_contents(path: Path, *, image_px: int | None = None) -> list[str]:
@@ -82,7 +82,7 @@ def read_contents(path: Path, *, image_px: int | None = None) -> list[str]:
     Errors as in read_shard; where `image_px` is given, also DataError for images of another size.
     """
     with _opened_shard(path, image_px) as (file, _):
-        return to_hex(file.read(columns=["sha256"], use_threads=False)["sha256"])
+        return to_hex(file.read(columns=["content"], use_threads=False)["content"])
 
 
 def image_bytes(image_px: int) -> int:
@@ -122,7 +122,7 @@ def to_hex(hashes: pa.ChunkedArray) -> list[str]:
 
 
 def _schema(image_px: int) -> pa.Schema:
-    columns = [("sha256", HASH), ("pixels", pa.binary(image_bytes(image_px)))]
+    columns = [("content", HASH), ("pixels", pa.binary(image_bytes(image_px)))]
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns])
 
 

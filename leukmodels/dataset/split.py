@@ -39,7 +39,7 @@ class Split:
         """Return the cells with the column `part` set to their patient's.
 
         Raises DataError when a patient is not in the split, when the collection's own test or validation would go to a
-        part before it, or when the same content (column sha256, if there) would stand in two parts.
+        part before it, or when the same content (column `content`, if there) would stand in two parts.
         """
         names = pc.unique(cells["patient"])
         problems = [f"Patient {name!r} is not in the split." for name in names.to_pylist() if name not in self.part_of]
@@ -55,8 +55,8 @@ class Split:
             ]
             cells = cells.drop_columns("part")
         cells = cells.append_column("part", part)
-        if "sha256" in cells.column_names:
-            problems += [f"The image with sha256 {content} stands in two parts." for content in _leaks(cells)]
+        if "content" in cells.column_names:
+            problems += [f"The image of the content {content} stands in two parts." for content in _leaks(cells)]
         if problems:
             raise DataError(
                 "The split puts images where they would leak; join duplicates, then split.", shorten(problems)
@@ -155,15 +155,15 @@ def own_parts(cells: pa.Table) -> dict[str, str]:
 def settle_parts(cells: pa.Table) -> tuple[pa.Table, str]:
     """Return the cells with copies of a content in the last part that the collection puts one into, and a note on them.
 
-    `cells` needs the columns sha256 and part. The note is "" where no content stands in two of the collection's parts.
+    `cells` needs the columns content and part. The note is "" where no content stands in two of the collection's parts.
     """
-    pairs = cells.group_by(["sha256", "part"]).aggregate([]).to_pylist()
-    known = sorted((PARTS.index(pair["part"]), pair["sha256"]) for pair in pairs if pair["part"])
+    pairs = cells.group_by(["content", "part"]).aggregate([]).to_pylist()
+    known = sorted((PARTS.index(pair["part"]), pair["content"]) for pair in pairs if pair["part"])
     last = {content: PARTS[place] for place, content in known}
     several = len(known) - len(last)
     if not several:
         return cells, ""
-    parts = [last.get(content, "") for content in cells["sha256"].to_pylist()]
+    parts = [last.get(content, "") for content in cells["content"].to_pylist()]
     note = (
         f"{plural(several, 'image')} with the same bytes in two of the collection's own parts: each counts once, in "
         "the last of train, validation and test."
@@ -208,5 +208,5 @@ def _gaps(counts: Sequence[Mapping[str, str | int]], part_of: Mapping[str, str],
 
 def _leaks(cells: pa.Table) -> list[str]:
     """Return the contents that stand in more than one part."""
-    per_content = cells.group_by("sha256").aggregate([("part", "count_distinct")])
-    return list(per_content.filter(pc.greater(per_content["part_count_distinct"], 1))["sha256"].to_pylist())
+    per_content = cells.group_by("content").aggregate([("part", "count_distinct")])
+    return list(per_content.filter(pc.greater(per_content["part_count_distinct"], 1))["content"].to_pylist())

@@ -1,8 +1,9 @@
 """One image file -> uint8 pixels, or the reason why not.
 
-The policy: TIFF, BMP, PNG and JPEG of 8 bits a channel in grey, palette or RGB; alpha is dropped. Refused, with the
-reason: 16 bits a channel (the right scaling is not in the file), CMYK and other colour spaces, several frames (which
-one is the cell?), more pixels than the ceiling (read off the header, before anything is decoded), truncated or damaged
+The policy: TIFF, BMP, PNG and JPEG of 8 bits a channel in grey, palette or RGB; alpha is dropped; of a camera's JPEG
+with previews (MPF) the first image is taken, which all viewers show. Refused, with the reason: more bits a channel and
+signed ones (the right scaling is not in the file), CMYK and other colour spaces, several frames (which one is the
+cell?), more pixels than the ceiling (read off the header, before anything is decoded), truncated or damaged
 files, and images of a single colour. PNG and deflated TIFF tell all damage by their checksums; in a JPEG, a BMP or
 another TIFF, bytes that changed are other pixels and nothing more. An image that is not square is cut to the square in
 its middle, never padded or stretched: the shape of a cell is diagnostic.
@@ -24,22 +25,20 @@ import numpy.typing as npt
 from PIL import Image, TiffTags, UnidentifiedImageError
 
 from leukmodels.errors import BadImageError
-from leukmodels.images import bmp, tiff
+from leukmodels.images import Colours, bmp, tiff, tiff_kinds
+from leukmodels.images.foreign import foreign_format, jpeg_kind
+from leukmodels.images.profiles import embedded_profile, to_srgb
 
 FORMATS = ("TIFF", "BMP", "PNG", "JPEG")
 MAX_PIXELS = 64_000_000
 # Counts the changes of the policy above and of the scaling below: pixels that another version prepared are not used.
-POLICY_VERSION = 1
+POLICY_VERSION = 2
 
 # No image needs as many of these; each is made a Python object, or a pass over all pixels.
 _PIECES = 4_000_000  # reads from one file: Pillow takes a padded JPEG and a run-length coded BMP byte by byte
-_TIFF_NUMBERS = 1 << 17  # in the tags of a TIFF: 5 us and 230 bytes for each strip
 _PASSES = 64  # over as many pixels as the ceiling allows: a JPEG draws all of them again for 80 bytes
 _REPEATS = 16  # of metadata that a file has once
 
-_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
-_STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
-_BYTE, _TEXT, _SHORT, _LONG, _UNDEFINED, _LONG8 = 1, 2, 3, 4, 7, 16  # types of a TIFF's tags
 _MODES = frozenset({"L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"})
 _SIXTEEN_BITS = re.compile(r"I(;16.*)?|.*;16[BLN]")  # Pillow's names: "I;16B" is grey, "RGB;16L" colour
 # Hamming averages over every source pixel with weights that are never negative: no halo around a nucleus (as Lanczos
@@ -47,11 +46,19 @@ _SIXTEEN_BITS = re.compile(r"I(;16.*)?|.*;16[BLN]")  # Pillow's names: "I;16B" i
 _FILTER = Image.Resampling.HAMMING
 
 
-def decode(data: bytes, *, image_px: int, crop_px: int | None, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+def decode(
+    data: bytes,
+    *,
+    image_px: int,
+    crop_px: int | None,
+    max_pixels: int = MAX_PIXELS,
+    colours: Colours = "stored",
+) -> npt.NDArray[np.uint8]:
     """Return the pixels of an image file as uint8 of shape (image_px, image_px, 3), RGB.
 
-    The middle square of the image is taken, of at most `crop_px` a side, and scaled. Raises BadImageError, and nothing
-    else whatever the bytes are; its message is the reason.
+    The middle square of the image is taken, of at most `crop_px` a side, and scaled; `colours` "srgb" converts it from
+    the colour profile in the file, if there is one. Raises BadImageError, and nothing else whatever the bytes are; its
+    message is the reason.
     """
     if not data:
         raise BadImageError("the file is empty")
@@ -71,10 +78,13 @@ def decode(data: bytes, *, image_px: int, crop_px: int | None, max_pixels: int =
                 # A line that is longer than a block would be copied anew for every block.
                 image.decodermaxblock = max(image.decodermaxblock, 4 * image.width)
                 pixels = _pixels(image, image_px, crop_px)
+        if colours == "srgb":
+            # After scaling: that of a few thousand pixels costs little, and changes colours by a level or two.
+            pixels = to_srgb(pixels, embedded_profile(data))
     except BadImageError:
         raise
     except UnidentifiedImageError:
-        raise BadImageError(f"it is none of {', '.join(FORMATS)}, or its header is damaged") from None
+        raise BadImageError(_unidentified(data)) from None
     except Exception as error:  # decoders raise anything from SyntaxError to MemoryError on hostile bytes
         raise BadImageError(f"it cannot be decoded: {str(error) or type(error).__name__}") from error
     # Nearly every image is known by its corner and centre to have two colours, without a look at each pixel.
@@ -104,39 +114,28 @@ class _Pieces(BytesIO):
 
 
 def _check_structure(data: bytes, max_pixels: int) -> None:
-    """Refuse what would cost much to open."""
+    """Refuse what would cost much to open, and the kinds that Pillow misreads."""
     for magic, metadata in ((b"\x89PNG", b"iCCP"), (b"\xff\xd8", b"Exif\0\0")):
         if data.startswith(magic) and (repeats := data.count(metadata)) > _REPEATS:
             raise BadImageError(f"it holds {repeats:,} times the metadata {metadata[:4].decode()}")
-    if data[:2] in (b"II", b"MM") and data[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+"):
+    if tiff_kinds.is_tiff(data):
         with suppress(struct.error, OverflowError):  # a damaged header, which Pillow says
-            _check_tags(data, max_pixels)
+            directory = tiff_kinds.read_directory(data)
+            tiff_kinds.refuse_costly(directory, max_pixels)
+            tiff_kinds.refuse_unread(directory)
 
 
-def _check_tags(data: bytes, max_pixels: int) -> None:
-    """Refuse a TIFF of too many numbers, and one of large tiles, which are decoded whole however small the image is.
-
-    Read here and not from Pillow: of tags that are damaged, doubled or of rare types, libtiff sees others than Pillow.
-    """
-    order, big = "<" if data.startswith(b"II") else ">", data[2:3] == b"+"
-    (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
-    start += 8 if big else 2
-    entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
-    whole = min(count, max(0, len(data) - start) // entry.size)
-    numbers = 0
-    sides = {_TILE_WIDTH: 0, _TILE_LENGTH: 0}
-    for tag, kind, values, value in entry.iter_unpack(memoryview(data)[start : start + whole * entry.size]):
-        if kind not in (_BYTE, _TEXT, _UNDEFINED) or tag in (_STRIP_OFFSETS, _TILE_OFFSETS):
-            numbers += values
-        if tag in sides:
-            number = {_SHORT: "H", _LONG: "I", **({_LONG8: "Q"} if big else {})}.get(kind)
-            if number is None or values != 1:
-                raise BadImageError("the size of its tiles is no number")
-            sides[tag] = max(sides[tag], *struct.unpack_from(order + number, value))
-    if numbers > _TIFF_NUMBERS:
-        raise BadImageError(f"its tags hold {numbers:,} numbers, more than {_TIFF_NUMBERS:,}, or its header is damaged")
-    _check_size(sides[_TILE_WIDTH], sides[_TILE_LENGTH], max_pixels)
+def _unidentified(data: bytes) -> str:
+    """Return why Pillow opens the file as none of the formats."""
+    with suppress(struct.error, OverflowError):
+        if tiff_kinds.is_tiff(data) and (kind := tiff_kinds.describe(tiff_kinds.read_directory(data))):
+            return f"it is a TIFF of a kind that is not read ({kind}), or its header is damaged"
+    known = f"none of {', '.join(FORMATS)}"
+    if kind := jpeg_kind(data) if data.startswith(b"\xff\xd8") else "":
+        return f"it is {kind}; convert it to 8 bits a channel in TIFF, BMP, PNG or common JPEG"
+    if kind := foreign_format(data):
+        return f"it is {kind}, {known}; convert it"
+    return f"it is {known}, or its header is damaged"
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -152,7 +151,7 @@ def _check_passes(image: Image.Image, data: bytes, max_pixels: int) -> None:
 
 def _check_header(image: Image.Image, max_pixels: int) -> None:
     _check_size(image.width, image.height, max_pixels)
-    if getattr(image, "is_animated", False):
+    if getattr(image, "is_animated", False) and image.format != "MPO":
         raise BadImageError("it holds several frames; one image a file is needed")
     if any(_SIXTEEN_BITS.fullmatch(name) for name in (image.mode, _raw_mode(image))):
         raise BadImageError("it has 16 bits or more a channel; convert it to 8 bits")

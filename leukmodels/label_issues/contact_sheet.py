@@ -1,6 +1,5 @@
 """The contact sheet: the most disputed cells of each class, and beside them cells that nobody disputes."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from leukmodels.collections.source import Source
-from leukmodels.errors import BadImageError, DataError
-from leukmodels.images.decoding import MAX_PIXELS, decode
+from leukmodels.dataset.contents import read_again
+from leukmodels.images.decoding import decode
 from leukmodels.label_issues.ranking import Ranking
 from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.process.files import written_aside
-
-# No image file that can be used is larger: four channels of 8 bits, and some megabytes of metadata.
-_FILE_BYTES = 4 * MAX_PIXELS + 16_000_000
 
 WIDTH_PX, COLUMNS = 1000, 8
 DISPUTED_ROWS = 2
@@ -105,19 +101,14 @@ def draw_sheet(
 
 def _tile(source: Source, training: TrainingCells, row: int) -> npt.NDArray[np.uint8]:
     path = f"{source.root.rstrip('/')}/{training.cells.image_ids[row]}"
-    return read_pixels(source, path, sha256=training.sha256[row], image_px=TILE_PX, crop_px=training.crop_px)
+    return read_pixels(source, path, content=training.contents[row], image_px=TILE_PX, crop_px=training.crop_px)
 
 
-def read_pixels(source: Source, path: str, *, sha256: str, image_px: int, crop_px: int | None) -> npt.NDArray[np.uint8]:
+def read_pixels(
+    source: Source, path: str, *, content: str, image_px: int, crop_px: int | None
+) -> npt.NDArray[np.uint8]:
     """Return an image (px, px, 3) whose bytes are known; DataError where they are others now."""
-    try:
-        data = source.read(path, max_bytes=_FILE_BYTES)
-        if hashlib.sha256(data).hexdigest() == sha256:
-            return decode(data, image_px=image_px, crop_px=crop_px)
-        problem = "its bytes have changed"
-    except (OSError, BadImageError) as error:
-        problem = str(error)
-    raise DataError("A file changed while it was used; run the same command again.", [f"{path}: {problem}."])
+    return decode(read_again(source, path, content), image_px=image_px, crop_px=crop_px)
 
 
 def _fitting(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int) -> str:

@@ -15,14 +15,14 @@ class TrainingCells:
     """The n cells of the training patients, and what has to be said about them.
 
     cells         their pixels in memory
-    sha256        hex of each file's bytes
+    contents      of the files, see ``leukmodels.dataset.contents``
     class_names   str (n,), the class that the collection gives each cell
     terms         of the study that the cells would train for
     notes         sentences that the user should read
     """
 
     cells: Cells
-    sha256: tuple[str, ...]
+    contents: tuple[str, ...]
     class_names: npt.NDArray[np.str_]
     split: Split
     crop_px: int | None
@@ -33,4 +33,4 @@ class TrainingCells:
     def __post_init__(self) -> None:
         """Refuse cells of patients who do not train."""
         assert self.cells.present_patients <= set(self.split.patients("train"))
-        assert len(self.sha256) == len(self.class_names) == len(self.cells)
+        assert len(self.contents) == len(self.class_names) == len(self.cells)

@@ -20,7 +20,8 @@ from leukmodels.errors import DataError, StudyError
 from leukmodels.process.files import written_aside
 from leukmodels.process.lock import lock
 
-FILES = "files"
+FILES = "files-v2"
+_KNOWN_FILES = ("files", FILES)  # the first is of version 0.1 before it knew inodes; no longer read
 STREAMS = "streams"
 UNUSABLE = ".unusable.parquet"
 
@@ -157,11 +158,11 @@ def _is_cache(folder: Path) -> bool:
 
 def _parts(cache: Path) -> list[tuple[str, Kind, Path, list[_File]]]:
     """Return name, kind, folder and files of every part, as Entry orders them."""
-    policies = [path for path in _folders(cache) if path.name not in (FILES, STREAMS)]
+    policies = [path for path in _folders(cache) if path.name not in (*_KNOWN_FILES, STREAMS)]
     named: list[tuple[str, Kind, Path]] = [
         *((path.name, "policy", path) for path in policies),
         *((f"{STREAMS}/{path.name}", "stream", path) for path in _folders(cache / STREAMS)),
-        (FILES, "files", cache / FILES),
+        *((name, "files", cache / name) for name in _KNOWN_FILES),
     ]
     return [(*part, _files(part[2])) for part in named]
 

@@ -1,9 +1,10 @@
 """What was read and prepared before, kept between studies: the contents of files, and the pixels of contents.
 
 <cache>/
-  files/<id>.parquet                path, size, mtime_ns, sha256: what a file held when it was read
+  files-v2/<id>.parquet             path, its stamp (leukmodels.collections.place.STAMP), content: what a file held
+                                    when it was read
   <policy>/<id>.parquet             a shard of prepared images, see leukmodels.dataset.shards
-  <policy>/<id>.unusable.parquet    sha256, reason
+  <policy>/<id>.unusable.parquet    content, reason
   streams/<key>/                    shards in the order in which trials stream them
   lock, CACHEDIR.TAG                see pruning.py
 
@@ -28,24 +29,25 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leukmodels.collections.place import STAMP
 from leukmodels.dataset.shards import HASH, Shard, from_hex, read_contents, read_plain, to_hex, write_plain, write_shard
 from leukmodels.errors import DataError
 from leukmodels.images.decoding import POLICY_VERSION
 from search.cache.pruning import FILES, STREAMS, UNUSABLE, Entry, keeping_out_prune, measure, prune, writing
 
 T = TypeVar("T")
+Stamps = npt.NDArray[np.int64]  # (n, 4), as ``Source.stamps`` has them
 
 _READERS = 16  # threads: the files are small, and on a shared disk each of them waits
 _FILES_SCHEMA = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),
-        pa.field("size", pa.int64(), nullable=False),
-        pa.field("mtime_ns", pa.int64(), nullable=False),
-        pa.field("sha256", HASH, nullable=False),
+        *(pa.field(name, pa.int64(), nullable=False) for name in STAMP),
+        pa.field("content", HASH, nullable=False),
     ]
 )
 _UNUSABLE_SCHEMA = pa.schema(
-    [pa.field("sha256", HASH, nullable=False), pa.field("reason", pa.string(), nullable=False)]
+    [pa.field("content", HASH, nullable=False), pa.field("reason", pa.string(), nullable=False)]
 )
 _log = logging.getLogger(__name__)
 
@@ -69,9 +71,9 @@ class Policy:
 class Kept:
     """What the cache holds of a policy.
 
-    place      sha256 -> number of its shard, row in the shard
+    place      content -> number of its shard, row in the shard
     shards     where the shards are
-    reasons    sha256 -> why it cannot be decoded; none of them is in `place`
+    reasons    content -> why it cannot be decoded; none of them is in `place`
     damaged    files that were not what was once written, or cannot be read; their contents count as not prepared
     """
 
@@ -83,24 +85,28 @@ class Kept:
 
 @dataclass(frozen=True)
 class PixelCache:
-    """The cache in ``folder``; it can be pickled, and nothing is made before something is written."""
+    """The cache in ``folder``; it can be pickled, and nothing is made before something is written.
+
+    ``verify`` is whether files are read and hashed again although their stamps are known.
+    """
 
     folder: Path
+    verify: bool = False
 
-    def contents(self, paths: Sequence[str], sizes: npt.ArrayLike, mtimes_ns: npt.ArrayLike) -> list[str]:
-        """Return the sha256 in hex of n files, by path, size and time of change; "" where it is not known.
+    def contents(self, paths: Sequence[str], stamps: Stamps) -> list[str]:
+        """Return the contents of n files, by path and stamp; "" where it is not known.
 
-        It is known where a file with exactly this path, size and time was kept, with one content only: two of them mean
-        that the file system's clock is too coarse to tell. A negative size is of a file that is not there.
+        It is known where a file with exactly this path and stamp was kept, with one content only: two of them mean
+        that the file system's clock is too coarse to tell.
         """
         tables = self._read(self._listed(FILES)[0], lambda path: read_plain(path, _FILES_SCHEMA), self._say_damaged)
         known = pa.concat_tables([_FILES_SCHEMA.empty_table(), *tables.values()])
-        row = _find(known, np.asarray(sizes, np.int64), np.asarray(mtimes_ns, np.int64), paths)
+        row = _find(known, paths, stamps)
         source = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables.values()])
         records = [*tables]
         self.touch([records[number] for number in np.unique(source[row[row >= 0]])])
-        hashes = [*to_hex(known["sha256"]), ""]  # the last one is that of row -1
-        return [hashes[number] for number in row.tolist()]
+        contents = [*to_hex(known["content"]), ""]  # the last one is that of row -1
+        return [contents[number] for number in row.tolist()]
 
     def prepared(self, policy: Policy) -> Kept:
         """Return what is prepared already; damaged files are removed."""
@@ -112,33 +118,30 @@ class PixelCache:
             place.update(zip(contents, zip(repeat(number), count()), strict=False))
         unusable = self._read(unusable_paths, lambda path: read_plain(path, _UNUSABLE_SCHEMA), damaged.append)
         reasons = {
-            sha256: reason
+            content: reason
             for table in unusable.values()
-            for sha256, reason in zip(to_hex(table["sha256"]), table["reason"].to_pylist(), strict=True)
-            if sha256 not in place
+            for content, reason in zip(to_hex(table["content"]), table["reason"].to_pylist(), strict=True)
+            if content not in place
         }
         return Kept(place=place, shards=[*found], reasons=reasons, damaged=damaged)
 
-    def keep_files(
-        self, paths: Sequence[str], sizes: npt.ArrayLike, mtimes_ns: npt.ArrayLike, sha256: Sequence[str]
-    ) -> None:
-        """Keep what n files held; leaves out those without a content ("") or a stamp (a negative size)."""
-        size, mtime = np.asarray(sizes, np.int64), np.asarray(mtimes_ns, np.int64)
-        rows = [row for row, content in enumerate(sha256) if content and size[row] >= 0]
-        hashes = from_hex([sha256[row] for row in rows])
-        columns = [pa.array([paths[row] for row in rows], pa.string()), size[rows], mtime[rows], hashes]
+    def keep_files(self, paths: Sequence[str], stamps: Stamps, contents: Sequence[str]) -> None:
+        """Keep what n files held; leaves out those without a content ("") or a stamp."""
+        rows = [row for row, content in enumerate(contents) if content and stamps[row, 0] >= 0]
+        hashes = from_hex([contents[row] for row in rows])
+        columns = [pa.array([paths[row] for row in rows], pa.string()), *stamps[rows].T, hashes]
         self._keep_table(FILES, ".parquet", pa.table(columns, schema=_FILES_SCHEMA))
 
     def keep_shard(self, policy: Policy, shard: Shard) -> None:
         """Keep prepared images; StudyError where the folder cannot be written."""
         assert shard.images.shape[1] == policy.image_px
-        if shard.sha256:
+        if shard.contents:
             with self._new(policy.name, ".parquet") as path:
                 write_shard(path, shard)
 
-    def keep_unusable(self, policy: Policy, sha256: Sequence[str], reasons: Sequence[str]) -> None:
+    def keep_unusable(self, policy: Policy, contents: Sequence[str], reasons: Sequence[str]) -> None:
         """Keep why contents cannot be decoded."""
-        columns = [from_hex(sha256), pa.array(reasons, pa.string())]
+        columns = [from_hex(contents), pa.array(reasons, pa.string())]
         self._keep_table(policy.name, UNUSABLE, pa.table(columns, schema=_UNUSABLE_SCHEMA))
 
     def stream_folder(self, key: str) -> Path:
@@ -212,19 +215,17 @@ class PixelCache:
         _log.warning("%s was damaged; the files that it told of are read again.", path)
 
 
-def _find(
-    known: pa.Table, sizes: npt.NDArray[np.int64], mtimes_ns: npt.NDArray[np.int64], paths: Sequence[str]
-) -> npt.NDArray[np.int64]:
+def _find(known: pa.Table, paths: Sequence[str], stamps: Stamps) -> npt.NDArray[np.int64]:
     """Return the row of each file (n,) in a table of _FILES_SCHEMA, -1 where there is none with one content."""
-    stamps = _stamps(known["path"], known["size"], known["mtime_ns"])
-    first = pc.index_in(stamps, value_set=stamps).to_numpy()
-    differs = pc.not_equal(known["sha256"], known["sha256"].take(first)).to_numpy()
-    asked = _stamps(pa.array(paths, pa.string()), pa.array(sizes), pa.array(mtimes_ns))
-    row: npt.NDArray[np.int64] = pc.index_in(asked, value_set=stamps).fill_null(-1).to_numpy().astype(np.int64)
+    kept = _texts(known["path"], [known[name] for name in STAMP])
+    first = pc.index_in(kept, value_set=kept).to_numpy()
+    differs = pc.not_equal(known["content"], known["content"].take(first)).to_numpy()
+    asked = _texts(pa.array(paths, pa.string()), [pa.array(column) for column in stamps.T])
+    row: npt.NDArray[np.int64] = pc.index_in(asked, value_set=kept).fill_null(-1).to_numpy().astype(np.int64)
     row[np.isin(row, first[differs])] = -1
     return row
 
 
-def _stamps(paths: pa.Array, sizes: pa.Array, mtimes_ns: pa.Array) -> pa.Array:
-    """Return one text a file; no path holds the NUL between the parts."""
-    return pc.binary_join_element_wise(paths, sizes.cast(pa.string()), mtimes_ns.cast(pa.string()), "\0")
+def _texts(paths: pa.Array, stamp: Sequence[pa.Array]) -> pa.Array:
+    """Return path and stamp of each file as one text; no path holds the NUL between the parts."""
+    return pc.binary_join_element_wise(paths, *(column.cast(pa.string()) for column in stamp), "\0")

@@ -6,6 +6,7 @@ python -m search.confirm STUDY [--members 6] [--folds 4] [--seeds 2] [--choose 3
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cluster.jobs import refuse_relative
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         cache=find_cache(options.cache, folder.path.parent),
         command=shlex.join(["python", "-m", "search.confirm", *arguments]),
     )
-    return _carry_out(plan, options)
+    return _carry_out(replace(plan, verify=options.verify), options)
 
 
 def parser() -> argparse.ArgumentParser:

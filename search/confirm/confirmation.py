@@ -45,7 +45,7 @@ def confirm(
     plan: Plan, options: ConfirmOptions, session: Session, *, models: Models | None = None
 ) -> tuple[Ranked, ...]:
     """Confirm the study of a plan and say what came out; return the ranking."""
-    folder, cache = plan.folder, PixelCache(plan.cache)
+    folder, cache = plan.folder, plan.pixel_cache
     synthetic = plan.config.data is None
     console = Console(
         planned_trials=0, epochs=plan.config.epochs, objectives=objectives_of(plan.config), synthetic=synthetic

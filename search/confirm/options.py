@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 
 from leukmodels.dataset.folds import FEWEST
 from leukmodels.process.command_line import Arg
-from search.study.options import CacheOptions, RecallOptions, StudyOptions
+from search.study.options import ReadingOptions, RecallOptions, StudyOptions
 
 _WHERE = "where"
 
 
-class ConfirmOptions(StudyOptions, CacheOptions, RecallOptions):
+class ConfirmOptions(StudyOptions, ReadingOptions, RecallOptions):
     """How much is tried again, and whom the test patients are opened for."""
 
     members: int = Field(

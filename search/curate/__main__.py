@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     among = (training.cells.labels == 1) | (options.sides == "both")
     listed = ranking.listed(among, at_most=at_most(options.share, len(training.cells)))
     out = options.place
-    write_list(out / LIST, training, ranking, probabilities, listed)
+    write_list(out / LIST, source, training, ranking, probabilities, listed)
     shown = strips(training, ranking, probabilities, listed)
     draw_sheet(out / SHEET, source, training, shown, lines=[_heading(options.found_task, training), *synthetic])
     said = _what(training, auroc, predicted.best_epochs, ranking, len(listed), options)
@@ -97,7 +97,7 @@ def _opened(options: CurateOptions, teller: Teller) -> Source:
 
 def _training_cells(source: Source, options: CurateOptions, teller: Teller) -> TrainingCells:
     """Return the cells that a search with these options would train on; Ray reads and decodes what the cache lacks."""
-    cache = PixelCache(find_cache(options.cache, options.storage))
+    cache = PixelCache(find_cache(options.cache, options.storage), verify=options.verify)
     config = checked(SearchConfig, options.model_dump(include={"task", "data", "split_seed", "max_bad"}))
     config = config.model_copy(update={"image_px": options.px})
     with open_session(dashboard=False), cache.in_use():
@@ -116,7 +116,7 @@ def training_cells(
     part = Part.of(dataset.part("train"), source.root)
     return TrainingCells(
         cells=load_part(part, dataset.policy, cache),
-        sha256=tuple(part.sha256),
+        contents=tuple(part.contents),
         class_names=part.class_names,
         split=dataset.split,
         crop_px=dataset.report.crop_px,

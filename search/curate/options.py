@@ -18,7 +18,7 @@ from leukmodels.process import command_line
 from leukmodels.process.command import program
 from leukmodels.process.command_line import Arg
 from leukmodels.space.hyperparameters import HyperParams
-from search.study.options import CacheOptions, StorageOptions
+from search.study.options import ReadingOptions, StorageOptions
 
 IMAGE_PX = 48
 LIST, SHEET = "disputed.csv", "disputed.png"
@@ -29,7 +29,7 @@ leukemia are healthy. Models are trained on some of the training patients and pr
 that they take for the other class are ranked. Patients of validation and test have no part in it."""
 
 
-class CurateOptions(CacheOptions, StorageOptions):
+class CurateOptions(ReadingOptions, StorageOptions):
     """Whose labels are looked into, and how."""
 
     task: Annotated[str, Arg(metavar="TASK")] = Field(description=f"{', '.join(TASKS)}, or a task file (.toml)")

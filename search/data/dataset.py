@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 from leukmodels import collections
 from leukmodels.collections.source import Source
 from leukmodels.collections.tasks import Task
+from leukmodels.dataset.contents import sha256_of
 from leukmodels.dataset.duplicates import join_duplicates
 from leukmodels.dataset.shards import image_bytes
 from leukmodels.dataset.split import PARTS, Split, settle_parts, split_patients
 from leukmodels.errors import DataError
-from leukmodels.process.words import Terms
+from leukmodels.process.words import Terms, plural
 from search.cache.store import PixelCache, Policy
 from search.data.exclusion import leave_out
 from search.data.ingest import Files, Progress, ingest
@@ -34,15 +35,18 @@ from search.study.config import SearchConfig
 from search.study.folder import write_whole
 from search.study.manifest import DataReport
 
+_BY_CONTENT = "blake3:"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
     """The cells of one part of the split: see ``leukmodels.dataset.cells.Cells``, with contents for pixels.
 
+    contents       of the files, see ``leukmodels.dataset.contents``
     class_names    str (n,), the class that the collection gives each cell
     """
 
-    sha256: Sequence[str]
+    contents: Sequence[str]
     labels: npt.NDArray[np.uint8]
     patients: npt.NDArray[np.int32]
     patient_names: tuple[str, ...]
@@ -54,7 +58,7 @@ class Part:
         """Return these cells of a data set, their ids relative to ``root``."""
         names, codes = np.unique(np.array(rows["patient"].to_pylist(), dtype=np.str_), return_inverse=True)
         return cls(
-            sha256=rows["sha256"].to_pylist(),
+            contents=rows["content"].to_pylist(),
             labels=rows["label"].to_numpy().astype(np.uint8),
             patients=codes.astype(np.int32),
             patient_names=tuple(names.tolist()),
@@ -65,7 +69,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """The task's cells (path, class_name, patient, label, sha256, part), their split, and the files left out."""
+    """The task's cells (path, class_name, patient, label, content, part), their split, and the files left out."""
 
     cells: pa.Table
     policy: Policy
@@ -73,9 +77,10 @@ class Dataset:
     terms: Terms
     split: Split
     report: DataReport
-    quarantined: pa.Table  # path, sha256, reason
-    duplicates: pa.Table  # path, sha256, reason
-    excluded: pa.Table  # path, sha256, reason
+    source: Source
+    quarantined: pa.Table  # path, content, reason
+    duplicates: pa.Table  # path, content, reason
+    excluded: pa.Table  # path, content, reason
 
     def part(self, part: str) -> pa.Table:
         """Return the cells of a part of the split."""
@@ -91,10 +96,20 @@ class Dataset:
         """The cells that choose."""
         return Part.of(self.part("validation"), self.report.root)
 
+    def fingerprint_like(self, other: str) -> str:
+        """Return the data's fingerprint made as ``other`` was.
+
+        Those of studies begun before contents were hashed by BLAKE3 are of SHA-256, for which all cells are read again.
+        """
+        if other.startswith(_BY_CONTENT):
+            return self.report.fingerprint
+        hashes = sha256_of(self.source, self.cells["path"].to_pylist(), self.cells["content"].to_pylist())
+        return _fingerprint(self.cells, hashes, self.report.image_px, self.report.crop_px)
+
     @property
     def image_count(self) -> int:
         """How many images the trials may see."""
-        return len(self.train.sha256) + len(self.validation.sha256)
+        return len(self.train.contents) + len(self.validation.contents)
 
     @property
     def pixel_bytes(self) -> int:
@@ -121,8 +136,8 @@ def prepare_dataset(
     task.select(listing.cells)  # a class that is missing is said before any file is opened
     found, terms = listing.cells, task.terms(patient_level=listing.patient_level)
     policy = Policy(image_px=config.image_px, crop_px=listing.crop_px, max_pixels=config.max_pixels)
-    hashes, reasons, damaged = _contents(found["path"].to_pylist(), source, cache, policy, cores, admit, progress)
-    found = found.append_column("sha256", pa.array(hashes, pa.string()))
+    contents, reasons, damaged = _contents(found["path"].to_pylist(), source, cache, policy, cores, admit, progress)
+    found = found.append_column("content", pa.array(contents, pa.string()))
     found = found.append_column("reason", pa.array(reasons, pa.string()))
     quarantined = found.filter(pc.not_equal(found["reason"], ""))
     bad = task_rows(quarantined, task)
@@ -132,13 +147,13 @@ def prepare_dataset(
     usable, settled = settle_parts(found.filter(pc.equal(found["reason"], "")).drop_columns(["reason"]))
     joined = join_duplicates(usable)
     split = split_patients(joined.cells, seed=config.split_seed, required=(*task.disease, *task.control), terms=terms)
-    kept = leave_out(split.assign(task.select(joined.cells)), found, source.root, config.exclude, terms)
+    kept = leave_out(split.assign(task.select(joined.cells)), found, source, config.exclude, terms)
     cells = kept.cells
     removed = task_rows(joined.removed, task)
     report = DataReport(
         root=source.root,
         synthetic=synthetic,
-        fingerprint=_fingerprint(cells, config.image_px, listing.crop_px),
+        fingerprint=_BY_CONTENT + _fingerprint(cells, cells["content"].to_pylist(), config.image_px, listing.crop_px),
         image_px=config.image_px,
         crop_px=listing.crop_px,
         black_background=listing.black_background,
@@ -160,9 +175,10 @@ def prepare_dataset(
         terms=terms,
         split=split,
         report=report,
-        quarantined=bad.select(["path", "sha256", "reason"]),
-        duplicates=removed.select(["path", "sha256", "reason"]),
-        excluded=kept.excluded.select(["path", "sha256", "reason"]),
+        source=source,
+        quarantined=bad.select(["path", "content", "reason"]),
+        duplicates=removed.select(["path", "content", "reason"]),
+        excluded=kept.excluded.select(["path", "content", "reason"]),
     )
 
 
@@ -171,12 +187,14 @@ def cohort_place(storage: Path, cells_per_patient: int) -> Path:
     return storage / "synthetic" / f"{cells_per_patient}-cells-per-patient"
 
 
-def write_listing(path: Path, files: pa.Table) -> None:
-    """Write files that were left out as CSV: path, sha256, reason."""
+def write_listing(path: Path, files: pa.Table, source: Source) -> None:
+    """Write files that were left out as CSV: path, sha256, reason; DataError where one changed since it was read."""
+    paths = files["path"].to_pylist()
+    hashes = sha256_of(source, paths, files["content"].to_pylist())
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["path", "sha256", "reason"])
-    writer.writeheader()
-    writer.writerows(files.to_pylist())
+    writer = csv.writer(text)
+    writer.writerow(["path", "sha256", "reason"])
+    writer.writerows(zip(paths, hashes, files["reason"].to_pylist(), strict=True))
     write_whole(path, text.getvalue())
 
 
@@ -198,31 +216,31 @@ def _contents(
 
     And notes of what was damaged in the cache.
     """
-    sizes, mtimes_ns = source.stamps(paths)
-    hashes = cache.contents(paths, sizes, mtimes_ns)
-    known = cache.prepared(policy)
-    rows = np.array(
-        [
-            row
-            for row, sha256 in enumerate(hashes)
-            if not sha256 or (sha256 not in known.place and sha256 not in known.reasons)
-        ],
-        dtype=np.int64,
-    )
-    reasons = [known.reasons.get(sha256, "") for sha256 in hashes]
-    admit(len(rows))
+    stamps = source.stamps(paths)
+    contents = cache.contents(paths, stamps)
+    kept = cache.prepared(policy)
+    known = kept.place.keys() | kept.reasons.keys()
+    missing = [row for row, content in enumerate(contents) if content not in known]
+    admit(len(missing))
+    rows = np.arange(len(paths)) if cache.verify else np.array(missing, dtype=np.int64)
     read = ingest(
-        Files(paths=[paths[row] for row in rows], sizes=sizes[rows], mtimes_ns=mtimes_ns[rows]),
+        Files(paths=[paths[row] for row in rows], stamps=stamps[rows]),
         source,
         cache,
         policy,
         cores=cores,
+        known=known,
         progress=progress,
     )
-    for row, sha256, problem in zip(rows.tolist(), read.sha256, read.problems, strict=True):
-        hashes[row], reasons[row] = sha256, problem
-    notes = [f"{path} was damaged and is removed; its images were read again." for path in known.damaged]
-    return hashes, reasons, notes
+    changed = sum(1 for row, now in zip(rows.tolist(), read.contents, strict=True) if contents[row] not in ("", now))
+    problems = [""] * len(paths)
+    for row, content, problem in zip(rows.tolist(), read.contents, read.problems, strict=True):
+        contents[row], problems[row] = content, problem
+    reasons = [problem or kept.reasons.get(content, "") for content, problem in zip(contents, problems, strict=True)]
+    notes = [f"{path} was damaged and is removed; its images were read again." for path in kept.damaged]
+    if changed:
+        notes.append(f"{plural(changed, 'file')} held other bytes than size, times and inode had let expect.")
+    return contents, reasons, notes
 
 
 def _refuse_too_many_bad(quarantined: pa.Table, found: int, max_bad: float, root: str) -> None:
@@ -253,9 +271,8 @@ def _by_class(cells: pa.Table, task: Task, patient_level: bool) -> dict[str, dic
     }
 
 
-def _fingerprint(cells: pa.Table, image_px: int, crop_px: int | None) -> str:
+def _fingerprint(cells: pa.Table, hashes: Sequence[str], image_px: int, crop_px: int | None) -> str:
     digest = hashlib.sha256(f"{image_px} {crop_px}\n".encode())
-    columns = (cells[name].to_pylist() for name in ("class_name", "patient", "sha256"))
-    for row in sorted(zip(*columns, strict=True)):
+    for row in sorted(zip(cells["class_name"].to_pylist(), cells["patient"].to_pylist(), hashes, strict=True)):
         digest.update("\t".join(row).encode() + b"\n")
     return digest.hexdigest()

@@ -5,12 +5,15 @@ and test patients are what results are measured on: no list takes one away.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leukmodels.collections.source import Source
+from leukmodels.dataset.contents import sha256_of
 from leukmodels.errors import DataError
 from leukmodels.label_issues.listing import Listed, read_list
 from leukmodels.process.words import Terms, plural
@@ -20,26 +23,26 @@ _PLACES = {"validation": "are validation cells", "test": "are test cells"}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exclusion:
-    """The cells that are left, those left out (path, sha256, reason), and what the user should read of it."""
+    """The cells that are left, those left out (path, content, reason), and what the user should read of it."""
 
     cells: pa.Table
     excluded: pa.Table
     notes: tuple[str, ...] = ()
 
 
-def leave_out(cells: pa.Table, found: pa.Table, root: str, exclude: str | None, terms: Terms) -> Exclusion:
+def leave_out(cells: pa.Table, found: pa.Table, source: Source, exclude: str | None, terms: Terms) -> Exclusion:
     """Return the task's ``cells`` without the training cells that the list names.
 
-    ``cells`` are split, each content once; ``found`` are all files with their hashes, so that a path names its content
-    whichever copy of it was kept. ConfigError for a list that is none, DataError for one that names no training cell or
-    leaves a class without any.
+    ``cells`` are split, each content once; ``found`` are all files with their contents, so that a path names its
+    content whichever copy of it was kept. ConfigError for a list that is none, DataError for one that names no training
+    cell or leaves a class without any.
     """
     if exclude is None:
         reason = pa.array([], pa.string())
         return Exclusion(cells=cells, excluded=cells.slice(0, 0).append_column("reason", reason))
     listed = read_list(Path(exclude))
-    contents, lost = _contents(listed, found, root)
-    named = pc.is_in(cells["sha256"], pa.array(contents, pa.string()))
+    contents, lost = _contents(listed, found, source)
+    named = pc.is_in(cells["content"], pa.array(contents, pa.string()))
     training = pc.equal(cells["part"], "train")
     excluded = cells.filter(pc.and_(named, training))
     left = cells.filter(pc.invert(pc.and_(named, training)))
@@ -58,13 +61,31 @@ def leave_out(cells: pa.Table, found: pa.Table, root: str, exclude: str | None, 
     )
 
 
-def _contents(listed: Listed, found: pa.Table, root: str) -> tuple[list[str], int]:
-    """Return the contents that a list names, each once, and how many of its paths are of no file that could be read."""
+def _contents(listed: Listed, found: pa.Table, source: Source) -> tuple[list[str], int]:
+    """Return the contents that a list names, each once, and how many of its keys are of no file that could be read."""
+    contents = dict(zip(found["path"].to_pylist(), found["content"].to_pylist(), strict=True))
+    root = source.root.rstrip("/")
     if listed.column == "sha256":
-        return list(listed.keys), 0
-    hashes = dict(zip(found["path"].to_pylist(), found["sha256"].to_pylist(), strict=True))
-    named = [hashes.get(f"{root.rstrip('/')}/{image}", "") for image in listed.keys]
+        by_hash = _by_sha256(listed, contents, source)
+        named = [by_hash.get(sha256, "") for sha256 in listed.keys]
+    else:
+        named = [contents.get(f"{root}/{image}", "") for image in listed.keys]
     return sorted(set(named) - {""}), named.count("")
+
+
+def _by_sha256(listed: Listed, contents: Mapping[str, str], source: Source) -> dict[str, str]:
+    """Return the content of each SHA-256: of the files where the list says they are, of all where that is not enough.
+
+    Contents are known by another hash, so files are read for this one.
+    """
+    root = source.root.rstrip("/")
+    there = {path for place in listed.places for path in (place, f"{root}/{place}") if path in contents}
+    found: dict[str, str] = {}
+    for paths in (there, contents.keys() - there):
+        if set(listed.keys) - found.keys():
+            one_each = {contents[path]: path for path in sorted(paths) if contents[path]}
+            found |= zip(sha256_of(source, [*one_each.values()], [*one_each]), one_each, strict=True)
+    return found
 
 
 def _problems(listed: Listed, excluded: pa.Table, left: pa.Table, others: list[str]) -> list[str]:

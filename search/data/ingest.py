@@ -6,10 +6,9 @@ decoded becomes a reason, never an exception: one bad image would fail the whole
 neighbours along (ray.data's max_errored_blocks drops blocks).
 """
 
-import hashlib
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,7 +21,8 @@ from ray.data._internal.execution.backpressure_policy import (  # the pinned Ray
     ConcurrencyCapBackpressurePolicy,
 )
 
-from leukmodels.collections.source import Source
+from leukmodels.collections.place import STAMP, Source
+from leukmodels.dataset.contents import content_of
 from leukmodels.dataset.shards import Shard
 from leukmodels.errors import BadImageError, DataError, UserError
 from leukmodels.images import decoding
@@ -43,22 +43,21 @@ _BYTES_A_PIXEL, _METADATA_BYTES = 4, 16_000_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Files:
-    """The files to read: n paths, and their stamps as ``Source.stamps`` has them."""
+    """The files to read: n paths, and their stamps as ``Source.stamps`` has them, (n, 4)."""
 
     paths: Sequence[str]
-    sizes: npt.NDArray[np.int64]
-    mtimes_ns: npt.NDArray[np.int64]
+    stamps: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
     """What became of n files, in their order.
 
-    sha256     of each file's bytes; "" where it could not be read
-    problems   why a file could not be read or decoded; "" where it could
+    contents   of each file, see ``leukmodels.dataset.contents``; "" where it could not be read
+    problems   why a file could not be read or decoded; "" where it could, or need not be
     """
 
-    sha256: list[str]
+    contents: list[str]
     problems: list[str]
 
 
@@ -69,19 +68,22 @@ def ingest(
     policy: Policy,
     *,
     cores: int,
+    known: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Read:
-    """Read, hash and decode the files, and leave what was found in the cache."""
+    """Read and hash the files, decode those whose content is none of ``known``, and leave what was found in the cache.
+
+    What is known is in the cache already, prepared or with its reason.
+    """
     n = len(files.paths)
-    read = Read(sha256=[""] * n, problems=[""] * n)
+    read = Read(contents=[""] * n, problems=[""] * n)
     if n == 0:
         return read
     table = pa.table(
         {
             "row": np.arange(n, dtype=np.int64),
             "path": pa.array(files.paths, pa.string()),
-            "size": files.sizes,
-            "mtime_ns": files.mtimes_ns,
+            **dict(zip(STAMP, files.stamps.T, strict=True)),
         }
     )
     _prepare_context()
@@ -92,7 +94,7 @@ def ingest(
         batch_format="pyarrow",
         batch_size=None,
         zero_copy_batch=True,
-        fn_kwargs={"source": source, "cache": cache, "policy": policy},
+        fn_kwargs={"source": source, "cache": cache, "policy": policy, "known": frozenset(known)},
         compute=ray.data.TaskPoolStrategy(size=min(cores, len(blocks))),
         num_cpus=0,
     )
@@ -100,9 +102,9 @@ def ingest(
     for batch in dataset.iter_batches(batch_format="pyarrow", batch_size=None):
         if lost := [told for told in batch.column("lost").to_pylist() if told]:
             raise DataError(f"Not all of {source.root} could be prepared; what was is kept in the cache:", [lost[0]])
-        answers = (batch.column(name).to_pylist() for name in ("row", "sha256", "problem"))
-        for row, sha256, problem in zip(*answers, strict=True):
-            read.sha256[row], read.problems[row] = sha256, problem
+        answers = (batch.column(name).to_pylist() for name in ("row", "content", "problem"))
+        for row, content, problem in zip(*answers, strict=True):
+            read.contents[row], read.problems[row] = content, problem
         done += batch.num_rows
         if progress:
             progress(done, n)
@@ -121,17 +123,21 @@ def shares(n: int, cores: int) -> Iterator[tuple[int, int]]:
                 first += size
 
 
-def read_files(table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy) -> Iterator[pa.Table]:
+def read_files(
+    table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy, known: Collection[str]
+) -> Iterator[pa.Table]:
     """Read a task's files into the cache, a shard at a time."""
     for first in range(0, table.num_rows, _SHARD_FILES):
-        yield read_shard(table.slice(first, _SHARD_FILES), source=source, cache=cache, policy=policy)
+        yield read_shard(table.slice(first, _SHARD_FILES), source=source, cache=cache, policy=policy, known=known)
 
 
-def read_shard(table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy) -> pa.Table:
-    """Read files into a shard of the cache; return of each row, sha256, problem, and "lost": why to give it all up."""
+def read_shard(
+    table: pa.Table, *, source: Source, cache: PixelCache, policy: Policy, known: Collection[str] = ()
+) -> pa.Table:
+    """Read files into a shard of the cache; return of each row, content, problem, "lost": why to give it all up."""
     paths = table["path"].to_pylist()
-    stamps = np.stack([table[name].to_numpy() for name in ("size", "mtime_ns")])
-    hashes, problems, lost = ([""] * len(paths) for _ in range(3))
+    stamps = np.stack([table[name].to_numpy() for name in STAMP], axis=1)
+    contents, problems, lost = ([""] * len(paths) for _ in range(3))
     pixels: dict[str, npt.NDArray[np.uint8]] = {}
     unusable: dict[str, str] = {}
     passing: dict[str, str] = {}
@@ -141,29 +147,28 @@ def read_shard(table: pa.Table, *, source: Source, cache: PixelCache, policy: Po
         elif isinstance(data, str):
             problems[row] = data
         else:
-            sha256 = hashes[row] = hashlib.sha256(data).hexdigest()
-            if sha256 not in pixels and sha256 not in unusable:
+            content = contents[row] = content_of(data)
+            if content not in pixels and content not in unusable and content not in known:
                 try:
-                    pixels[sha256] = decoding.decode(
+                    pixels[content] = decoding.decode(
                         data, image_px=policy.image_px, crop_px=policy.crop_px, max_pixels=policy.max_pixels
                     )
                 except BadImageError as error:
                     # Memory may be short only now: such a verdict is not for the cache.
-                    (passing if isinstance(error.__cause__, MemoryError) else unusable)[sha256] = str(error)
-            problems[row] = unusable.get(sha256) or passing.get(sha256, "")
+                    (passing if isinstance(error.__cause__, MemoryError) else unusable)[content] = str(error)
+            problems[row] = unusable.get(content) or passing.get(content, "")
     try:
         if pixels:
-            cache.keep_shard(policy, Shard(sha256=list(pixels), images=np.stack(list(pixels.values()))))
+            cache.keep_shard(policy, Shard(contents=list(pixels), images=np.stack(list(pixels.values()))))
         if unusable:
             cache.keep_unusable(policy, list(unusable), list(unusable.values()))
         # Last, so that a content that is known is there; and not of files that changed while they were read.
-        sizes, mtimes_ns = source.stamps(paths)
-        same = (stamps == np.stack([sizes, mtimes_ns])).all(axis=0)
-        kept = [row for row in np.flatnonzero(same) if hashes[row] and hashes[row] not in passing]
-        cache.keep_files([paths[row] for row in kept], sizes[kept], mtimes_ns[kept], [hashes[row] for row in kept])
+        same = (stamps == source.stamps(paths)).all(axis=1)
+        kept = [row for row in np.flatnonzero(same) if contents[row] and contents[row] not in passing]
+        cache.keep_files([paths[row] for row in kept], stamps[kept], [contents[row] for row in kept])
     except UserError as error:  # the disk is full, say, or the store does not answer any more
         lost[0] = str(error)
-    texts = {"sha256": hashes, "problem": problems, "lost": lost}
+    texts = {"content": contents, "problem": problems, "lost": lost}
     return pa.table({"row": table["row"], **{name: pa.array(text, pa.string()) for name, text in texts.items()}})
 
 

@@ -95,21 +95,21 @@ def share(prepared: Dataset, cache: PixelCache) -> SharedDataset:
 
 def share_parts(parts: Sequence[Part], policy: Policy, cache: PixelCache) -> list[PlacedPart]:
     """Put the pixels of parts into the object store, all in the same blocks."""
-    shards, places = _locate([sha256 for part in parts for sha256 in part.sha256], policy, cache)
+    shards, places = _locate([content for part in parts for content in part.contents], policy, cache)
     order = np.lexsort((places[:, 1], places[:, 0]))
     images_a_block = max(1, _BLOCK_BYTES // image_bytes(policy.image_px))
     blocks = tuple(ray.put(block) for block in _gather(shards, places[order], policy.image_px, images_a_block))
     pa.default_memory_pool().release_unused()  # what shards were read into: a hundred megabytes
-    rows = np.split(_inverse(order), np.cumsum([len(part.sha256) for part in parts])[:-1])
+    rows = np.split(_inverse(order), np.cumsum([len(part.contents) for part in parts])[:-1])
     return [
-        PlacedPart(part=replace(part, sha256=()), pixels=ObjectStorePixels(blocks=blocks, where=where))
+        PlacedPart(part=replace(part, contents=()), pixels=ObjectStorePixels(blocks=blocks, where=where))
         for part, where in zip(parts, rows, strict=True)
     ]
 
 
 def load_part(part: Part, policy: Policy, cache: PixelCache) -> Cells:
     """Return the cells of a part with their pixels in the memory of this process."""
-    shards, places = _locate(part.sha256, policy, cache)
+    shards, places = _locate(part.contents, policy, cache)
     order = np.lexsort((places[:, 1], places[:, 0]))
     (pixels,) = _gather(shards, places[order], policy.image_px, len(places))
     return _cells(part, Blocks.of(pixels[_inverse(order)]))
@@ -129,20 +129,20 @@ def stream_parts(
     done = 0
     total = sum(len(contents) for each in ordered for contents in each.missing.values())
     for each in ordered:
-        shards, places = _locate([sha256 for contents in each.missing.values() for sha256 in contents], policy, cache)
+        shards, places = _locate([content for contents in each.missing.values() for content in contents], policy, cache)
         at_once = max(1, _GATHERED_BYTES // (each.images_a_shard * image_bytes(policy.image_px)))
         # All but the last shard of a part are full, and so are all but the last of those that are missing.
         gathered = _gather(shards, places, policy.image_px, each.images_a_shard, at_once)
         for (path, contents), images in zip(each.missing.items(), gathered, strict=True):
             with writing(cache.folder):
-                write_shard(path, Shard(sha256=contents, images=images))
+                write_shard(path, Shard(contents=contents, images=images))
             done += len(contents)
             if progress:
                 progress(done, total)
         cache.touch(each.paths)
     pa.default_memory_pool().release_unused()
     return [
-        PlacedPart(part=replace(part, sha256=()), pixels=each.in_shards(policy.image_px))
+        PlacedPart(part=replace(part, contents=()), pixels=each.in_shards(policy.image_px))
         for part, each in zip(parts, ordered, strict=True)
     ]
 
@@ -187,16 +187,16 @@ class _Ordered:
 
 
 def _order(part: Part, policy: Policy, cache: PixelCache, window: int) -> _Ordered:
-    order = np.argsort(np.array(part.sha256))
-    sha256 = [part.sha256[row] for row in order]
+    order = np.argsort(np.array(part.contents))
+    contents = [part.contents[row] for row in order]
     images_a_shard = max(1, window // _SHARDS_A_WINDOW)
-    digest = hashlib.sha256(f"{policy.name} {images_a_shard}\n{''.join(sha256)}".encode())
+    digest = hashlib.sha256(f"{policy.name} {images_a_shard}\n{''.join(contents)}".encode())
     folder = cache.stream_folder(digest.hexdigest()[:32])
     shards = {
-        folder / f"{first:09d}.parquet": sha256[first : first + images_a_shard]
-        for first in range(0, len(sha256), images_a_shard)
+        folder / f"{first:09d}.parquet": contents[first : first + images_a_shard]
+        for first in range(0, len(contents), images_a_shard)
     }
-    missing = {path: contents for path, contents in shards.items() if not _holds(path, contents)}
+    missing = {path: held for path, held in shards.items() if not _holds(path, held)}
     return _Ordered(where=_inverse(order), images_a_shard=images_a_shard, paths=tuple(shards), missing=missing)
 
 
@@ -220,7 +220,7 @@ def _locate(contents: Sequence[str], policy: Policy, cache: PixelCache) -> tuple
     """Return the cache's shards, and shard and row of each content, shape (n, 2)."""
     known = cache.prepared(policy)
     try:
-        places = np.array([known.place[sha256] for sha256 in contents], dtype=np.int64).reshape(-1, 2)
+        places = np.array([known.place[content] for content in contents], dtype=np.int64).reshape(-1, 2)
     except KeyError:
         raise DataError(
             f"The cache in {cache.folder} has lost images that were just prepared.",

@@ -20,7 +20,6 @@ from leukmodels.process.words import Terms, plural
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.synthetic.classes import CLASSES
 from leukmodels.synthetic.patients import list_patients
-from search.cache.store import PixelCache
 from search.display.console import Console
 from search.run.planning import Plan
 from search.run.resources import StudyResources
@@ -42,7 +41,7 @@ def dry_run(plans: Sequence[Plan]) -> int:
             print(f"  {line}", flush=True)
         with _made(plan.folder.path.parent, plan.cache), open_session(dashboard=False) as session:
             console = Console(planned_trials=0, epochs=config.epochs, objectives=objectives_of(config), synthetic=False)
-            found = StudyResources(plan, session, PixelCache(plan.cache), console)
+            found = StudyResources(plan, session, plan.pixel_cache, console)
         for line in (*found.notes, RungSchedule.of(config).describe(), *_cost(plan, found, cells, black, ended)):
             print(f"  {line}", flush=True)
     print("Nothing was trained. The same command without --dry-run begins.")

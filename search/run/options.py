@@ -13,7 +13,7 @@ from leukmodels.process import command_line
 from leukmodels.process.command import program
 from leukmodels.process.command_line import Arg, checked, read_toml, shown, to_toml
 from search.study.config import RENAMED, SearchConfig, current_names
-from search.study.options import CacheOptions, StorageOptions, find_study
+from search.study.options import ReadingOptions, StorageOptions, find_study
 from search.study.presets import DEFAULT_PRESET, PRESETS, RESUMABLE, configure, reconfigure
 
 _DESCRIPTION = """\
@@ -51,7 +51,7 @@ class _What(command_line.Options):
     )
 
 
-class _Where(CacheOptions, StorageOptions):
+class _Where(ReadingOptions, StorageOptions):
     name: str | None = Field(default=None, description="name of the study (default: the task and the time)")
     out: Path | None = Field(default=None, description="folder of the exported configuration (default: results/<task>)")
     no_dashboard: bool = Field(default=False, description="start the local Ray without its dashboard")

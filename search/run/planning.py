@@ -3,7 +3,7 @@
 import datetime
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from leukmodels.errors import Attempts, ConfigError, DataError, StudyError
 from leukmodels.label_issues.listing import read_list
 from leukmodels.space import presets
 from leukmodels.space.dimensions import Space
+from search.cache.store import PixelCache
 from search.export.destination import check_out, default_out
 from search.run.options import RunOptions
 from search.study.config import SearchConfig
@@ -37,7 +38,7 @@ class Plan:
     """One study to carry out.
 
     ``changes`` is what a resumed one was told anew, None for a new study; ``networks`` whether trials may take
-    pre-trained networks.
+    pre-trained networks; ``verify`` whether images that the cache knows are read again.
     """
 
     folder: StudyFolder
@@ -49,8 +50,14 @@ class Plan:
     cache: Path
     space: Space
     networks: bool = False
+    verify: bool = False
     starts: InitialWeights = field(default_factory=InitialWeights)
     prior: WarmStart | None = None
+
+    @property
+    def pixel_cache(self) -> PixelCache:
+        """The cache of prepared images."""
+        return PixelCache(self.cache, verify=self.verify)
 
     @property
     def uri(self) -> str:
@@ -65,7 +72,8 @@ def plans_of(asked: RunOptions, *, command: str) -> list[Plan]:
     cache = find_cache(asked.cache, storage)
     if asked.resume:
         folder = find_study(asked.resume, storage)
-        return [plan_resume(folder, given=asked.given, out=out, cache=cache, command=command)]
+        plan = plan_resume(folder, given=asked.given, out=out, cache=cache, command=command)
+        return [replace(plan, verify=asked.verify)]
     tasks = asked.task or tasks_of(asked.given.get("data"))
     several = len(tasks) > 1
     plans = [
@@ -82,7 +90,7 @@ def plans_of(asked: RunOptions, *, command: str) -> list[Plan]:
         for task in tasks
     ]
     refuse_collisions(plans)
-    return plans
+    return [replace(plan, verify=asked.verify) for plan in plans]
 
 
 def plan_new(

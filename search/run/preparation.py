@@ -47,11 +47,11 @@ class Preparation:
 
     def _begin(self, dataset: Dataset) -> None:
         plan = self._plan
-        write_listing(plan.folder.quarantine, dataset.quarantined)
-        write_listing(plan.folder.duplicates, dataset.duplicates)
+        write_listing(plan.folder.quarantine, dataset.quarantined, dataset.source)
+        write_listing(plan.folder.duplicates, dataset.duplicates, dataset.source)
         plan.starts.copy_to(plan.folder)
         if plan.config.exclude:
-            write_listing(plan.folder.excluded, dataset.excluded)
+            write_listing(plan.folder.excluded, dataset.excluded, dataset.source)
         begin(
             plan.folder,
             config=plan.config,

@@ -133,11 +133,11 @@ class StudyResources:
 def refuse_other_data(folder: StudyFolder, dataset: Dataset) -> None:
     """Raise StudyError where the images are not those that the study was begun with."""
     manifest = Manifest.read(folder)
-    now = {"data": dataset.report.fingerprint, "split": dataset.split.fingerprint}
     before = {"data": manifest.data.fingerprint, "split": manifest.split.fingerprint}
+    now = {"data": dataset.fingerprint_like(before["data"]), "split": dataset.split.fingerprint}
     if now != before:
         raise StudyError(
             f"The images in {dataset.report.root} are not those that {folder.name} was begun with "
-            f"(fingerprint {now['data'][:12]}, then {before['data'][:12]}). Restore them, say where they are "
+            f"(fingerprint {now['data'][-12:]}, then {before['data'][-12:]}). Restore them, say where they are "
             "(--data), or start a new study."
         )

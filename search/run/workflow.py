@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from cluster.session import Session
 from leukmodels.errors import StudyError
 from leukmodels.training import checkpoint
-from search.cache.store import PixelCache
 from search.display.console import Console
 from search.export.bundle import write_bundle
 from search.export.destination import check_out
@@ -49,7 +48,7 @@ def carry_out(plan: Plan, session: Session) -> bool:
         synthetic=config.data is None,
         time_budget_s=config.time_budget,
     )
-    cache = PixelCache(plan.cache)
+    cache = plan.pixel_cache
     with folder.lock(), cache.in_use(), console:
         found = StudyResources(plan, session, cache, console)
         plan = replace(plan, config=found.config)

@@ -53,6 +53,16 @@ class CacheOptions(Options):
     )
 
 
+class ReadingOptions(CacheOptions):
+    """How images are read and prepared."""
+
+    verify: bool = Field(
+        default=False,
+        description="read and hash every image file again, also those that the cache knows by path, size, times and "
+        "inode",
+    )
+
+
 class RecallOptions(Options):
     """A recall that a model is to have, and of whom."""
 

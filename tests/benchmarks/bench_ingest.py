@@ -72,9 +72,8 @@ def cold(root: Path, paths: list[str], image_px: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         source = open_source(root)
-        sizes, mtimes_ns = source.stamps(paths)
         read = ingest(
-            Files(paths=paths, sizes=sizes, mtimes_ns=mtimes_ns),
+            Files(paths=paths, stamps=source.stamps(paths)),
             source,
             PixelCache(Path(folder)),
             Policy(image_px=image_px, crop_px=None, max_pixels=64_000_000),

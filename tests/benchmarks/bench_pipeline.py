@@ -100,7 +100,7 @@ def in_shards(images: Images, folder: Path, rng: np.random.Generator) -> Streame
     paths = tuple(folder / f"{first}.parquet" for first in range(0, len(images), rows))
     for number, path in enumerate(paths):
         some = laid[number * rows : (number + 1) * rows]
-        write_shard(path, Shard(sha256=["0" * 64] * len(some), images=some))
+        write_shard(path, Shard(contents=["0" * 64] * len(some), images=some))
     return Streamed(paths, rows, where, images.shape[1], WINDOW_SHARDS)
 
 

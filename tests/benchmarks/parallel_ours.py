@@ -54,7 +54,7 @@ def _part(cells: Cells) -> PlacedPart:
     images = next(cells.pixels.batches(rows, len(cells)))
     return PlacedPart(
         part=Part(
-            sha256=(),
+            contents=(),
             labels=cells.labels,
             patients=cells.patients,
             patient_names=cells.patient_names,

@@ -15,9 +15,11 @@ from search.cache.store import PixelCache, Policy
 POLICY = Policy(image_px=2, crop_px=450, max_pixels=64_000_000)
 POLICIES = (POLICY, Policy(image_px=3, crop_px=None, max_pixels=64_000_000))
 DAY_S = 86_400
-Stamp = tuple[str, int, int]
+Stamp = tuple[str, int, int, int, int]  # path, and leukmodels.collections.place.STAMP
 STAMPS = [
-    (path, size, mtime_ns) for path in ("/a/1.tif", "/a/1.ti", "s3://b/ö 1") for size in (1, 11) for mtime_ns in (1, 11)
+    (path, *numbers)
+    for path in ("/a/1.tif", "/a/1.ti", "s3://b/ö 1")
+    for numbers in ((1, 1, 1, 1), (11, 1, 1, 1), (1, 11, 1, 1), (1, 1, 11, 1), (1, 1, 1, 11))
 ]
 HASHES = [hashlib.sha256(bytes([number])).hexdigest() for number in range(12)]
 USABLE, UNUSABLE = HASHES[:8], HASHES[8:]
@@ -34,16 +36,20 @@ def image(sha256: str, policy: Policy) -> npt.NDArray[np.uint8]:
 
 
 def shard(policy: Policy, hashes: Collection[str]) -> Shard:
-    return Shard(sha256=[*hashes], images=np.stack([image(sha256, policy) for sha256 in hashes]))
+    return Shard(contents=[*hashes], images=np.stack([image(sha256, policy) for sha256 in hashes]))
 
 
 def keep(cache: PixelCache, stamps: Collection[Stamp]) -> None:
-    paths, sizes, mtimes_ns = zip(*stamps, strict=True)
-    cache.keep_files(paths, sizes, mtimes_ns, [content(stamp) for stamp in stamps])
+    cache.keep_files(*columns(stamps), [content(stamp) for stamp in stamps])
 
 
 def known(cache: PixelCache, stamps: Collection[Stamp]) -> list[str]:
-    return cache.contents(*zip(*stamps, strict=True)) if stamps else []
+    return cache.contents(*columns(stamps))
+
+
+def columns(stamps: Collection[Stamp]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Return paths and stamps as a source gives them."""
+    return [stamp[0] for stamp in stamps], np.array([stamp[1:] for stamp in stamps], np.int64).reshape(-1, 4)
 
 
 def images(cache: PixelCache, policy: Policy = POLICY) -> dict[str, npt.NDArray[np.uint8]]:
@@ -72,7 +78,7 @@ def fill(cache: PixelCache) -> dict[str, Path]:
         write_shard(stream / f"{number}.parquet", shard(POLICY, USABLE[number::2]))
     (bad,) = (cache.folder / POLICY.name).glob("*.unusable.parquet")
     (good,) = cache.prepared(POLICY).shards
-    (files,) = (cache.folder / "files").iterdir()
+    (files,) = (cache.folder / "files-v2").iterdir()
     return {
         "shard": good,
         "unusable": bad,

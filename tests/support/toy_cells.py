@@ -63,7 +63,7 @@ def stream(
     for first in range(0, places, rows_a_shard):
         some = laid[first : first + rows_a_shard]
         paths.append(folder / f"{first}.parquet")
-        write_shard(paths[-1], Shard(sha256=["0" * 64] * len(some), images=some))
+        write_shard(paths[-1], Shard(contents=["0" * 64] * len(some), images=some))
     return Streamed(tuple(paths), rows_a_shard, where, images.shape[1], window_shards)
 
 

@@ -71,7 +71,7 @@ def test_a_collection_reads_as_its_copy_in_a_folder_does(
     assert remote.notes == tuple(note.replace(here.root, there.root) for note in local.notes)
     for mine, its in zip(local.cells["path"].to_pylist(), paths, strict=True):
         assert there.read(its, max_bytes=MANY) == here.read(mine, max_bytes=MANY)
-    assert there.stamps(paths)[0].tolist() == here.stamps(local.cells["path"].to_pylist())[0].tolist()
+    assert there.stamps(paths)[:, 0].tolist() == here.stamps(local.cells["path"].to_pylist())[:, 0].tolist()
 
 
 @pytest.mark.parametrize("key", ["a b/käfer", "a#b", "50%", "50%25", "q?", "a+b & c"])
@@ -90,14 +90,15 @@ def test_stamps_are_of_the_listing_or_asked_for_and_say_the_same(object_store: O
     object_store.put("stamps", {"a/1.png": b"1", "a/2.png": b"12"})
     source = open_source(f"s3://stamps{object_store.query}")
     paths = [f"s3://stamps/{name}" for name in ("a/2.png", "a/gone.png", "a", "a/1.png")]
-    asked = [column.tolist() for column in source.stamps(paths)]
+    asked = source.stamps(paths).T.tolist()
     assert asked[0] == [2, -1, -1, 1]
     assert [mtime > 0 and mtime % 1_000_000_000 == 0 for mtime in asked[1]] == [True, False, False, True]
+    assert asked[2:] == [[0, -1, -1, 0]] * 2
     source.scan(source.root)
-    assert [column.tolist() for column in source.stamps(paths)] == asked
+    assert source.stamps(paths).T.tolist() == asked
     object_store.put("stamps", {"a/1.png": b"changed"})
-    assert open_source(f"s3://stamps{object_store.query}").stamps(paths)[0].tolist() == [2, -1, -1, 7]
-    assert [column.shape for column in source.stamps([])] == [(0,), (0,)]
+    assert open_source(f"s3://stamps{object_store.query}").stamps(paths)[:, 0].tolist() == [2, -1, -1, 7]
+    assert source.stamps([]).shape == (0, 4)
 
 
 def test_a_file_over_the_limit_and_a_vanished_one_are_that_files_trouble(object_store: ObjectStore) -> None:
@@ -212,12 +213,12 @@ def test_a_ray_worker_reads_what_the_driver_listed(session: Session, object_stor
     (tmp_path / "A" / "p").mkdir(parents=True)
     (tmp_path / "A" / "p" / "1.png").write_bytes(b"near")
     read_there = ray.remote(num_cpus=0)(
-        lambda source, path: (source.read(path, max_bytes=MANY), [column.tolist() for column in source.stamps([path])])
+        lambda source, path: (source.read(path, max_bytes=MANY), source.stamps([path]).tolist())
     )
     for place, data in ((f"s3://worker{object_store.query}", b"far"), (str(tmp_path), b"near")):
         source = open_source(place)
         (path,) = read("folders", source).cells["path"].to_pylist()
-        stamps = [column.tolist() for column in source.stamps([path])]
+        stamps = source.stamps([path]).tolist()
         assert ray.get(read_there.remote(source, path)) == (data, stamps)
 
 
@@ -244,7 +245,7 @@ def test_names_alone_give_the_folders_that_a_disk_has(
     for folder in walk(disk, disk.root, depth=10):
         there = found.folders[folder.path.replace(disk.root, "gs://bucket", 1)]
         assert (there.folders, there.files) == (folder.folders, folder.files)
-        assert all(found.stamps[there.child(name)] == (2, 3_000_000_000) for name in there.files)
+        assert all(found.stamps[there.child(name)] == (2, 3_000_000_000, 0, 0) for name in there.files)
 
 
 def test_keys_that_no_folder_could_hold_hurt_no_neighbour() -> None:

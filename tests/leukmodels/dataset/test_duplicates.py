@@ -26,7 +26,7 @@ def table(rows: Sequence[Row]) -> pa.Table:
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(3)]
     paths = pa.array([f"/{n}" for n in range(len(rows))], pa.string())
     parts = pa.array([""] * len(rows), pa.string())
-    return pa.table([paths, *columns, parts], names=["path", "sha256", "class_name", "patient", "part"])
+    return pa.table([paths, *columns, parts], names=["path", "content", "class_name", "patient", "part"])
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_counts_reconcile(rows: list[Row]) -> None:
 def test_what_is_kept_is_each_undisputed_content_once(rows: list[Row]) -> None:
     pairs = {(content, name) for content, name, _ in rows}
     classes = Counter(content for content, _ in pairs)
-    assert Counter(join_duplicates(table(rows)).cells["sha256"].to_pylist()) == {
+    assert Counter(join_duplicates(table(rows)).cells["content"].to_pylist()) == {
         c: 1 for c, n in classes.items() if n == 1
     }
 
@@ -123,7 +123,7 @@ def test_what_is_kept_is_each_undisputed_content_once(rows: list[Row]) -> None:
 def test_patients_that_share_an_undisputed_content_are_one(rows: list[Row]) -> None:
     done = join_duplicates(table(rows))
     group_of = {subject: number for number, group in enumerate(done.joined) for subject in group}
-    kept = set(done.cells["sha256"].to_pylist())
+    kept = set(done.cells["content"].to_pylist())
     for content, _, patient in rows:
         for other_content, _, other in rows:
             if content == other_content and content in kept and patient != other:
@@ -137,7 +137,7 @@ def test_the_cross_fold_pairs_of_cnmc_are_found(manifest: pa.Table) -> None:
     first: dict[str, dict[str, str]] = {}
     pairs: Counter[tuple[str, ...]] = Counter()
     for row in manifest.to_pylist():
-        other = first.setdefault(row["sha256"], row)
+        other = first.setdefault(row["content"], row)
         if other["fold"] != row["fold"]:
             pairs[tuple(sorted((other["patient"], row["patient"])))] += 1
     assert pairs == {("20", "21"): 71, ("51", "78"): 11, ("51", "75"): 10, ("H2", "H6"): 1, ("H10", "H3"): 1}
@@ -156,12 +156,12 @@ def test_no_content_of_cnmc_stands_in_two_parts(manifest: pa.Table, seed: int) -
     group_of = dict(zip(done.cells["subject"].to_pylist(), done.cells["patient"].to_pylist(), strict=True))
     parts: dict[str, set[str]] = {}
     for row in manifest.to_pylist():  # every copy, removed ones too
-        parts.setdefault(row["sha256"], set()).add(split.part_of[group_of[row["patient"]]])
+        parts.setdefault(row["content"], set()).add(split.part_of[group_of[row["patient"]]])
     assert {len(found) for found in parts.values()} == {1}
 
 
 def test_the_manifest_is_that_of_the_real_sample(manifest: pa.Table, shared_data: Path) -> None:
-    hashes = dict(zip(manifest["path"].to_pylist(), manifest["sha256"].to_pylist(), strict=True))
+    hashes = dict(zip(manifest["path"].to_pylist(), manifest["content"].to_pylist(), strict=True))
     folder = shared_data / "c-nmc-2019" / "C-NMC_training_data"
     images = sorted(folder.rglob("*.bmp"))[:5]
     assert [hashes[i.relative_to(folder).as_posix()] for i in images] == [

@@ -18,11 +18,11 @@ from leukmodels.errors import DataError
 def shard(n: int, image_px: int, seed: int = 0) -> Shard:
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (n, image_px, image_px, 3), dtype=np.uint8)
-    return Shard(sha256=[rng.bytes(32).hex() for _ in range(n)], images=images)
+    return Shard(contents=[rng.bytes(32).hex() for _ in range(n)], images=images)
 
 
 def same(one: Shard, other: Shard) -> bool:
-    return list(one.sha256) == list(other.sha256) and np.array_equal(one.images, other.images)
+    return list(one.contents) == list(other.contents) and np.array_equal(one.images, other.images)
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,14 @@ def test_a_shard_comes_back_as_it_was(tmp_path: Path, n: int, image_px: int) -> 
     read = read_shard(path)
     assert same(read, written)
     assert not read.images.flags.writeable
-    assert read_contents(path) == read_contents(path, image_px=image_px) == written.sha256
+    assert read_contents(path) == read_contents(path, image_px=image_px) == written.contents
     assert count_rows(path) == n
     assert [*path.parent.iterdir()] == [path]
 
 
 def test_images_that_are_not_contiguous_are_written_as_they_are_seen(tmp_path: Path) -> None:
     whole = shard(6, 5)
-    written = Shard(sha256=whole.sha256[::2], images=whole.images[::2, ::-1])
+    written = Shard(contents=whole.contents[::2], images=whole.images[::2, ::-1])
     write_shard(tmp_path / "a.parquet", written)
     assert same(read_shard(tmp_path / "a.parquet"), written)
 
@@ -67,7 +67,7 @@ def test_any_parquet_reader_finds_plain_binary_columns(small: tuple[Path, Shard,
 
 def test_images_that_do_not_belong_to_the_contents_are_refused() -> None:
     with pytest.raises(AssertionError):
-        Shard(sha256=["00" * 32], images=shard(2, 4).images)
+        Shard(contents=["00" * 32], images=shard(2, 4).images)
 
 
 @settings(max_examples=300)
@@ -89,9 +89,9 @@ def test_damage_is_seen_or_harmless(small: tuple[Path, Shard, bytes], data: st.D
     torn.write_bytes(damaged)
     with contextlib.suppress(DataError):
         read = read_shard(torn)
-        assert same(read, written) or not read.sha256
+        assert same(read, written) or not read.contents
     with contextlib.suppress(DataError):
-        assert read_contents(torn, image_px=4) in (written.sha256, [])
+        assert read_contents(torn, image_px=4) in (written.contents, [])
 
 
 def test_every_byte_of_the_pixels_is_covered_by_a_checksum(small: tuple[Path, Shard, bytes]) -> None:
@@ -107,11 +107,11 @@ def test_every_byte_of_the_pixels_is_covered_by_a_checksum(small: tuple[Path, Sh
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"sha256": pa.array([b"0" * 32], pa.binary(32))}, "pixels"),
-        ({"sha256": ["0" * 64], "pixels": pa.array([b"0" * 12], pa.binary(12))}, "sha256 \\(string or null\\)"),
-        ({"sha256": pa.array([b"0" * 32], pa.binary(32)), "pixels": [b"0" * 12]}, "Non-fixed width"),
-        ({"sha256": pa.array([b"0" * 32], pa.binary(32)), "pixels": pa.array([b"0" * 13], pa.binary(13))}, r"\[13\]"),
-        ({"sha256": pa.array([None], pa.binary(32)), "pixels": pa.array([b"0" * 12], pa.binary(12))}, "or null"),
+        ({"content": pa.array([b"0" * 32], pa.binary(32))}, "pixels"),
+        ({"content": ["0" * 64], "pixels": pa.array([b"0" * 12], pa.binary(12))}, "content \\(string or null\\)"),
+        ({"content": pa.array([b"0" * 32], pa.binary(32)), "pixels": [b"0" * 12]}, "Non-fixed width"),
+        ({"content": pa.array([b"0" * 32], pa.binary(32)), "pixels": pa.array([b"0" * 13], pa.binary(13))}, r"\[13\]"),
+        ({"content": pa.array([None], pa.binary(32)), "pixels": pa.array([b"0" * 12], pa.binary(12))}, "or null"),
     ],
 )
 def test_a_parquet_file_of_other_columns_is_no_shard(tmp_path: Path, columns: dict[str, Any], words: str) -> None:
@@ -164,7 +164,7 @@ class Hostile(pa.ExtensionType):
 def test_reading_wakes_no_extension_type(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pixels = pa.ExtensionArray.from_storage(Hostile(), pa.array([b"0" * 12], pa.binary(12)))
-    pq.write_table(pa.table({"sha256": pa.array([b"0" * 32], pa.binary(32)), "pixels": pixels}), path)
+    pq.write_table(pa.table({"content": pa.array([b"0" * 32], pa.binary(32)), "pixels": pixels}), path)
     pa.register_extension_type(Hostile())
     try:
         for read in (read_shard, read_contents, count_rows):

@@ -141,7 +141,7 @@ def test_a_patient_of_several_own_parts_is_in_the_last() -> None:
 
 def test_copies_are_in_the_last_of_the_collections_own_parts() -> None:
     table = cells(("A", "1", "train"), ("A", "2", "test"), ("A", "3", "validation"), ("A", "4", ""))
-    table = table.append_column("sha256", pa.array(["x", "x", "y", "z"]))
+    table = table.append_column("content", pa.array(["x", "x", "y", "z"]))
     settled, note = settle_parts(table)
     assert settled["part"].to_pylist() == ["test", "test", "validation", ""]
     assert note.startswith("1 image with the same bytes in two of the collection's own parts")
@@ -242,8 +242,8 @@ def test_assign_refuses_to_train_on_the_collections_own_test() -> None:
 
 
 def test_assign_refuses_one_content_in_two_parts() -> None:
-    table = cells(("A", "a", ""), ("A", "b", "")).append_column("sha256", pa.array(["00ff", "00ff"]))
-    with pytest.raises(DataError, match="sha256 00ff stands in two parts"):
+    table = cells(("A", "a", ""), ("A", "b", "")).append_column("content", pa.array(["00ff", "00ff"]))
+    with pytest.raises(DataError, match="content 00ff stands in two parts"):
         Split(part_of={"a": "train", "b": "test"}).assign(table)
 
 

@@ -38,7 +38,7 @@ class Shelf:
             self.most = max(self.most, self.held)
             self._changed.notify()
         weakref.finalize(images, self._gone)
-        return Shard(sha256=shard.sha256, images=images)
+        return Shard(contents=shard.contents, images=images)
 
     def waits_for(self, count: int) -> bool:
         with self._changed:

@@ -92,6 +92,16 @@ def test_jpeg_is_read() -> None:
     assert np.abs(pixels.astype(int) - np.asarray(smooth)).mean() < 5
 
 
+def test_a_cameras_jpeg_with_a_preview_is_its_first_image() -> None:
+    one, preview = (Image.fromarray(noise(8, 8)[::turn]).resize((80, 80)) for turn in (1, -1))
+    camera = encoded(one, "MPO", save_all=True, append_images=[preview], quality=95)
+    with Image.open(BytesIO(camera)) as opened:
+        assert opened.format == "MPO"
+        assert opened.n_frames == 2
+    pixels = decode(camera, image_px=80, crop_px=None)
+    assert np.abs(pixels.astype(int) - np.asarray(one)).mean() < 5
+
+
 def test_600_px_are_cropped_to_the_middle_450_not_scaled() -> None:
     image = noise(600, 600)
     pixels = decode(encoded(Image.fromarray(image), "BMP"), image_px=450, crop_px=450)
@@ -133,17 +143,50 @@ def test_scaling_keeps_the_mean_and_an_exactly_black_background() -> None:
     [
         (b"", "the file is empty"),
         (b"not an image at all", "none of TIFF, BMP, PNG, JPEG"),
-        (encoded(RGB, "GIF"), "none of TIFF, BMP, PNG, JPEG"),
+        (encoded(RGB, "GIF"), "it is GIF, none of TIFF, BMP, PNG, JPEG; convert it"),
+        (encoded(RGB, "WEBP"), "it is WebP"),
+        (encoded(RGB, "JPEG2000"), "it is JPEG 2000"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is HEIC"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "it is AVIF"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "it is JPEG XL"),
+        (b"\xff\xd8\xff\xf7\0\x0b\x08\0\x50\0\x50\x01\x01\x11\0\xff\xda", "it is JPEG-LS"),
+        (b"\xff\xd8\xff\xc1\0\x0b\x0c\0\x50\0\x50\x01\x01\x11\0\xff\xda", "it is a JPEG of 12 bits a channel"),
         (encoded(RGB)[:9000], "cannot be decoded"),
         (encoded(RGB, "BMP")[:9000], "cannot be decoded: image file is truncated"),
         (encoded(RGB, "PNG")[:9000], "cannot be decoded"),
         (encoded(RGB, "JPEG")[:3000], "cannot be decoded: image file is truncated"),
-        (encoded(GREY16), "16 bits"),
+        (encoded(GREY16), "a TIFF of 16-bit unsigned integers, compression none; convert it"),
         (encoded(GREY16, "PNG"), "16 bits"),
         (png16(), "16 bits"),
-        (tiff(SIXTEEN, noise(width=160).tobytes()), "16 bits"),
-        (tiff(SIXTEEN | {259: 8}, zlib.compress(noise(width=160).tobytes())), "16 bits"),
-        (encoded(RGB.convert("F")), "colours are F"),
+        (tiff(SIXTEEN, noise(width=160).tobytes()), "a TIFF of 16-bit unsigned integers"),
+        (
+            tiff(SIXTEEN | {259: 8}, zlib.compress(noise(width=160).tobytes())),
+            "a TIFF of 16-bit unsigned integers, compression Deflate",
+        ),
+        (
+            tiff(SIXTEEN | {259: 1, 284: 2}, noise(width=160).tobytes()),  # planar: Pillow's mode says RGB
+            "a TIFF of 16-bit unsigned integers, compression none",
+        ),
+        (
+            tiff({258: 8, 262: 1, 277: 1, 339: 2}, noise(channels=1).tobytes()),
+            "a TIFF of 8-bit signed integers",
+        ),
+        (
+            tiff({258: 8, 262: 1, 277: 1, 259: 50001}, noise(channels=1).tobytes()),
+            "a TIFF whose compression, WebP, is not read",
+        ),
+        (
+            tiff({258: 8, 262: 1, 277: 2, 338: 1}, noise(channels=2).tobytes()),
+            "grey with associated alpha",
+        ),
+        (
+            tiff(
+                {258: 8, 262: 3, 277: 1, 320: struct.pack("<768H", *(3 * [*range(256)]))},
+                noise(channels=1).tobytes(),
+            ),
+            "its palette holds 8-bit colours",
+        ),
+        (encoded(RGB.convert("F")), "a TIFF of 32-bit floating point numbers"),
         (encoded(RGB.convert("1"), "PNG"), "colours are 1"),
         (encoded(RGB.convert("CMYK")), "colours are CMYK"),
         (encoded(RGB.convert("CMYK"), "JPEG"), "colours are CMYK"),

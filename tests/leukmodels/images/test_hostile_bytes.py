@@ -1,6 +1,5 @@
 """Any bytes at all: decoding ends with pixels or a reason, in little memory, and the block's other files are read."""
 
-import hashlib
 import resource
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hostile import bmp, chunk, contents, draw, encoded, lines, noise, png, progressive, tiff
+from leukmodels.collections.place import STAMP
 from leukmodels.collections.source import open_source
+from leukmodels.dataset.contents import content_of
 from leukmodels.errors import BadImageError
 from leukmodels.images import decoding
 from search.cache.store import PixelCache, Policy
@@ -148,18 +149,18 @@ def test_the_good_files_of_a_block_are_read_whatever_lies_between_them(tmp_path_
     for path, content in zip(paths, data, strict=True):
         Path(path).write_bytes(content)
     source, cache = open_source(folder), PixelCache(folder / "cache")
-    sizes, mtimes_ns = source.stamps(paths)
-    table = pa.table({"row": np.arange(len(data)), "path": paths, "size": sizes, "mtime_ns": mtimes_ns})
+    stamps = source.stamps(paths)
+    table = pa.table({"row": np.arange(len(data)), "path": paths, **dict(zip(STAMP, stamps.T, strict=True))})
     read = read_shard(table, source=source, cache=cache, policy=POLICY).to_pydict()
-    hashes = [hashlib.sha256(content).hexdigest() for content in data]
-    assert read["sha256"] == hashes == cache.contents(paths, sizes, mtimes_ns)
+    hashes = [content_of(content) for content in data]
+    assert read["content"] == hashes == cache.contents(paths, stamps)
     assert read["lost"] == [""] * len(data)
     kept, reasons = kept_images(cache, POLICY), cache.prepared(POLICY).reasons
-    for content, sha256, problem in zip(data, hashes, read["problem"], strict=True):
+    for content, hashed, problem in zip(data, hashes, read["problem"], strict=True):
         answer = decoded(content)
         if isinstance(answer, str):
-            assert problem == reasons[sha256] == answer
+            assert problem == reasons[hashed] == answer
         else:
             assert problem == ""
-            np.testing.assert_array_equal(kept[sha256], answer)
+            np.testing.assert_array_equal(kept[hashed], answer)
     assert not any(isinstance(decoded(content), str) for content in GOOD)

@@ -140,7 +140,7 @@ def test_the_cells_are_those_of_the_searchs_training_patients_and_no_others(trai
     assert {Path(name).parent.name for name in found.cells.image_ids.tolist()} == wanted
     (images,) = found.cells.pixels.batches(np.arange(len(found.cells)), len(found.cells))
     for row, name in enumerate(found.cells.image_ids.tolist()):
-        again = read_pixels(open_source(root), str(root / name), sha256=found.sha256[row], image_px=16, crop_px=None)
+        again = read_pixels(open_source(root), str(root / name), content=found.contents[row], image_px=16, crop_px=None)
         np.testing.assert_array_equal(images[row], again)
     assert found.class_names.tolist() == [Path(name).parts[1] for name in found.cells.image_ids.tolist()]
 
@@ -161,4 +161,4 @@ def test_a_copied_image_joins_its_patients_and_a_damaged_one_is_set_aside(traini
 def test_a_file_that_changes_meanwhile_ends_it(tmp_path: Path) -> None:
     path = draw_folder(tmp_path / "mll") / "data" / "control" / "AAA" / "image_0.tif"
     with pytest.raises(DataError, match="its bytes have changed"):
-        read_pixels(open_source(tmp_path), str(path), sha256="0" * 64, image_px=8, crop_px=None)
+        read_pixels(open_source(tmp_path), str(path), content="0" * 64, image_px=8, crop_px=None)

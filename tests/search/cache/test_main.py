@@ -38,7 +38,7 @@ def test_a_person_sees_parts_sizes_a_total_and_what_to_type_next(
     for kind, days in {"shard": 40.0, "unusable": 40.0, "files": 0.125}.items():
         age(by_kind[kind], days)
     large = Policy(image_px=64, crop_px=None, max_pixels=64_000_000)
-    cache.keep_shard(large, Shard(sha256=USABLE[:2], images=np.zeros((2, 64, 64, 3), np.uint8)))
+    cache.keep_shard(large, Shard(contents=USABLE[:2], images=np.zeros((2, 64, 64, 3), np.uint8)))
     assert main(["--storage", str(storage)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"Cache in {cache.folder}:"
@@ -49,7 +49,7 @@ def test_a_person_sees_parts_sizes_a_total_and_what_to_type_next(
         f"{large.name} 2 images 24.9 kB just now".split(),
         f"streams/key 8 images {byte_words(size(by_kind, 'first', 'second'))} just now".split(),
     ]
-    assert shown[5] == f"files 12 known files {byte_words(size(by_kind, 'files'))} 3 h ago".split()
+    assert shown[5] == f"files-v2 15 known files {byte_words(size(by_kind, 'files'))} 3 h ago".split()
     assert shown[7] == f"total {byte_words(sum(path.stat().st_size for path in kept(cache)))}".split()
     assert lines[-3:] == [
         "Next:",
@@ -118,7 +118,7 @@ def test_json_holds_the_same_in_bytes(cache: PixelCache, capsys: pytest.CaptureF
     assert [(entry["kind"], entry["files"], entry["images"]) for entry in told["entries"]] == [
         ("policy", 2, 8),
         ("stream", 2, 8),
-        ("files", 1, 12),
+        ("files", 1, 15),
     ]
     used = datetime.datetime.fromisoformat(told["entries"][2]["last_used"])
     assert used.timestamp() == pytest.approx(time.time() - 31 * DAY_S, abs=60)

@@ -27,7 +27,7 @@ def test_sizes_tell_what_lies_there(cache: PixelCache) -> None:
     policy, stream, files = cache.sizes()
     assert (policy.name, policy.kind, policy.files, policy.images) == (POLICY.name, "policy", 2, len(USABLE))
     assert (stream.name, stream.kind, stream.files, stream.images) == ("streams/key", "stream", 2, len(USABLE))
-    assert (files.name, files.kind, files.files, files.images) == ("files", "files", 1, len(STAMPS))
+    assert (files.name, files.kind, files.files, files.images) == ("files-v2", "files", 1, len(STAMPS))
     assert policy.last_used == pytest.approx(time.time() - 2 * DAY_S, abs=60)
     assert policy.bytes == sum(by_kind[kind].stat().st_size for kind in ("shard", "unusable"))
 
@@ -148,6 +148,6 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path
         keep(PixelCache(tmp_path / "file" / "cache"), STAMPS)
     cache = PixelCache(tmp_path / "the cache")
     with cache.in_use():
-        (cache.folder / "files").touch()
+        (cache.folder / "files-v2").touch()
     with pytest.raises(StudyError, match=r"cannot be written \(File exists\)\. .* --cache '.*/the cache'` shows"):
         keep(cache, STAMPS)

@@ -28,12 +28,12 @@ def cache(tmp_path: Path) -> PixelCache:
 
 def test_an_empty_cache_knows_nothing_and_makes_nothing(cache: PixelCache) -> None:
     assert known(cache, STAMPS) == [""] * len(STAMPS)
-    assert cache.contents([], np.array([], np.int64), np.array([], np.int64)) == []
+    assert known(cache, []) == []
     assert cache.prepared(POLICY).place == {}
     assert cache.sizes() == cache.prune(None) == []
-    cache.keep_files([], [], [], [])
+    keep(cache, [])
     cache.keep_unusable(POLICY, [], [])
-    cache.keep_shard(POLICY, Shard(sha256=[], images=np.empty((0, 2, 2, 3), np.uint8)))
+    cache.keep_shard(POLICY, Shard(contents=[], images=np.empty((0, 2, 2, 3), np.uint8)))
     assert not cache.folder.exists()
 
 
@@ -43,15 +43,17 @@ def test_what_a_worker_keeps_is_known_to_the_next_process(cache: PixelCache, ses
 
 
 def test_a_file_without_a_content_or_a_stamp_is_not_kept(cache: PixelCache) -> None:
-    cache.keep_files(["/a", "/b", "/c"], [1, -1, 1], [1, -1, 1], ["", USABLE[0], USABLE[1]])
-    assert cache.contents(["/a", "/b", "/c"], np.array([1, -1, 1]), np.array([1, -1, 1])) == ["", "", USABLE[1]]
+    stamps = np.array([[1, 1, 1, 1], [-1, -1, -1, -1], [1, 1, 1, 1]])
+    cache.keep_files(["/a", "/b", "/c"], stamps, ["", USABLE[0], USABLE[1]])
+    assert cache.contents(["/a", "/b", "/c"], stamps) == ["", "", USABLE[1]]
 
 
 def test_a_stamp_with_two_contents_is_not_trusted(cache: PixelCache) -> None:
     """As a file that was changed twice within a tick of its file system's clock."""
-    cache.keep_files(["/a", "/b"], [1, 1], [1, 1], USABLE[:2])
-    cache.keep_files(["/a", "/b"], [1, 1], [1, 1], [USABLE[2], USABLE[1]])
-    assert cache.contents(["/a", "/b"], [1, 1], [1, 1]) == ["", USABLE[1]]
+    stamps = np.ones((2, 4), np.int64)
+    cache.keep_files(["/a", "/b"], stamps, USABLE[:2])
+    cache.keep_files(["/a", "/b"], stamps, [USABLE[2], USABLE[1]])
+    assert cache.contents(["/a", "/b"], stamps) == ["", USABLE[1]]
 
 
 def test_what_could_be_decoded_once_is_usable(cache: PixelCache) -> None:
@@ -82,7 +84,7 @@ def test_policies_have_different_names() -> None:
         Policy(image_px=px, crop_px=crop, max_pixels=64_000_000).name for px in (48, 64) for crop in (None, 64, 450)
     ]
     assert len({*names}) == 6
-    assert names[-1] == "64px-crop450-max64000000-v1"
+    assert names[-1] == "64px-crop450-max64000000-v2"
 
 
 def test_damaged_knowledge_of_files_is_dropped_with_a_note(cache: PixelCache, caplog: pytest.LogCaptureFixture) -> None:
@@ -107,7 +109,7 @@ for turn in range(rounds):
     hashes = [content(f"{name} {turn} {number}") for number in range(8)]
     cache.keep_shard(POLICY, shard(POLICY, hashes))
     cache.keep_unusable(POLICY, [content(f"bad {name} {turn}")], [f"bad {name}"])
-    keep(cache, [(f"/{name}/{turn}", turn, turn)])
+    keep(cache, [(f"/{name}/{turn}", turn, turn, turn, turn)])
     print(turn, flush=True)
 """
 
@@ -123,7 +125,7 @@ def start_writer(cache: PixelCache, name: str, rounds: int) -> subprocess.Popen[
 
 def check_kept(cache: PixelCache, name: str, rounds: int) -> None:
     """Assert that all is there that a writer kept in so many rounds."""
-    stamps = [(f"/{name}/{turn}", turn, turn) for turn in range(rounds)]
+    stamps = [(f"/{name}/{turn}", turn, turn, turn, turn) for turn in range(rounds)]
     assert known(cache, stamps) == [content(stamp) for stamp in stamps]
     prepared = cache.prepared(POLICY)
     assert {content(f"{name} {turn} {number}") for turn in range(rounds) for number in range(8)} <= set(prepared.place)
@@ -172,7 +174,7 @@ def test_all_that_pixels_depend_on_is_in_the_name_of_their_folder(policy, name, 
 
 def test_pixels_of_another_version_of_the_preparation_are_not_known(tmp_path, monkeypatch):
     cache, policy = PixelCache(tmp_path), Policy(image_px=2, crop_px=None, max_pixels=10_000)
-    cache.keep_shard(policy, Shard(sha256=["a" * 64], images=np.zeros((1, 2, 2, 3), np.uint8)))
+    cache.keep_shard(policy, Shard(contents=["a" * 64], images=np.zeros((1, 2, 2, 3), np.uint8)))
     assert cache.prepared(policy).place == {"a" * 64: (0, 0)}
     monkeypatch.setattr("search.cache.store.POLICY_VERSION", 999)
     assert cache.prepared(policy).place == {}

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from folders import draw_folder
 from leukmodels.collections.folders import NO_PATIENTS
+from leukmodels.collections.source import open_source
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.label_issues.contact_sheet import COLUMNS as SHEET_COLUMNS
 from leukmodels.label_issues.contact_sheet import strips
@@ -26,12 +28,13 @@ from toy_cells import TINY
 
 
 def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(training_of, tmp_path: Path) -> None:
-    found = training_of(draw_folder(tmp_path / 'mll, "1"'))
+    root = draw_folder(tmp_path / 'mll, "1"')
+    found = training_of(root)
     probabilities = np.linspace(0, 1, len(found.cells))
     ranking = rank(found.cells.labels, probabilities)
     rows = ranking.order[:7]
     path = tmp_path / "disputed.csv"
-    write_list(path, found, ranking, probabilities, rows)
+    write_list(path, open_source(root), found, ranking, probabilities, rows)
     with path.open(encoding="utf-8", newline="") as file:
         written = list(csv.DictReader(file))
     assert tuple(written[0]) == columns(found.terms)
@@ -40,7 +43,9 @@ def test_a_list_is_read_as_it_was_written_and_after_a_spreadsheet(training_of, t
     assert [float(row["probability"]) for row in written] == pytest.approx(probabilities[rows], abs=1e-4)
     assert [row["image"] for row in written] == [found.cells.image_ids[row] for row in rows]
     assert [row["patient"] for row in written] == [Path(row["image"]).parent.name for row in written]
-    assert read_list(path).keys == tuple(found.sha256[row] for row in rows)
+    assert read_list(path).keys == tuple(
+        hashlib.sha256((root / found.cells.image_ids[row]).read_bytes()).hexdigest() for row in rows
+    )
     path.write_text("\ufeffImage;Rank\ndata/control/AAA/image_0.tif;1\n\ndata\\control\\AAA\\image_0.tif;2\n")
     listed = read_list(path)
     assert (listed.column, listed.keys) == ("image", ("data/control/AAA/image_0.tif",))

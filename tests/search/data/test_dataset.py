@@ -1,6 +1,7 @@
 """Collections to training data, through Ray Data and the cache on the shared local Ray."""
 
 import csv
+import hashlib
 import os
 import shutil
 from functools import partial
@@ -12,7 +13,9 @@ from PIL import Image
 from folders import draw_folder
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
+from leukmodels.dataset.contents import content_of
 from leukmodels.errors import DataError
+from search.cache.store import PixelCache
 from search.data.dataset import prepare_dataset, write_listing
 from search.data.sharing import missing_stream_bytes, share, stream
 from search.study.presets import configure
@@ -85,13 +88,83 @@ def test_a_second_study_opens_no_file(prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     first = prepared(root)
     assert prepared.files_read == 45
-    for path in root.rglob("*.tif"):  # the same stamps, and nothing that could be decoded
-        stamp = path.stat()
-        path.write_bytes(b"\0" * stamp.st_size)
-        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     second = prepared(root)
     assert prepared.files_read == 0
     assert second.report == first.report
+
+
+def test_files_of_one_size_and_time_that_were_swapped_by_renaming_are_read_as_they_lie_now(prepared, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    one, other = (root / "data" / patient / "image_0.tif" for patient in ("control/AAA", "RUNX1_RUNX1T1/BAA"))
+    assert one.stat().st_size == other.stat().st_size
+    for path in (one, other):
+        os.utime(path, ns=(10**18, 10**18))
+    before = prepared(root)
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    after = prepared(root)
+    assert prepared.files_read == 2
+    assert after.report.fingerprint != before.report.fingerprint
+    pixels = {
+        str(name): image
+        for cells in (share(after, prepared.cache).open().train, share(after, prepared.cache).open().validation)
+        for name, image in zip(
+            cells.image_ids, next(cells.pixels.batches(np.arange(len(cells)), len(cells))), strict=True
+        )
+    }
+    for path in (one, other):
+        with Image.open(path) as image:
+            shown = np.asarray(image.convert("RGB").resize((16, 16), Image.Resampling.HAMMING, reducing_gap=2.0))
+        if (name := str(path.relative_to(root))) in pixels:
+            np.testing.assert_array_equal(pixels[name], shown)
+
+
+def test_verify_reads_all_files_finds_what_the_cache_has_wrong_and_keeps_no_pixel_twice(prepared, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    first = prepared(root)
+    images = prepared.cache.sizes()[0].images
+    read = []
+
+    def verified():
+        return prepare_dataset(
+            open_source(root),
+            find_task("runx1"),
+            config(),
+            PixelCache(prepared.cache.folder, verify=True),
+            synthetic=False,
+            cores=2,
+            progress=lambda done, total: read.append(total),
+        )
+
+    assert verified().report == first.report
+    assert read[-1] == 45
+    assert prepared.cache.sizes()[0].images == images
+    # As a file system would that gives a file that was swapped the same numbers.
+    paths = [str(root / "data" / "control" / "AAA" / f"image_{number}.tif") for number in (0, 1)]
+    source = open_source(root)
+    stamps, (wrong,) = source.stamps(paths), {content_of((root / paths[1]).read_bytes())}
+    for path in (prepared.cache.folder / "files-v2").iterdir():
+        path.unlink()
+    prepared.cache.keep_files(paths[:1], stamps[:1], [wrong])
+    assert prepared(root).report.duplicates == 1
+    found = verified().report
+    assert found.fingerprint == first.report.fingerprint
+    assert any(note.startswith("1 file held other bytes") for note in found.notes)
+
+
+def test_the_fingerprint_of_a_study_begun_before_is_of_sha256(prepared, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    dataset = prepared(root)
+    lines = sorted(
+        f"{folder.parent.name}\t{folder.name}\t{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for name in ("control", "RUNX1_RUNX1T1")
+        for folder in (root / "data" / name).iterdir()
+        for path in folder.iterdir()
+    )
+    before = hashlib.sha256(("16 None\n" + "".join(lines)).encode()).hexdigest()
+    assert dataset.fingerprint_like("0" * 64) == before
+    assert dataset.fingerprint_like("blake3:" + "0" * 64) == dataset.report.fingerprint != before
 
 
 def test_only_a_file_that_is_new_or_has_changed_is_read_again(prepared, tmp_path):
@@ -158,7 +231,7 @@ def test_a_bad_file_is_quarantined_with_its_reason_and_hurts_no_neighbour(prepar
     for _ in range(2):  # the second time from the cache
         result = prepared(root, max_bad=0.1)
         assert (result.report.found, result.report.used, result.report.quarantined) == (30, 29, 1)
-        write_listing(tmp_path / "quarantine.csv", result.quarantined)
+        write_listing(tmp_path / "quarantine.csv", result.quarantined, result.source)
         with (tmp_path / "quarantine.csv").open() as file:
             (row,) = csv.DictReader(file)
         assert row["path"] == str(bad)

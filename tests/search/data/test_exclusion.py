@@ -1,5 +1,6 @@
 """Lists of cells that are left out of training, through the preparation on the shared local Ray."""
 
+import hashlib
 import shutil
 from collections import Counter
 
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from folders import draw_folder
+from leukmodels.collections.source import open_source
 from leukmodels.errors import ConfigError, DataError
 from leukmodels.label_issues.listing import write_list
 from leukmodels.label_issues.ranking import rank
@@ -22,11 +24,11 @@ def disputed(training_of, root, path, at_most=5):
     probabilities = np.random.default_rng(1).random(len(found.cells))
     ranking = rank(found.cells.labels, probabilities)
     rows = ranking.order[:at_most]
-    write_list(path, found, ranking, probabilities, rows)
+    write_list(path, open_source(root), found, ranking, probabilities, rows)
     return {str(name) for name in found.cells.image_ids[rows]}
 
 
-@pytest.mark.parametrize("by", ["sha256", "image"])
+@pytest.mark.parametrize("by", ["sha256", "sha256 alone", "image"])
 def test_listed_cells_are_left_out_of_training_and_the_account_balances(training_of, prepared, tmp_path, by):
     root = draw_folder(tmp_path / "mll")
     shutil.copy(root / "data/control/AAA/image_0.tif", root / "data/control/AAA/image_9.tif")
@@ -37,6 +39,9 @@ def test_listed_cells_are_left_out_of_training_and_the_account_balances(training
     (root / "data/control/AAB/image_9.tif").write_bytes(b"")
     if by == "image":
         (tmp_path / "disputed.csv").write_text("image\n" + "\n".join(named))
+    if by == "sha256 alone":
+        hashes = [hashlib.sha256((root / name).read_bytes()).hexdigest() for name in named]
+        (tmp_path / "disputed.csv").write_text("sha256\n" + "\n".join(hashes))
     after = prepared(root, max_bad=0.1, exclude=tmp_path / "disputed.csv")
     ids = {str(name) for name in before.train.image_ids}
     assert named < ids
@@ -51,7 +56,7 @@ def test_listed_cells_are_left_out_of_training_and_the_account_balances(training
     assert "25 used, 1 duplicates, 1 quarantined, 5 excluded." in report.describe(USUAL)
     assert any("Of 5 images" in note and "5 are left out of training" in note for note in report.notes)
     assert {row["path"] for row in after.excluded.to_pylist()} == {str(root / name) for name in named}
-    write_listing(tmp_path / "excluded.csv", after.excluded)  # what a resumed study is prepared with
+    write_listing(tmp_path / "excluded.csv", after.excluded, after.source)  # what a resumed study is prepared with
     again = prepared(root, max_bad=0.1, exclude=tmp_path / "excluded.csv")
     assert again.report.fingerprint == report.fingerprint
     assert again.excluded["path"].equals(after.excluded["path"])
@@ -109,7 +114,7 @@ def test_a_curated_cell_is_one_that_the_search_trains_on(training_of, prepared, 
     theirs = prepared(root, split_seed=3, max_bad=0.1)
     assert ours.split == theirs.split
     assert ours.cells.image_ids.tolist() == theirs.train.image_ids.tolist()
-    assert ours.sha256 == tuple(theirs.train.sha256)
+    assert ours.contents == tuple(theirs.train.contents)
     searched = share(theirs, prepared.cache).open().train
     for mine, its in zip(
         *(cells.pixels.batches(np.arange(len(cells)), 7) for cells in (ours.cells, searched)), strict=True

@@ -85,7 +85,7 @@ def account(session, tmp_path_factory):
     "each used as Pillow reads it, or set aside by name",
 )
 def test_every_hostile_file_is_used_or_set_aside_and_the_account_is_exact(account, tmp_path):
-    write_listing(tmp_path / "quarantine.csv", account.result.quarantined)
+    write_listing(tmp_path / "quarantine.csv", account.result.quarantined, account.result.source)
     with (tmp_path / "quarantine.csv").open(newline="") as file:
         reasons = {Path(row["path"]): row["reason"] for row in csv.DictReader(file)}
     said = {file.kind: reasons.pop(file.path, None) for file in account.placed}
@@ -156,8 +156,8 @@ def test_the_collection_in_an_object_store_is_what_it_is_in_a_folder(account, ob
     reasons = {path.removeprefix("s3://hostile/"): reason for path, _, reason in listed(there.quarantined)}
     assert reasons == {
         str(Path(path).relative_to(account.root)): reason
-        for path, sha256, reason in listed(account.result.quarantined)
-        if sha256
+        for path, content, reason in listed(account.result.quarantined)
+        if content
     }
     near, far = pixels(account.result, account.cache), pixels(there, cache)
     assert near.keys() == far.keys()
