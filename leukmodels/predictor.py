@@ -7,7 +7,7 @@ prints a line an image. Exit status 1 if an image could not be read, 2 if the fo
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -20,7 +20,7 @@ from leukmodels.collections.tasks import sides
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.errors import BadImageError, ConfigError
 from leukmodels.images.decoding import decode, prepare
-from leukmodels.model.exported import FILE, MODEL_FILE, Preparation
+from leukmodels.model.exported import FILE, MODEL_FILE, Preparation, current_export
 from leukmodels.process import command_line, tensorflow_runtime
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import Arg
@@ -57,7 +57,8 @@ class Predictor:
     """A model with the threshold and the image preparation that it was chosen with.
 
     crop_px is the side of the centre crop before resizing, None for none; disease and control name the task's classes,
-    and positive and negative are what answers call them.
+    and positive and negative are what answers call them; measured says in a sentence what the model was measured to do,
+    on its test where that was opened for it.
     """
 
     model: "keras.Model"
@@ -69,29 +70,33 @@ class Predictor:
     control: tuple[str, ...]
     positive: str = ""
     negative: str = ""
+    measured: str = ""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Return the predictor of a folder that export wrote (model.keras and config.yaml).
+        """Return the predictor of a folder that export wrote: one export, or several of which one is current.
 
-        Raises ConfigError with everything that is missing or contradictory. Nothing in the folder can run code: Keras
-        loads in safe mode, YAML as plain values.
+        Raises ConfigError with everything that is missing or contradictory, or where the model is another than was
+        measured. Nothing in the folder can run code: Keras loads in safe mode, YAML as plain values.
         """
+        folder = current_export(folder)
         _refuse_missing(folder)
         preparation = Preparation.read(folder)
+        file = preparation.check_model(folder)
         from leukmodels.model import build as models
 
         try:
-            model = models.load(folder / MODEL_FILE)
+            model = models.load(file)
         except Exception as error:  # Keras raises anything from OSError to KeyError on damaged files
-            raise ConfigError(f"{folder / MODEL_FILE} is not a model of this software:", [str(error)]) from error
+            raise ConfigError(f"{file} is not a model of this software:", [str(error)]) from error
         px = preparation.image_px
         if model.input_shape != (None, px, px, 3):
             raise ConfigError(
                 f"The files in {folder} do not belong together:",
                 [f"{FILE} says image_px {px}; {MODEL_FILE} takes images of shape {model.input_shape}."],
             )
-        return cls(model=model, **{name: getattr(preparation, name) for name in Preparation.model_fields})
+        kept = [each.name for each in fields(cls) if each.name != "model"]
+        return cls(model=model, **{name: getattr(preparation, name) for name in kept})
 
     def predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return the probability of the disease of prepared images (n, image_px, image_px, 3), shape (n,)."""
@@ -159,9 +164,8 @@ def table(predictor: Predictor, answers: Sequence[Answer]) -> str:
         for answer in answers
     ]
     question = " against ".join(map(_side, (positive, negative), classes))
-    return "\n".join(
-        [f"{predictor.task}: {question}; {positive} from a score of {predictor.threshold:.3f}", *lines, DISCLAIMER]
-    )
+    head = f"{predictor.task}: {question}; {positive} from a score of {predictor.threshold:.3f}"
+    return "\n".join([head, *filter(None, [predictor.measured]), *lines, DISCLAIMER])
 
 
 def _side(word: str, classes: Sequence[str]) -> str:
@@ -173,7 +177,7 @@ class PredictorOptions(command_line.Options):
     """An exported model, and the images that it is to answer for."""
 
     folder: Annotated[Path, Arg(positional=True, metavar="DIR")] = Field(
-        description="an exported model: model.keras and config.yaml"
+        description="an exported model: model.keras and config.yaml; or results/TASK, which stands for one of them"
     )
     images: Annotated[tuple[Path, ...], Arg(positional=True, metavar="IMAGE")] = Field(
         description="image files of one white blood cell each"
@@ -190,10 +194,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Answer for the images named on the command line; return the exit status, raise UserError for a bad folder."""
     options = command_line.parse(parser(), PredictorOptions, arguments)
-    _refuse_missing(options.folder)
-    Preparation.read(options.folder)  # before TensorFlow's seconds of loading
+    folder = current_export(options.folder)
+    _refuse_missing(folder)
+    Preparation.read(folder).check_model(folder)  # before TensorFlow's seconds of loading
     tensorflow_runtime.start(threads=cores())
-    predictor = Predictor.load(options.folder)
+    predictor = Predictor.load(folder)
     answers = predictor.answers(options.images)
     print(table(predictor, answers))
     return 1 if any(answer.error for answer in answers) else 0

@@ -5,7 +5,7 @@
     study = search.run_study("runx1", trials=20)      # a drawn cohort; data="/data/MLL" for real images
     search.pareto_front(study)                        # a DataFrame, a row a trial, recall first
     search.plot_front(study)
-    folder = search.export_model(study, "results/runx1")
+    folder = search.export_model(study)
     search.load_predictor(folder).classify(["cell_1.tif", "cell_2.tif"])
 
 Everything else is reached by its room (``search.study``, ``search.selection``, ...) and may move between versions.
@@ -54,7 +54,7 @@ def run_study(
     data       images in the layout of the task's collection: a folder, or an address; None draws a cohort
     storage    folder of all studies; None: $LEUKEMIA_SEARCH_STORAGE, or leukemia-studies in the home folder
     preset     smoke, quick or thorough: what is not said in ``options``
-    out        folder of the exported model; None: results/<task>
+    out        folder of the exported model; None: results/<task>/<study>
     cache      folder of prepared images; None: cache in the storage folder
     options    any option of a study by its field, such as ``trials=20, min_specificity=0.7``
 
@@ -156,27 +156,32 @@ def plot_front(study: "Study | str | Path") -> "Figure":
 
 def export_model(
     study: "Study | str | Path",
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     prefer: str | None = None,
     trial: int | None = None,
     min_recall: float | None = None,
     recall_guarantee: bool = True,
+    replace: bool = False,
+    anyway: bool = False,
 ) -> Path:
     """Export one configuration of a study and return its folder, as ``python -m search.export`` does.
 
-    ``prefer`` is recall, accuracy, balanced or cost; ``min_recall`` takes the model and threshold with the highest
-    accuracy at that recall, which by default as many other patients will have, with 95 % confidence. StudyError where
-    there is nothing to choose, or the reloaded model does not answer as recorded.
+    ``out`` is that folder; None: results/<task>/<study>, and results/<task> stands for it if it may. ``prefer`` is
+    recall, accuracy, balanced or cost; ``min_recall`` takes the model and threshold with the highest accuracy at that
+    recall, which by default as many other patients will have, with 95 % confidence. ``replace`` takes the place of a
+    model that its test has confirmed, and ``anyway`` exports one that failed its test. UserError where there is nothing
+    to choose, where either forbids it, or where the reloaded model does not answer as recorded.
     """
     from leukmodels.process.command_line import checked
     from search.export.__main__ import ExportOptions, chosen_by
-    from search.export.bundle import write_bundle
+    from search.export.bundle import choose_trial, write_bundle
 
     opened = open_study(study)
     wished = {"prefer": prefer, "trial": trial, "min_recall": min_recall, "recall_guarantee": recall_guarantee}
-    options = checked(ExportOptions, {"study": opened.name, **wished})
-    return write_bundle(opened, Path(out), chosen_by(options)).path
+    preference = chosen_by(checked(ExportOptions, {"study": opened.name, **wished}))
+    place = Path(out) if out else choose_trial(opened, preference).out
+    return write_bundle(opened, place, preference, replace=replace, anyway=anyway).path
 
 
 def load_predictor(folder: str | Path) -> "Predictor":

@@ -22,10 +22,11 @@ from leukmodels.process.command_line import Arg, parse
 from leukmodels.process.lock import holder
 from leukmodels.process.progress import duration
 from leukmodels.process.words import plural
-from search.display.tables import front_table, studies_table, terminal
+from search.display.tables import front_table, studies_table, terminal, tested_table
 from search.display.text import number
 from search.selection import head_start
 from search.selection.preference import Preference, ways
+from search.study.confirmation_log import TestAccess
 from search.study.folder import StudyFolder
 from search.study.front import effort
 from search.study.objectives import OBJECTIVES
@@ -91,6 +92,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "epochs": record.epochs,
         "objectives": objectives.names,
         "aims": objectives.to_dict(),
+        "test": _test(study.confirmation.latest),
         "hypervolume": front.hypervolume,
         "best": {by: Preference(by=by).choose(front, objectives).number for by in ways(objectives)}
         if front.trials
@@ -113,6 +115,10 @@ def show(status: Status) -> None:
         f"{duration(trained)} of training",
     ):
         out.print(line, soft_wrap=True)
+    if opening := study.confirmation.latest:
+        out.print(f"the locked test (opening {opening.number}), beside what validation promised:\n")
+        out.print(tested_table(opening))
+        out.print()
     if front.trials:
         out.print(f"front on validation cells at threshold 0.5, hypervolume {front.hypervolume:.3f}:\n")
         out.print(front_table(front.trials, cost=study.objectives.cost))
@@ -192,11 +198,31 @@ def _state(status: Status) -> str:
 
 
 def _row(status: Status) -> tuple[str, ...]:
-    recall, accuracy = (
-        number(max((trial.metrics[name] for trial in status.study.front.trials), default=None)) for name in OBJECTIVES
-    )
+    front, opening = status.study.front.trials, status.study.confirmation.latest
+    tested = opening.results[opening.chosen[0].trial] if opening else {}
+    reached = [number(tested.get(name)) for name in OBJECTIVES]
+    best = [number(max((trial.metrics[name] for trial in front), default=None)) for name in OBJECTIVES]
     trials = f"{status.finished_trials}/{status.planned}"
-    return status.study.folder.name, status.study.manifest.task.name, status.state, trials, recall, accuracy
+    return status.study.folder.name, status.study.manifest.task.name, status.state, trials, *reached, *best
+
+
+def _test(opening: TestAccess | None) -> dict[str, Any] | None:
+    """Return what the models reached on the test, those first that it was opened for first; None while it is locked."""
+    if not opening:
+        return None
+    return {
+        "opening": opening.number,
+        "models": [
+            {
+                "trial": each.trial,
+                "threshold": each.threshold,
+                "why": each.why,
+                "test": dict(opening.results[each.trial]),
+                "validation": dict(each.promise),
+            }
+            for each in opening.chosen
+        ],
+    }
 
 
 def _trial(trial: TrialRecord) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def confirmed(session, tmp_path_factory):
     (place / "cells" / "MYO" / "again.png").write_bytes((place / "cells" / "MYO" / "0.png").read_bytes())
     (place / "blasts.toml").write_text(TASK)
     folder = searched_in(place / "cells", place, task=str(place / "blasts.toml"))
+    for toy in folder.trials.glob("*/model.keras"):
+        a_model().save(toy)
     (place / "log").mkdir()
     plan = plan_again(folder, given={}, cache=place / "cache", command="confirm")
     asked = ConfirmOptions(study="study", members=2, folds=3, seeds=1, choose=2)
@@ -91,6 +93,17 @@ def confirmed(session, tmp_path_factory):
         confirm(plan, asked.model_copy(update={"again": True}), session, models=Toys(place / "log"))
     with_examples(folder, "confirmed/test/2")
     return folder, said.getvalue(), place
+
+
+def a_model():
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
 
 
 def with_examples(folder, opening):
@@ -172,15 +185,6 @@ def test_a_recall_that_cannot_be_had_says_nothing_of_patients(confirmed):
 
 def test_an_export_its_card_and_its_answers_say_nothing_of_patients(confirmed, tmp_path, capsys):
     folder, _, place = confirmed
-    model = keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    model.save(folder.trial(2) / "model.keras")
     (place / "cells").rename(place / "away")  # then no score is compared
     try:
         asked = ["--trial", "2", "--out", str(tmp_path / "out")]

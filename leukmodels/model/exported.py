@@ -1,21 +1,26 @@
 """What an exported model is: ``config.yaml`` beside ``model.keras``, with one reader and one writer.
 
-Keys that this version does not know are kept.
+Keys that this version does not know are kept. A folder of several exports has a ``current.yaml`` that names the one
+which answers for it: a plain file, because links get lost in archives, copies and object stores.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from leukmodels.errors import ConfigError
+from leukmodels.process.files import digest, written_aside
+from leukmodels.process.words import plural
 
-FILE, MODEL_FILE = "config.yaml", "model.keras"
+FILE, MODEL_FILE, CURRENT_FILE = "config.yaml", "model.keras", "current.yaml"
 KIND: Literal["leukemia-search model"] = "leukemia-search model"
 
 _EXPECTED = "Give a folder that python -m search.export wrote, or the config.yaml in it."
+
+_TOLD = ("recall", "specificity", "accuracy")  # of a model, before it answers
 
 _Names = Annotated[tuple[str, ...], Field(min_length=1, description="a list of class names")]
 _Px = Annotated[int, Field(strict=True, gt=0)]
@@ -26,15 +31,18 @@ class _Stored(BaseModel):
 
 
 class _Document(_Stored):
-    """As much of ``config.yaml`` as its reader needs."""
+    """As much of a YAML file as its reader needs."""
 
     @classmethod
     def read(cls, place: Path) -> Self:
-        """Return what ``config.yaml`` in the folder ``place``, or the file ``place``, says.
+        """Return what ``config.yaml`` of the exported model in the folder ``place``, or the file ``place``, says.
 
         ConfigError with everything that is missing or of another kind.
         """
-        path = place / FILE if place.is_dir() else place
+        return cls._of(current_export(place) / FILE if place.is_dir() else place)
+
+    @classmethod
+    def _of(cls, path: Path) -> Self:
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -59,6 +67,34 @@ class _Document(_Stored):
         return f"{key} is {values[key]!r}; expected {expected}."
 
 
+class _Current(_Document):
+    """``current.yaml``: the name of the folder beside it which answers for all."""
+
+    folder: str = Field(description="the name of a folder beside this file")
+
+    @field_validator("folder")
+    @classmethod
+    def _lies_beside(cls, folder: str) -> str:
+        if folder in ("", ".", "..") or set(folder) & set("/\\\0"):
+            raise ValueError
+        return folder
+
+
+def current_export(place: Path) -> Path:
+    """Return the folder of the exported model that ``place`` means: itself, or the one its ``current.yaml`` names.
+
+    ConfigError where that file cannot be used.
+    """
+    file = place / CURRENT_FILE
+    return place / _Current._of(file).folder if file.is_file() else place
+
+
+def make_current(folder: Path) -> None:
+    """Have the exported model in ``folder`` answer for all exports beside it."""
+    with written_aside(folder.parent / CURRENT_FILE) as aside:
+        aside.write_text(yaml.safe_dump({"folder": folder.name}, allow_unicode=True), encoding="utf-8")
+
+
 class Configuration(_Document):
     """What it takes to train such a model again."""
 
@@ -66,12 +102,41 @@ class Configuration(_Document):
     image_px: _Px | None = Field(default=None, description="a positive whole number")
 
 
+class Figure(_Stored):
+    """A measure, and its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class TestFigures(_Stored):
+    """What a model reached on the locked test, at its threshold.
+
+    opening   which one of the test, from 1, and when it was ``opened``, an ISO 8601 time
+    cells     that it was asked about
+    figures   by the name of the measure, of cells
+    broken    each promise of validation that the test broke, in a sentence
+    """
+
+    __test__: ClassVar[bool] = False  # of pytest
+
+    opening: int
+    opened: str
+    cells: int
+    figures: Mapping[str, Figure]
+    broken: tuple[str, ...] = ()
+
+
 class Preparation(_Document):
-    """What it takes to use a model: its question, its threshold, and how images are prepared for it.
+    """What it takes to use a model: its question, its threshold, how images are prepared for it, what it is worth.
 
     positive, negative what answers call the disease and the control, "" in an export of an older version
     threshold          a cell whose score reaches it is called the disease
     image_px, crop_px  side of the images, and of the centre crop before resizing (None for none)
+    model_sha256       of model.keras
+    test               what it reached on the test, None where it was not held against it at this threshold
+    validation         metrics of the validation cells at the threshold
     """
 
     task: str = Field(description="a text")
@@ -82,6 +147,40 @@ class Preparation(_Document):
     threshold: float = Field(strict=True, ge=0, le=1, description="a number from 0 to 1")
     image_px: _Px = Field(description="a positive whole number")
     crop_px: _Px | None = Field(description="a positive whole number or null")
+    model_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="the SHA-256 of model.keras, 64 hexadecimal digits")
+
+    test: TestFigures | None = None
+    validation: Mapping[str, Any] = Field(default_factory=dict)
+
+    @property
+    def measured(self) -> str:
+        """What the model was measured to do, in a sentence: on the test where it was opened for it."""
+        if not self.test:
+            return (
+                f"On the validation cells that it was chosen on, too good: {self._validated()}."
+                if self.validation
+                else ""
+            )
+        figures = {name: self.test.figures[name] for name in _TOLD if name in self.test.figures}
+        found = [f"{name} {of.estimate:.3f} ({of.low:.3f} to {of.high:.3f})" for name, of in figures.items()]
+        said = f"On {plural(self.test.cells, 'cell')} of the locked test: {', '.join(found)}."
+        return " ".join(["IT FAILED ITS TEST.", said, *self.test.broken] if self.test.broken else [said])
+
+    def _validated(self) -> str:
+        numbers = {name: self.validation.get(name) for name in _TOLD}
+        return ", ".join(f"{name} {value:.3f}" for name, value in numbers.items() if isinstance(value, int | float))
+
+    def check_model(self, folder: Path) -> Path:
+        """Return the model's file in ``folder``; ConfigError where it is another than was exported."""
+        if (now := digest(folder / MODEL_FILE)) != self.model_sha256:
+            raise ConfigError(
+                f"{folder / MODEL_FILE} is not the model that was exported and measured:",
+                [
+                    f"Its SHA-256 is {now}, {FILE} says {self.model_sha256}: threshold and figures are of another "
+                    "model. Write the folder again with python -m search.export."
+                ],
+            )
+        return folder / MODEL_FILE
 
 
 class StudyReference(_Stored):
@@ -104,7 +203,7 @@ class ExportedModel(Preparation):
     """``config.yaml``: all that is needed to use the model, to judge it and to train it again.
 
     patients     by part, empty where nobody is named
-    validation   metrics of the validation cells at the threshold;  training  epochs, seconds, precision
+    training     epochs, seconds, precision
     front        the trials that it was chosen from;  preference  what it was chosen by
     """
 
@@ -115,7 +214,6 @@ class ExportedModel(Preparation):
     promised_recall: float | None = None
     black_background: bool
     hyperparameters: Mapping[str, Any]
-    validation: Mapping[str, Any]
     training: Mapping[str, Any]
     preference: str
     front: tuple[int, ...]
@@ -130,10 +228,16 @@ class ExportedModel(Preparation):
     data_fingerprint: str
     split_fingerprint: str
     starts: Mapping[str, Any]
-    model_sha256: str
     versions: Mapping[str, str]
     command: str
     verification: Verification | None = None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a test was opened for the model, and kept what validation had promised."""
+        if self.test:
+            return not self.test.broken
+        return self.preference.startswith("its confirmation")  # a version before wrote no figures of the test
 
     def write(self, folder: Path) -> None:
         """Write ``config.yaml`` into ``folder``."""

@@ -4,7 +4,6 @@ The files of pre-trained networks are those that Keras publishes (their names, a
 keras.applications); what is used of a file is pinned by its SHA-256.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from types import MappingProxyType
 import h5py
 
 from leukmodels.errors import ConfigError
+from leukmodels.process.files import digest
 from leukmodels.space.dimensions import Value
 from leukmodels.space.hyperparameters import PRETRAINED
 
@@ -74,14 +74,14 @@ class Weights:
     @classmethod
     def of(cls, path: Path, hyperparameters: Mapping[str, Value] = MappingProxyType({})) -> "Weights":
         """Return the weights in a file as it is now; OSError where it cannot be read."""
-        return cls(path=path, sha256=digest(path, "sha256"), hyperparameters=dict(hyperparameters))
+        return cls(path=path, sha256=digest(path), hyperparameters=dict(hyperparameters))
 
     def checked(self) -> Path | None:
         """Return the file, None for random weights; ConfigError where it is gone or is another than it was."""
         if self.path is None:
             return None
         try:
-            now = digest(self.path, "sha256")
+            now = digest(self.path)
         except OSError as error:
             raise ConfigError(
                 f"The weights {self.path} cannot be read on this machine:",
@@ -150,12 +150,6 @@ def where_from(name: str) -> str:
         f"Nothing is downloaded here: fetch {FILES[name].address} and say --backbones {name}=FILE, or {name}={RANDOM} "
         "for random weights."
     )
-
-
-def digest(path: Path, kind: str) -> str:
-    """Return the digest of a file's content as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
 
 
 def _file(name: str, place: str) -> Path:

@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what is in them."""
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -21,3 +22,9 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def digest(path: Path, kind: str = "sha256") -> str:
+    """Return the digest of a file's content as hexadecimal digits; OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()

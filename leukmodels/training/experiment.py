@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import keras
 from leukmodels.dataset.cells import TrainingData
 from leukmodels.model.build import NO_WEIGHTS, build
 from leukmodels.model.weights import Weights
-from leukmodels.process.files import written_aside
+from leukmodels.process.files import digest, written_aside
 from leukmodels.process.tensorflow_runtime import seed_everything
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint
@@ -33,6 +33,7 @@ class Outcome:
     parameters     of the model
     seconds        training and validation
     images_per_s   training speed
+    sha256         of model.keras and scores.parquet, by name: what was measured; empty where a version before kept none
     """
 
     metrics: Mapping[str, float]
@@ -41,6 +42,7 @@ class Outcome:
     parameters: int
     seconds: float
     images_per_s: float
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values, ready for JSON."""
@@ -66,16 +68,18 @@ def run(
     """Train, evaluate on the validation cells and keep model.keras, scores.parquet and outcome.json in the folder.
 
     ``weights`` are those a model may start from, see model.build. A folder with a checkpoint of this trial continues
-    it, one with its outcome returns that without training. For report and the errors see training.fit; whatever report
-    raises passes through, checkpoint kept.
+    it, one with its outcome, and model and scores as they were then, returns that without training. For report and the
+    errors see training.fit; whatever report raises passes through, checkpoint kept.
     """
     trial = trial_identity(hparams, data, seed, precision)
-    if finished := _read_outcome(folder / OUTCOME_FILE, trial):
+    if finished := _read_outcome(folder, trial):
         return finished
     try:
         seed_everything(seed)
         model = build(hparams, image_px=data.train.image_px, black_background=data.black_background, weights=weights)
         fitted = fit(model, data, hparams, budget=budget, seed=seed, folder=folder, report=report, precision=precision)
+        write_scores(folder / SCORES_FILE, data.validation, fitted.scores)
+        _save_model(model, folder / MODEL_FILE)
         outcome = Outcome(
             metrics=fitted.best,
             best_epoch=fitted.best_epoch,
@@ -83,9 +87,8 @@ def run(
             parameters=model.count_params(),
             seconds=fitted.seconds,
             images_per_s=fitted.images_per_s,
+            sha256={name: digest(folder / name) for name in (MODEL_FILE, SCORES_FILE)},
         )
-        write_scores(folder / SCORES_FILE, data.validation, fitted.scores)
-        _save_model(model, folder / MODEL_FILE)
         with written_aside(folder / OUTCOME_FILE) as aside:  # last: it says that the rest is there
             aside.write_text(json.dumps({"trial": trial, "outcome": outcome.to_dict()}, indent=2))
         checkpoint.remove(folder)
@@ -95,12 +98,14 @@ def run(
         keras.utils.clear_session()
 
 
-def _read_outcome(path: Path, trial: Mapping[str, Any]) -> Outcome | None:
-    """Return the outcome in a file if it is whole and this trial's."""
+def _read_outcome(folder: Path, trial: Mapping[str, Any]) -> Outcome | None:
+    """Return the outcome in a folder if it is whole, this trial's, and of the model and scores that are there."""
     try:
-        found = json.loads(path.read_text())
-        return Outcome.from_dict(found["outcome"]) if found["trial"] == trial else None
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads((folder / OUTCOME_FILE).read_text())
+        outcome = Outcome.from_dict(found["outcome"])
+        same = all(digest(folder / name) == known for name, known in outcome.sha256.items())
+        return outcome if same and found["trial"] == trial else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

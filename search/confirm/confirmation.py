@@ -6,6 +6,7 @@ the test that was begun is finished as it was begun, not counted twice.
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import ray
@@ -13,7 +14,8 @@ import ray
 from cluster.session import Session
 from leukmodels.dataset.cells import join
 from leukmodels.dataset.folds import ALWAYS_TRAINS, CVRound, image_folds, patient_folds, rounds
-from leukmodels.errors import StudyError
+from leukmodels.errors import Attempts, StudyError
+from leukmodels.process.files import digest
 from leukmodels.training.scoring import read_scores
 from search.cache.store import PixelCache
 from search.confirm import shortcuts
@@ -33,6 +35,7 @@ from search.study.config import objectives_of
 from search.study.confirmation_log import Confirmation, Retraining, TestAccess, as_event, confirmation_of, test_scores
 from search.study.folder import StudyFolder
 from search.study.front import pareto_front
+from search.study.integrity import MODEL, SCORES, model_file, validation_scores
 from search.study.journal import Journal, read
 from search.study.manifest import Manifest
 from search.study.objectives import Objectives
@@ -83,7 +86,8 @@ class Conduct:
         """Train again, rank, and open the test patients where that is due; return the ranking."""
         folder, record = self._folder, fold(read(self._folder.journal))
         members = candidates(record, self._objectives, at_most=self._options.members)
-        if self._options.min_recall is not None and not self._options.keep_locked:  # before hours are spent on it
+        refuse_changed(folder, members)  # before hours are spent on them
+        if self._options.min_recall is not None and not self._options.keep_locked:
             test_candidates.refuse_hopeless(
                 folder,
                 members,
@@ -110,7 +114,7 @@ class Conduct:
                 self._retrain("Training the best on a split by image, to see what that adds", tasks, data, journal)
             self._probe(best.number, data)
             if opening := self._due(record, ranking, journal):
-                self._test(opening, dataset, journal)
+                self._test(opening, record, dataset, journal)
         return ranking
 
     def _confirmation(self) -> Confirmation:
@@ -219,19 +223,22 @@ class Conduct:
             min_recall=self._options.min_recall,
             sure=self._options.recall_guarantee,
         )
+        refuse_changed(self._folder, [record.trials[each.trial] for each in chosen])
         journal.append("test_opened", chosen=[as_event(each) for each in chosen])
         trials = ", ".join(str(each.trial) for each in chosen)
         self._console.say(f"The test {self._manifest.terms.units} are opened for the trials {trials}.")
         return self._confirmation().openings[-1]
 
-    def _test(self, opening: TestAccess, dataset: Dataset, journal: Journal) -> None:
-        part = open_test(self._folder, dataset, self._cache)
+    def _test(self, opening: TestAccess, record: StudyRecord, dataset: Dataset, journal: Journal) -> None:
         place = test_scores(self._folder, opening)
         left = [each.trial for each in opening.chosen if each.trial not in opening.results]
+        models = {trial: model_file(self._folder, record.trials[trial]) for trial in left}
+        asked = {trial: digest(model) for trial, model in models.items()}
+        part = open_test(self._folder, dataset, self._cache)
         thresholds = {each.trial: each.threshold for each in opening.chosen}
         tasks = [
             (
-                self._folder.trial(trial) / "model.keras",
+                models[trial],
                 part,
                 place,
                 Test(trial=trial, threshold=thresholds[trial], black_background=dataset.black_background),
@@ -243,9 +250,27 @@ class Conduct:
             for number, trial in enumerate(
                 run_tasks(self._models.test, tasks, resources=self._found.resources, check=check), start=1
             ):
-                metrics = test_candidates.measured(read_scores(place / f"{trial}.parquet"), thresholds[trial])
-                journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics))
+                scores = place / f"{trial}.parquet"
+                metrics = test_candidates.measured(read_scores(scores), thresholds[trial])
+                sha256 = {MODEL: asked[trial], SCORES: digest(scores)}
+                journal.append("tested", opening=opening.number, trial=trial, metrics=dict(metrics), sha256=sha256)
                 self._console.progress("Scoring the test cells", number, len(tasks), "models")
+
+
+def refuse_changed(folder: StudyFolder, trials: Iterable[TrialRecord]) -> None:
+    """Raise StudyError with every model that is gone, and every one that is not what the study measured.
+
+    The test is opened once, and what answers then must be what was chosen.
+    """
+    attempts = Attempts()
+    for trial in trials:
+        attempts.attempt(partial(_both_files, folder, trial), None)
+    attempts.settle("The test cannot be opened for these models:")
+
+
+def _both_files(folder: StudyFolder, trial: TrialRecord) -> None:
+    validation_scores(folder, trial)
+    model_file(folder, trial)
 
 
 def candidates(record: StudyRecord, objectives: Objectives, *, at_most: int) -> tuple[TrialRecord, ...]:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from leukmodels.process.words import Terms
-from search.display.tables import plain_table, terminal
-from search.display.text import SYNTHETIC, measured, metric_name
+from search.display.tables import TESTED, plain_table, terminal, tested_table
+from search.display.text import SYNTHETIC, metric_name
 from search.selection.confirmed_ranking import Ranked
 from search.study.confirmation_log import TestAccess
-
-_SHOWN = ("recall", "accuracy", "specificity", "auroc")
 
 
 def tell(ranking: Sequence[Ranked], opening: TestAccess | None, *, synthetic: bool, terms: Terms) -> None:
@@ -24,26 +22,16 @@ def tell(ranking: Sequence[Ranked], opening: TestAccess | None, *, synthetic: bo
     out.print(ranking_table(ranking))
     if opening:
         out.print(f"\nThe test {terms.units} (opening {opening.number}), beside what validation promised:\n")
-        out.print(test_table(opening))
+        out.print(tested_table(opening))
     if synthetic:
         out.print(SYNTHETIC)
 
 
 def ranking_table(ranking: Sequence[Ranked]) -> Table:
     """Return the ranking, a row a configuration."""
-    table = plain_table("trial", *map(metric_name, _SHOWN), "")
+    table = plain_table("trial", *map(metric_name, TESTED), "")
     for each in ranking:
-        values = [f"{each.means[name]:.3f} ± {each.spreads[name]:.3f}" for name in _SHOWN]
+        values = [f"{each.means[name]:.3f} ± {each.spreads[name]:.3f}" for name in TESTED]
         failed = f"could not be trained {each.failures} of {each.trainings + each.failures} times"
         table.add_row(str(each.trial), *values, "front" if each.on_front else failed if each.failures else "")
-    return table
-
-
-def test_table(opening: TestAccess) -> Table:
-    """Return what each model reached on the test patients' cells, in brackets what validation promised."""
-    table = plain_table("trial", "threshold", *map(metric_name, _SHOWN), "chosen for")
-    for each in opening.chosen:
-        reached = opening.results[each.trial]
-        values = [f"{measured(reached, name)} ({measured(each.promise, name)})" for name in _SHOWN]
-        table.add_row(str(each.trial), f"{each.threshold:.3f}", *values, each.why)
     return table

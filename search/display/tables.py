@@ -8,7 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from search.display.text import SHOWN_METRICS, differences, measured, metric_name, number
+from search.study.confirmation_log import TestAccess
 from search.study.records import TrialRecord
+
+TESTED = ("recall", "accuracy", "specificity", "auroc")  # what is shown of a test
 
 _LOG_WIDTH = 120  # where the stream is no terminal and says no width
 _DIFFERENCES = "differs from the default in"
@@ -39,6 +42,16 @@ def front_table(front: Sequence[TrialRecord], *, cost: str = "", limit: int | No
     return _counted(table, len(front), limit)
 
 
+def tested_table(opening: TestAccess) -> Table:
+    """Return what each model reached on the test patients' cells, in brackets what validation promised."""
+    table = plain_table("trial", "threshold", *map(metric_name, TESTED), "chosen for")
+    for each in opening.chosen:
+        reached = opening.results[each.trial]
+        values = [f"{measured(reached, name)} ({measured(each.promise, name)})" for name in TESTED]
+        table.add_row(str(each.trial), f"{each.threshold:.3f}", *values, each.why)
+    return table
+
+
 def running_table(running: Sequence[TrialRecord], *, epochs: int, limit: int | None = None) -> Table:
     """Return the running trials with the validation metrics of their last epoch."""
     metrics = ("recall", "accuracy", "specificity")
@@ -52,12 +65,12 @@ def running_table(running: Sequence[TrialRecord], *, epochs: int, limit: int | N
 
 
 def studies_table(rows: Iterable[Sequence[str]]) -> Table:
-    """Return the studies of a storage folder: name, task, state, trials, and the best of each objective."""
+    """Return the studies of a storage folder: name, task, state, trials, what the test gave, the best of validation."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     for name in ("study", "task"):
         table.add_column(name, overflow="fold")
     table.add_column("state")
-    for name in ("trials", "best recall", "best accuracy"):
+    for name in ("trials", "test recall", "test accuracy", "best recall", "best accuracy"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*row)

@@ -14,10 +14,10 @@ from pydantic import Field, model_validator
 from leukmodels.process import command_line
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import parse
-from search.display.tables import front_table, terminal
+from search.display.tables import front_table, terminal, tested_table
 from search.display.text import differences, metric_words
 from search.export.bundle import Bundle, Choice, choose_trial, write_bundle
-from search.export.destination import check_out, default_out
+from search.export.destination import check_out, refuse_confirmed
 from search.selection.preference import By, Preference
 from search.study.opened import Study
 from search.study.options import RecallOptions, StudyOptions
@@ -29,8 +29,9 @@ _EXAMPLES = """examples:
   python -m search.export runx1-1 --trial 11           trial 11, whatever its rank
   python -m search.export runx1-1 --dry-run            only say which trial it would be
 
-The folder holds config.yaml, model.keras, scores.parquet, the front and a README. An exported model that stands
-there already is replaced; any other folder is left alone. Use it with: python -m leukmodels.predictor DIR IMAGE...
+The folder holds config.yaml, model.keras, scores.parquet, the front and a README. Each study has its own, in
+results/TASK/STUDY; results/TASK stands for the latest, or for the latest that its test confirmed. That one gives way to
+another confirmed one, or to --replace. Use it with: python -m leukmodels.predictor results/TASK IMAGE...
 """
 
 
@@ -45,9 +46,11 @@ class ExportOptions(StudyOptions, RecallOptions):
     trial: int | None = Field(default=None, description="instead: this trial, on the front or not")
     out: Path | None = Field(
         default=None,
-        description="where to (default: results/TASK, results/synthetic/TASK for drawn data; in a Ray job the study's "
-        "folder)",
+        description="where to (default: results/TASK/STUDY, results/synthetic/TASK/STUDY for drawn data; in a Ray job "
+        "the study's folder)",
     )
+    replace: bool = Field(default=False, description="also take the place of a model that its test has confirmed")
+    anyway: bool = Field(default=False, description="export a model that failed its test, too")
     dry_run: bool = Field(default=False, description="say what would be exported, write nothing")
 
     @model_validator(mode="after")
@@ -64,16 +67,21 @@ def main(arguments: Sequence[str]) -> int:
     study = Study.open(options.find())
     preference = chosen_by(options)
     chosen = choose_trial(study, preference)
-    usual = default_out(study.folder, task=study.manifest.task.name, synthetic=study.manifest.data.synthetic)
-    out = options.out.expanduser() if options.out else usual
-    replaces = check_out(out)
+    out = options.out.expanduser() if options.out else chosen.out
+    before = check_out(out)
+    if not options.anyway:
+        chosen.refuse_failed()
+    if not (options.replace or chosen.confirmed):
+        refuse_confirmed(out, before)
     _tell(chosen)
     if options.dry_run:
-        print(f"It would {f'replace the exported model of {replaces} in' if replaces else 'be written to'} {out}.")
+        print(
+            f"It would {f'replace the exported model of {before.study.name} in' if before else 'be written to'} {out}."
+        )
         return 0
     if sys.stdout.isatty():
         print("Loading it again to check its answers ...", flush=True)
-    _tell_written(write_bundle(study, out, preference))
+    _tell_written(write_bundle(study, out, preference, replace=options.replace, anyway=options.anyway))
     return 0
 
 
@@ -97,11 +105,21 @@ def parser() -> argparse.ArgumentParser:
 
 def _tell(chosen: Choice) -> None:
     out = terminal(sys.stdout)
+    if opening := chosen.study.confirmation.latest:
+        out.print(f"The locked test (opening {opening.number}), beside what validation promised:\n")
+        out.print(tested_table(opening))
+        out.print()
+    out.print("The front, on validation cells at threshold 0.5:\n")
     out.print(front_table(chosen.study.front.trials))
     operating_point, differing = chosen.operating_point, differences(chosen.trial.params)
     who = f"trial {chosen.trial.number} at threshold {operating_point.threshold:.3f}"
     measured = metric_words(operating_point.metrics, digits=3)
+    if chosen.opening:
+        reached = metric_words(chosen.opening.results[chosen.trial.number], digits=3)
+        measured = f"on the test {reached}; on validation {measured}"
     out.print(f"\nchosen by {operating_point.why}: {who}, {measured} ({differing})", soft_wrap=True)
+    for broken in chosen.broken:
+        out.print(f"FAILED ITS TEST: {broken}", soft_wrap=True)
     if operating_point.promised is not None:
         units = chosen.study.manifest.terms.units
         out.print(f"As many other {units} have a recall above {operating_point.promised:.3f}, with 95 % confidence.")
@@ -112,7 +130,7 @@ def _tell(chosen: Choice) -> None:
 def _tell_written(bundle: Bundle) -> None:
     checked = bundle.verification
     print(
-        f"Exported to {bundle.path}.\n"
+        f"Exported to {bundle.path}.{f' {bundle.standing}' if bundle.standing else ''}\n"
         f"Checked: {checked.note} ({checked.checked} validation cells, largest difference "
         f"{checked.largest_difference:.1g}).\n"
         f"Next: python -m leukmodels.predictor {bundle.path} IMAGE..."

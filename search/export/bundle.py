@@ -10,34 +10,32 @@
 It is built aside, loaded and asked for scores that the study recorded, and only then put in its place.
 """
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from leukmodels.collections.source import open_source
-from leukmodels.errors import BadImageError, DataError, StudyError
-from leukmodels.model.exported import ExportedModel, StudyReference, Verification
-from search.export.destination import check_out
+from leukmodels.errors import Attempts, ConfigError
+from leukmodels.model.exported import ExportedModel, Figure, StudyReference, TestFigures, Verification
+from leukmodels.process.files import digest
+from search.export.destination import check_out, default_out, point_to, refuse_confirmed
+from search.export.verification import verify
 from search.selection.operating_point import OperatingPoint, select_operating_point
 from search.selection.preference import Preference
+from search.study.confirmation_log import TestAccess
 from search.study.folder import write_whole
+from search.study.integrity import MODEL, SCORES, model_file, validation_scores
 from search.study.opened import Study
 from search.study.portable import portable
 from search.study.records import TrialRecord
 
 if TYPE_CHECKING:
-    from leukmodels.predictor import Predictor
-
-SAMPLE = 32
-# The same arithmetic on another machine or device rounds elsewhere; another model or another preparation of the images
-# is off by far more.
-EXACT, TOLERABLE = 1e-4, 2e-2
-_FILE_BYTES = 1 << 30  # of an image that the study could use
+    from search.report.facts import Exported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +50,51 @@ class Choice:
         """The trial that is exported."""
         return self.operating_point.trial
 
+    @property
+    def out(self) -> Path:
+        """Where it goes unless the user says otherwise."""
+        manifest = self.study.manifest
+        return default_out(self.study.folder, task=manifest.task.name, synthetic=manifest.data.synthetic)
+
+    @cached_property
+    def broken(self) -> tuple[str, ...]:
+        """Each promise of validation that the model's last test broke, in a sentence."""
+        if not self.study.confirmation.of(self.trial.number):
+            return ()
+        from search.report.build import broken_in_test  # takes a second to import
+
+        return broken_in_test(self.study, self.trial.number)
+
+    @property
+    def opening(self) -> TestAccess | None:
+        """The opening of the test that the model was held to at this very threshold, None where there was none."""
+        tests = self.study.confirmation.of(self.trial.number)
+        held = [opening for opening, each in tests if each.threshold == self.operating_point.threshold]
+        return held[-1] if held else None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the model kept what validation had promised, at this threshold."""
+        return self.opening is not None and not self.broken
+
+    def refuse_failed(self) -> None:
+        """Raise ConfigError where the model failed its test."""
+        if self.broken:
+            raise ConfigError(
+                f"Trial {self.trial.number} failed its test, so it is not exported:",
+                [*self.broken, "Export another trial (--trial N), or this one all the same (--anyway)."],
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """An exported configuration and how it was verified."""
+    """An exported configuration, how it was verified, and what its task's results stand for now ("" elsewhere)."""
 
     path: Path
     trial: TrialRecord
     config: ExportedModel
     verification: Verification
+    standing: str
 
 
 def choose_trial(study: Study, preference: Preference) -> Choice:
@@ -68,91 +102,54 @@ def choose_trial(study: Study, preference: Preference) -> Choice:
     return Choice(study=study, operating_point=select_operating_point(study, preference, study.confirmation.latest))
 
 
-def write_bundle(study: Study, out: Path, preference: Preference) -> Bundle:
+def write_bundle(
+    study: Study, out: Path, preference: Preference, *, replace: bool = False, anyway: bool = False
+) -> Bundle:
     """Write the chosen trial's bundle to ``out``, replacing a bundle that stands there.
 
-    StudyError where there is nothing to choose, the trial's files are gone, ``out`` holds something else, or the
-    reloaded model does not answer as the study recorded; ``out`` is then as it was.
+    One that a test confirmed gives way to another such one alone, unless ``replace`` says so; the same holds for what
+    the task's results stand for. A model that failed its test is exported only ``anyway``. UserError where that forbids
+    it, there is nothing to choose, the trial's files are gone or are not those that were
+    measured, ``out`` holds something else, or the reloaded model does not answer as the study recorded; ``out`` is then
+    as it was.
     """
     from search.export.model_card import model_card  # draws on matplotlib, which choosing does without
+    from search.report.build import exported
 
     chosen = choose_trial(study, preference)
-    check_out(out)
-    artefacts = {name: study.folder.trial(chosen.trial.number) / name for name in ("model.keras", "scores.parquet")}
-    if missing := [str(path) for path in artefacts.values() if not path.is_file()]:
-        raise StudyError(
-            f"Trial {chosen.trial.number} cannot be exported: {' and '.join(missing)} {_are(missing)} missing. "
-            "Choose another trial of the front (--trial N), or resume the study."
-        )
+    before, files = check_out(out), _measured(chosen)
+    if not anyway:
+        chosen.refuse_failed()
+    if not (replace or chosen.confirmed):
+        refuse_confirmed(out, before)
+    operating_point = chosen.operating_point
+    facts = exported(study, chosen.trial.number, threshold=operating_point.threshold, promised=operating_point.promised)
+    test = _tested(facts, chosen.broken)
     with _replaced(out) as aside:
-        for name, path in artefacts.items():
+        for name, path in files.items():
             shutil.copyfile(path, aside / name)
-        config = _config(chosen, aside / "model.keras")
+        config = _config(chosen, aside / MODEL, test)
         config.write(aside)
         _write_front(aside, study)
         verification = verify(aside, images=study.config.data or study.manifest.data.root)
         config = config.model_copy(update={"verification": verification})
         config.write(aside)
-        write_whole(aside / "README.md", model_card(study, config))
-    return Bundle(path=out, trial=chosen.trial, config=config, verification=verification)
+        write_whole(aside / "README.md", model_card(facts, config))
+    standing = point_to(out, config, chosen.out, replace=replace)
+    return Bundle(path=out, trial=chosen.trial, config=config, verification=verification, standing=standing)
 
 
-def verify(bundle: Path, *, images: str) -> Verification:
-    """Load the model of ``bundle`` as a user would, and score recorded validation cells again.
-
-    ``images`` is where the study read them, a folder or an address. StudyError where the answers are not the recorded
-    ones. Where no image is left, only that it answers is checked.
-    """
-    import numpy as np
-
-    from leukmodels.predictor import Predictor
-    from leukmodels.process.machine import cores
-    from leukmodels.process.tensorflow_runtime import start
-    from leukmodels.training.scoring import read_scores
-
-    start(threads=cores())
-    scores = read_scores(bundle / "scores.parquet")
-    predictor = Predictor.load(bundle)
-    rows = np.unique(np.linspace(0, scores.num_rows - 1, min(SAMPLE, scores.num_rows)).astype(int))
-    sample = scores.take(rows)
-    pairs = _score_again(predictor, sample.to_pylist(), images)
-    if not pairs:
-        px = predictor.image_px
-        probe = predictor.predict(np.random.default_rng(0).integers(0, 256, (2, px, px, 3), dtype=np.uint8))
-        if not np.all((probe >= 0) & (probe <= 1)):
-            raise StudyError(f"The exported model does not answer with probabilities but with {probe.tolist()}.")
-        note = "the images are no longer where the study read them: the model loads and answers, no score was compared"
-        return Verification(checked=0, largest_difference=0.0, note=note)
-    again, recorded = np.array(pairs).T
-    largest = float(np.max(np.abs(again - recorded)))
-    if not largest <= TOLERABLE:
-        raise StudyError(
-            f"The exported model scores {len(pairs)} validation cells up to {largest:.3g} away from what the study "
-            f"recorded (allowed: {TOLERABLE:g}), so nothing was exported. Were the images in {images} changed since?"
-        )
-    note = "the recorded scores came out again"
-    if largest > EXACT:
-        note += ", with the rounding of another device"
-    return Verification(checked=len(pairs), largest_difference=largest, note=note)
-
-
-def _score_again(predictor: "Predictor", cells: list[dict[str, Any]], images: str) -> list[tuple[float, float]]:
-    """Return today's score and the recorded one of each cell whose image can still be read."""
-    import numpy as np
-
-    from leukmodels.images.decoding import decode
-
-    pixels, recorded = [], []
-    try:
-        source = open_source(images)
-        for cell in cells:
-            with suppress(OSError, BadImageError):
-                data = source.read(f"{source.root.rstrip('/')}/{cell['image']}", max_bytes=_FILE_BYTES)
-                pixels.append(decode(data, image_px=predictor.image_px, crop_px=predictor.crop_px))
-                recorded.append(cell["score"])
-    except DataError:  # nobody answers there any more: each further cell would be waited for
-        pass
-    return list(zip(predictor.predict(np.stack(pixels)).tolist(), recorded, strict=True)) if pixels else []
+def _measured(chosen: Choice) -> dict[str, Path]:
+    """Return the chosen trial's model and scores; StudyError where they are gone, or not what was measured."""
+    folder, trial = chosen.study.folder, chosen.trial
+    tested = [opening for opening, _ in chosen.study.confirmation.of(trial.number)]
+    attempts = Attempts()
+    files = {
+        MODEL: attempts.attempt(lambda: model_file(folder, trial, *tested[-1:]), Path()),
+        SCORES: attempts.attempt(lambda: validation_scores(folder, trial), Path()),
+    }
+    attempts.settle(f"Trial {trial.number} cannot be exported:")
+    return files
 
 
 @contextmanager
@@ -175,13 +172,25 @@ def _replaced(out: Path) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _config(chosen: Choice, model: Path) -> ExportedModel:
+def _tested(facts: "Exported", broken: tuple[str, ...]) -> TestFigures | None:
+    """Return what the model reached on the test at its threshold, None where it was not held to that one there."""
+    opening, judged = facts.opening, facts.model.test
+    if not (opening and judged):
+        return None
+    return TestFigures(
+        opening=opening.number,
+        opened=datetime.fromtimestamp(opening.time, UTC).isoformat(timespec="seconds"),
+        cells=judged.cells.count,
+        figures={name: Figure(**asdict(of)) for name, of in judged.cells.figures.items()},
+        broken=broken,
+    )
+
+
+def _config(chosen: Choice, model: Path, test: TestFigures | None) -> ExportedModel:
     """Return what config.yaml says: all that is needed to use the model, to judge it and to train it again."""
     study = chosen.study
     manifest, task, data = study.manifest, study.manifest.task, study.manifest.data
     terms = manifest.terms
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return ExportedModel(
         task=task.name,
         question=task.question,
@@ -196,8 +205,9 @@ def _config(chosen: Choice, model: Path) -> ExportedModel:
         crop_px=data.crop_px,
         black_background=data.black_background,
         hyperparameters=chosen.trial.params,
+        test=test,
         validation=chosen.operating_point.metrics,
-        training={key: value for key, value in chosen.trial.outcome.items() if key != "metrics"}
+        training={key: value for key, value in chosen.trial.outcome.items() if key not in ("metrics", "sha256")}
         | {"precision": study.config.precision},
         preference=chosen.operating_point.why,
         front=tuple(trial.number for trial in study.front.trials),
@@ -212,7 +222,7 @@ def _config(chosen: Choice, model: Path) -> ExportedModel:
         data_fingerprint=data.fingerprint,
         split_fingerprint=manifest.split.fingerprint,
         starts=manifest.starts.model_dump(mode="json"),
-        model_sha256=digest,
+        model_sha256=digest(model),
         versions=manifest.versions,
         command=portable(manifest.command),
     )
@@ -230,7 +240,3 @@ def _write_front(folder: Path, study: Study) -> None:
         synthetic=study.manifest.data.synthetic,
         objectives=study.objectives,
     )
-
-
-def _are(things: list[str]) -> str:
-    return "is" if len(things) == 1 else "are"

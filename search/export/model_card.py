@@ -9,16 +9,13 @@ from collections.abc import Sequence
 
 from leukmodels.model.exported import ExportedModel
 from leukmodels.process.words import Terms, plural
-from search.report.build import exported
-from search.report.facts import Judged
+from search.report.facts import Exported, Judged
 from search.report.render import render
 from search.study.confirmation_log import Probe
-from search.study.opened import Study
 
 
-def model_card(study: Study, config: ExportedModel) -> str:
-    """Return README.md of a bundle, Markdown, from its config.yaml and the study that it was exported from."""
-    facts = exported(study, config.trial, threshold=config.threshold, promised=config.promised_recall)
+def model_card(facts: Exported, config: ExportedModel) -> str:
+    """Return README.md of a bundle, Markdown, from its config.yaml and the facts of its model."""
     return render(
         "card.md",
         config=config,

@@ -7,14 +7,15 @@ from leukmodels.evaluation.bands import bands
 from leukmodels.evaluation.curves import curve_of
 from leukmodels.evaluation.operating import Front, operating_front
 from search.report.artifacts import probes_in
+from search.report.checks import broken_promises
 from search.report.data_summary import summarise_data
-from search.report.facts import Exported, Page, Repeat, Searched, Subject
-from search.report.models import Candidates, scored
+from search.report.facts import Exported, Model, Page, Repeat, Searched, Subject
+from search.report.models import Candidates, scored_validation
 from search.selection import head_start
 from search.selection.confirmed_ranking import Ranked, rank
 from search.selection.preference import By, Preference
 from search.selection.test_candidates import REFERENCE, choose, reference_of
-from search.study.confirmation_log import TestCandidate
+from search.study.confirmation_log import TestAccess, TestCandidate
 from search.study.folder import StudyFolder
 from search.study.front import ParetoFront, complete, effort
 from search.study.manifest import Manifest
@@ -78,29 +79,44 @@ def exported(study: Study, trial: int, *, threshold: float, promised: float | No
     Figures of the test at any other threshold would be a look at it that nobody counts. ``promised`` is what the recall
     was promised to reach, None where nothing was.
     """
-    folder, manifest, record, openings = study.folder, study.manifest, study.record, study.confirmation.openings
-    held = {
-        each.threshold: opening
-        for opening in openings
-        for each in opening.chosen
-        if each.trial == trial and trial in opening.results
-    }
-    (model,) = Candidates(
-        folder=folder,
-        record=record,
-        chosen=[TestCandidate(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)],
-        opening=held.get(threshold),
-        prevalences=PREVALENCES,
-        terms=manifest.terms,
-    ).models()
+    folder, manifest, confirmation = study.folder, study.manifest, study.confirmation
+    held = {each.threshold: opening for opening, each in confirmation.of(trial)}
+    candidate = TestCandidate(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)
     return Exported(
         subject=_subject(manifest),
         data_summary=summarise_data(folder, manifest.data),
-        openings=tuple(openings),
+        openings=tuple(confirmation.openings),
+        opening=held.get(threshold),
         held_at=tuple(held),
-        model=model,
+        model=_judged(study, candidate, held.get(threshold)),
         probes=probes_in(folder.confirmed),
     )
+
+
+def broken_in_test(study: Study, trial: int) -> tuple[str, ...]:
+    """Return each promise that the last test of a trial's model broke, in a sentence, as the page of it says.
+
+    At the threshold that it was held to there; empty where all were kept, or where it was never tested.
+    """
+    tests = study.confirmation.of(trial)
+    if not tests:
+        return ()
+    opening, candidate = tests[-1]
+    model = _judged(study, candidate, opening)
+    return tuple(broken_promises(model, study.objectives, study.manifest.terms, models=len(opening.chosen)))
+
+
+def _judged(study: Study, candidate: TestCandidate, opening: TestAccess | None) -> Model:
+    """Return one model by itself: on validation, and on the test of an opening that it was held to."""
+    (model,) = Candidates(
+        folder=study.folder,
+        record=study.record,
+        chosen=[candidate],
+        opening=opening,
+        prevalences=PREVALENCES,
+        terms=study.manifest.terms,
+    ).models()
+    return model
 
 
 def _chosen(study: Study, ranking: Sequence[Ranked]) -> tuple[TestCandidate, ...]:
@@ -135,8 +151,8 @@ def _head_start(study: Study) -> str:
 
 
 def _operating(folder: StudyFolder, front: ParetoFront, objectives: Objectives) -> Front | None:
-    files = {trial.number: folder.scores(trial.number) for trial in complete(front)}
-    curves = {number: curve_of(scored(path)) for number, path in files.items() if path.is_file()}
+    kept = [trial for trial in complete(front) if folder.scores(trial.number).is_file()]
+    curves = {trial.number: curve_of(scored_validation(folder, trial)) for trial in kept}
     return operating_front(curves, min_specificity=objectives.min_specificity) if curves else None
 
 

@@ -8,6 +8,7 @@ from leukmodels.process.words import Terms, plural
 from search.report.facts import Model, Page
 from search.report.metrics import beyond_luck
 from search.report.text import LEAKY, NAMES, less, promised_recall
+from search.study.objectives import Objectives
 
 WIDE = 0.2  # between the limits: as far apart as the exact ones are of 0.9 among some 35 patients
 MOSTLY = 0.5  # of the heat
@@ -35,11 +36,25 @@ def checks_of(page: Page) -> tuple[Check, ...]:
         _openings(page),
         _widths(page),
         _promises(page),
+        _bounds(page),
         _guarantees(page),
         _better(page),
         _heat(page),
         _shortcuts(page),
     )
+
+
+def broken_promises(model: Model, objectives: Objectives, terms: Terms, *, models: int) -> list[str]:
+    """Return each promise of validation that the test broke, in a sentence; empty while it is locked.
+
+    Promised are its figures, which may fall by what luck does in the worst of so many ``models``, the bounds of the
+    search, and a guaranteed recall.
+    """
+    return [
+        *_fallen(model, terms, len(_PROMISED) * models),
+        *_below_bounds(model, objectives),
+        *_guarantee(model, terms),
+    ]
 
 
 def _openings(page: Page) -> Check:
@@ -71,13 +86,14 @@ def _promises(page: Page) -> Check:
     if not tested:
         return Check(what=what, left_out=_LOCKED if page.models else _NO_MODEL)
     figures = len(_PROMISED) * len(page.models)
-    alarms = (said for model in tested for said in _broken(model, page.subject.terms, figures))
+    alarms = (said for model in tested for said in _fallen(model, page.subject.terms, figures))
     return Check(what=what, alarms=tuple(alarms))
 
 
-def _broken(model: Model, terms: Terms, figures: int) -> Iterator[str]:
+def _fallen(model: Model, terms: Terms, figures: int) -> Iterator[str]:
     """Yield a sentence for each figure that is far below its promise, were it the worst of so many."""
-    assert model.test is not None
+    if not model.test:
+        return
     promised, reached = model.promise.cells.figures, model.test.cells.figures
     for name in _PROMISED:
         if beyond_luck(model.gap[name], figures):
@@ -88,6 +104,27 @@ def _broken(model: Model, terms: Terms, figures: int) -> Iterator[str]:
             )
 
 
+def _bounds(page: Page) -> Check:
+    """Check the bounds of the search on the test."""
+    what = "bounds of the search on the test"
+    if not any(model.test for model in page.models):
+        return Check(what=what, left_out=_LOCKED if page.models else _NO_MODEL)
+    alarms = (said for model in page.models for said in _below_bounds(model, page.searched.objectives))
+    return Check(what=what, alarms=tuple(alarms))
+
+
+def _below_bounds(model: Model, objectives: Objectives) -> Iterator[str]:
+    """Yield a sentence for each bound that the whole interval of the test lies below."""
+    bounds = {"recall": objectives.min_recall, "specificity": objectives.min_specificity}
+    for name, bound in bounds.items():
+        if model.test and (reached := model.test.cells.figures[name]).high < bound:
+            yield (
+                f"Trial {model.trial}: the search asks for a {name} of at least {bound:g}, the test gave "
+                f"{reached.estimate:.3f}, and its whole 95 % interval ({reached.low:.3f} to {reached.high:.3f}) lies "
+                "below."
+            )
+
+
 def _guarantees(page: Page) -> Check:
     what = "guarantees of recall"
     promised = [model for model in page.models if model.promised_recall is not None]
@@ -95,12 +132,13 @@ def _guarantees(page: Page) -> Check:
         return Check(what=what, left_out="none was given")
     if not any(model.test for model in promised):
         return Check(what=what, left_out=_LOCKED)
-    alarms = tuple(
-        f"Trial {model.trial}: {promised_recall(model, page.subject.terms)}"
-        for model in promised
-        if model.test and model.test.cells.figures["recall"].estimate < (model.promised_recall or 0.0)
-    )
-    return Check(what=what, alarms=alarms)
+    return Check(what=what, alarms=tuple(said for model in promised for said in _guarantee(model, page.subject.terms)))
+
+
+def _guarantee(model: Model, terms: Terms) -> Iterator[str]:
+    """Yield a sentence where the test broke a guaranteed recall."""
+    if model.test and model.test.cells.figures["recall"].estimate < (model.promised_recall or 0.0):
+        yield f"Trial {model.trial}: {promised_recall(model, terms)}"
 
 
 def _better(page: Page) -> Check:

@@ -196,12 +196,14 @@ class Repeat:
 class Exported:
     """One model, for the card beside its export; ``openings`` of the test and ``probes``, whoever they were for.
 
-    held_at   the thresholds that this model was held to on the test patients; figures of the test are of one of them
+    opening   of the test at this threshold, None where there was none
+    held_at   the thresholds that this model was held to on the test; figures of the test are of one of them
     """
 
     subject: Subject
     data_summary: DataSummary
     openings: Sequence[TestAccess]
+    opening: TestAccess | None
     held_at: tuple[float, ...]
     model: Model
     probes: tuple[Probe, ...]

@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from leukmodels.errors import StudyError
 from leukmodels.evaluation.interval import Interval
 from leukmodels.evaluation.scored import Scored
 from leukmodels.process.words import Terms
@@ -15,7 +13,8 @@ from search.report.facts import Model
 from search.report.metrics import gap, judge, minus
 from search.study.confirmation_log import TestAccess, TestCandidate, test_scores
 from search.study.folder import StudyFolder
-from search.study.records import DEFAULT, StudyRecord
+from search.study.integrity import MODEL, model_file, scores_on_test, validation_scores
+from search.study.records import DEFAULT, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +34,14 @@ class Candidates:
     terms: Terms
 
     def models(self) -> tuple[Model, ...]:
-        """Return the models, judged; StudyError where scores are gone."""
+        """Return the models, judged; StudyError where scores are gone, or a file is another than was measured."""
         return tuple(self._model(each) for each in self.chosen)
 
     def _model(self, each: TestCandidate) -> Model:
-        validation, test = self._validation(each), self._test(each)
+        trial = self.record.trials[each.trial]
+        if (self.folder.trial(each.trial) / MODEL).is_file():  # figures are made of scores alone
+            model_file(self.folder, trial, self.opening)
+        validation, test = scored_validation(self.folder, trial), self._test(each)
         judged = partial(
             judge,
             validation=validation,
@@ -68,24 +70,18 @@ class Candidates:
         reference = next((one for one in self.chosen if self._is_reference(one)), None)
         if reference is None or reference is each:
             return {}
-        other = self._test(reference) or self._validation(reference)
+        other = self._test(reference) or scored_validation(self.folder, self.record.trials[reference.trial])
         return minus(judged, each.threshold, other, reference.threshold)
 
     def _is_reference(self, each: TestCandidate) -> bool:
         return self.record.trials[each.trial].source == DEFAULT
 
-    def _validation(self, each: TestCandidate) -> Scored:
-        return scored(self.folder.scores(each.trial))
-
     def _test(self, each: TestCandidate) -> Scored | None:
-        return scored(test_scores(self.folder, self.opening) / f"{each.trial}.parquet") if self.opening else None
+        if not self.opening:
+            return None
+        return Scored.from_table(read_scores(scores_on_test(self.folder, self.opening, each.trial)))
 
 
-def scored(path: Path) -> Scored:
-    """Return the scores of a file; StudyError where it is gone."""
-    if not path.is_file():
-        raise StudyError(
-            f"{path} is missing, and figures are made of it. Restore it from a backup; a study that was moved must be "
-            "moved whole."
-        )
-    return Scored.from_table(read_scores(path))
+def scored_validation(folder: StudyFolder, trial: TrialRecord) -> Scored:
+    """Return a trial's scores of the validation cells; StudyError where they are gone or are not what it ended with."""
+    return Scored.from_table(read_scores(validation_scores(folder, trial)))

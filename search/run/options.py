@@ -53,7 +53,9 @@ class _What(command_line.Options):
 
 class _Where(ReadingOptions, StorageOptions):
     name: str | None = Field(default=None, description="name of the study (default: the task and the time)")
-    out: Path | None = Field(default=None, description="folder of the exported configuration (default: results/<task>)")
+    out: Path | None = Field(
+        default=None, description="folder of the exported configuration (default: results/<task>/<study>)"
+    )
     no_dashboard: bool = Field(default=False, description="start the local Ray without its dashboard")
 
 

@@ -17,7 +17,7 @@ from leukmodels.label_issues.listing import read_list
 from leukmodels.space import presets
 from leukmodels.space.dimensions import Space
 from search.cache.store import PixelCache
-from search.export.destination import check_out, default_out
+from search.export.destination import check_out, default_out, refuse_confirmed
 from search.run.options import RunOptions
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
@@ -112,7 +112,7 @@ def plan_new(
     out = out or default_out(folder, task=task.name, synthetic=config.data is None)
     attempts = Attempts()
     attempts.attempt(lambda: _check_classes(task, config), None)
-    attempts.attempt(lambda: check_out(out), "")
+    attempts.attempt(lambda: refuse_confirmed(out, check_out(out)), None)
     if config.exclude:
         attempts.attempt(partial(read_list, Path(config.exclude)), None)  # before Ray is started
     starts = attempts.attempt(lambda: starts_of(config, storage), InitialWeights())

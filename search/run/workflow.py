@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster.session import Session
-from leukmodels.errors import StudyError
+from leukmodels.errors import StudyError, UserError
 from leukmodels.training import checkpoint
 from search.display.console import Console
 from search.export.bundle import write_bundle
@@ -131,11 +131,13 @@ def _export(plan: Plan, study: Study) -> tuple[str, str]:
     try:
         before = check_out(plan.out)
         bundle = write_bundle(study, plan.out, Preference())
-    except (StudyError, OSError) as error:
+    except (UserError, OSError) as error:
         again = f"python -m search.export {shlex.quote(str(plan.folder.path))} --out DIR"
         return f"nothing: {error}", again
-    replaced = f"; replaced that of {before}" if before not in ("", plan.folder.name) else ""
+    another = before and before.study.id != study.manifest.study_id
+    replaced = f"; replaced that of {before.study.name}" if before and another else ""
+    standing = f". {bundle.standing}" if bundle.standing else ""
     return (
-        f"{bundle.path} ({bundle.verification.note}{replaced})",
+        f"{bundle.path} ({bundle.verification.note}{replaced}){standing}",
         f"python -m leukmodels.predictor {shlex.quote(str(bundle.path))} IMAGE...",
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from leukmodels.errors import StudyError
 from leukmodels.evaluation import operating
 from leukmodels.evaluation.bounds import lower_bounds
 from leukmodels.evaluation.costs import COSTS
@@ -13,6 +12,7 @@ from leukmodels.training.scoring import read_scores
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestAccess
 from search.study.folder import StudyFolder
+from search.study.integrity import validation_scores
 from search.study.manifest import Manifest
 from search.study.objectives import THRESHOLD
 from search.study.opened import Study
@@ -111,11 +111,4 @@ def _measured(trial: TrialRecord, scored: Scored, threshold: float) -> Mapping[s
 
 
 def _scored(folder: StudyFolder, trial: TrialRecord) -> Scored:
-    path = folder.scores(trial.number)
-    try:
-        return Scored.from_table(read_scores(path))
-    except FileNotFoundError:
-        raise StudyError(
-            f"The scores of trial {trial.number} are gone ({path} is missing), so no threshold can be chosen. Choose a "
-            "trial by --prefer or --trial, or resume the study."
-        ) from None
+    return Scored.from_table(read_scores(validation_scores(folder, trial)))

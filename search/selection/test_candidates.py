@@ -16,6 +16,7 @@ from search.selection.operating_point import with_guaranteed_recall
 from search.selection.preference import of_recall
 from search.study.confirmation_log import TestCandidate
 from search.study.folder import StudyFolder
+from search.study.integrity import validation_scores
 from search.study.objectives import THRESHOLD
 from search.study.records import DEFAULT, StudyRecord, TrialRecord, TrialState
 
@@ -47,9 +48,9 @@ def choose(
         chosen[first.trial] = first
     for trial, why in _in_order(front) if front else ((ranking[0].trial, BEYOND),):
         if len(chosen) < count:
-            chosen.setdefault(trial, _at_one_half(folder, trial, why))
+            chosen.setdefault(trial, _at_one_half(folder, record.trials[trial], why))
     if reference := reference_of(record):
-        chosen.setdefault(reference.number, _at_one_half(folder, reference.number, REFERENCE))
+        chosen.setdefault(reference.number, _at_one_half(folder, reference, REFERENCE))
     return tuple(chosen.values())
 
 
@@ -98,15 +99,15 @@ def with_recall(
         trial=kept.trial.number,
         threshold=kept.threshold,
         why=why,
-        promise=_of_validation(folder, kept.trial.number, kept.threshold),
+        promise=_of_validation(folder, kept.trial, kept.threshold),
         promised=kept.promised,
     )
 
 
-def _at_one_half(folder: StudyFolder, trial: int, why: str) -> TestCandidate:
+def _at_one_half(folder: StudyFolder, trial: TrialRecord, why: str) -> TestCandidate:
     promise = _of_validation(folder, trial, THRESHOLD)
-    return TestCandidate(trial=trial, threshold=THRESHOLD, why=why, promise=promise)
+    return TestCandidate(trial=trial.number, threshold=THRESHOLD, why=why, promise=promise)
 
 
-def _of_validation(folder: StudyFolder, trial: int, threshold: float) -> Mapping[str, float]:
-    return measured(read_scores(folder.scores(trial)), threshold)
+def _of_validation(folder: StudyFolder, trial: TrialRecord, threshold: float) -> Mapping[str, float]:
+    return measured(read_scores(validation_scores(folder, trial)), threshold)

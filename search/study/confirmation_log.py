@@ -47,12 +47,20 @@ class TestCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class TestAccess:
-    """One opening of the test: when (seconds since the epoch, UTC), whom it was opened for, what each then reached."""
+    """One opening of the test: when (seconds since the epoch, UTC), whom it was opened for, what each then reached.
+
+    files   the SHA-256 of the model that was asked and of its scores, by file name, of each trial; see ``sha256``
+    """
 
     number: int
     time: float
     chosen: tuple[TestCandidate, ...]
     results: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    files: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    def sha256(self, trial: int) -> Mapping[str, str]:
+        """Return the SHA-256 of a tested trial's files, empty where a version before kept none."""
+        return self.files.get(trial, {})
 
     @property
     def complete(self) -> bool:
@@ -106,7 +114,21 @@ class Confirmation:
                 self.openings.append(TestAccess(number=len(self.openings) + 1, time=event["time"], chosen=chosen))
             case "tested":
                 last = self.openings[-1]
-                self.openings[-1] = replace(last, results={**last.results, event["trial"]: event["metrics"]})
+                trial = event["trial"]
+                self.openings[-1] = replace(
+                    last,
+                    results={**last.results, trial: event["metrics"]},
+                    files={**last.files, trial: event.get("sha256", {})},
+                )
+
+    def of(self, trial: int) -> list[tuple[TestAccess, TestCandidate]]:
+        """Return the openings that a trial's model was held against the test in, in order, and as what it was."""
+        return [
+            (opening, each)
+            for opening in self.openings
+            for each in opening.chosen
+            if each.trial == trial and trial in opening.results
+        ]
 
     @property
     def latest(self) -> TestAccess | None:

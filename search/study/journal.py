@@ -11,7 +11,7 @@ Every event carries a monotone ``seq`` (from 1), the ``time`` (seconds since the
     study_finished    reason                           nothing more will be tried
     retrained         trial, folds, seed, fold, ...    a trial's configuration was tried on other patients, or images
     test_opened       chosen                           the locked test patients were opened for these models
-    tested            opening, trial, metrics          what a model then reached
+    tested            opening, trial, metrics, sha256  what a model then reached; of the model and its scores
 
 An event is appended before anyone acts on it, so whatever a reader knows, the file knew first.
 """

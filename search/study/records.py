@@ -72,6 +72,11 @@ class TrialRecord:
         metrics: Mapping[str, float] = self.outcome.get("metrics", {})
         return metrics
 
+    @property
+    def sha256(self) -> Mapping[str, str]:
+        """The SHA-256 of the model and the scores that it ended with, by file name; empty where none was kept."""
+        return self.outcome.get("sha256") or {}
+
     def metrics_at(self, rung: int) -> Mapping[str, float]:
         """Return the metrics by which the trial is compared at a rung, empty where it has none there.
 

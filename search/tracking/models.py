@@ -17,6 +17,7 @@ from typing import Any
 
 import leukmodels
 from search.study.folder import StudyFolder
+from search.study.integrity import MODEL, model_file
 from search.study.manifest import Manifest
 from search.study.records import TrialRecord
 from search.tracking.ledger import pages
@@ -33,14 +34,16 @@ from mlflow.keras import _load_pyfunc
 
 
 def log_models(runs: StudyRuns, folder: StudyFolder, members: Iterable[TrialRecord]) -> int:
-    """Log the model of each of ``members`` that has one and is not logged yet; return how many were."""
+    """Log the model of each of ``members`` that has one and is not logged yet; return how many were.
+
+    StudyError where it is not the one that the trial ended with.
+    """
     versions = Manifest.read(folder).versions
     logged = 0
     for trial in members:
-        model_file = folder.trial(trial.number) / "model.keras"
         run_id = runs.children[trial.number].run_id
-        if model_file.is_file() and not _is_logged(runs, run_id):
-            _log(runs, f"{folder.name}-trial-{trial.number}", run_id, model_file, versions)
+        if (folder.trial(trial.number) / MODEL).is_file() and not _is_logged(runs, run_id):
+            _log(runs, f"{folder.name}-trial-{trial.number}", run_id, model_file(folder, trial), versions)
             logged += 1
     return logged
 
@@ -61,27 +64,27 @@ def _is_logged(runs: StudyRuns, run_id: str) -> bool:
     return ready
 
 
-def _log(runs: StudyRuns, name: str, run_id: str, model_file: Path, versions: Mapping[str, str]) -> None:
+def _log(runs: StudyRuns, name: str, run_id: str, file: Path, versions: Mapping[str, str]) -> None:
     from mlflow.entities import LoggedModelOutput
 
     model = runs.client.create_logged_model(
         runs.experiment_id, name=name, source_run_id=run_id, model_type="classifier"
     )
     with tempfile.TemporaryDirectory() as scratch:
-        _write(Path(scratch), model_file, model_id=model.model_id, run_id=run_id, versions=versions)
+        _write(Path(scratch), file, model_id=model.model_id, run_id=run_id, versions=versions)
         runs.client.log_model_artifacts(model.model_id, scratch)
     runs.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     runs.client.finalize_logged_model(model.model_id, "READY")
 
 
-def _write(folder: Path, model_file: Path, *, model_id: str, run_id: str, versions: Mapping[str, str]) -> None:
+def _write(folder: Path, file: Path, *, model_id: str, run_id: str, versions: Mapping[str, str]) -> None:
     """Write the model as MLflow's Keras flavor into the empty ``folder``."""
     from mlflow import pyfunc
     from mlflow.models import Model
 
     data = folder / "data"
     data.mkdir()
-    shutil.copyfile(model_file, data / "model.keras")
+    shutil.copyfile(file, data / "model.keras")
     (data / "keras_module.txt").write_text("keras", encoding="utf-8")
     code = folder / "code"
     code.mkdir()
@@ -90,7 +93,7 @@ def _write(folder: Path, model_file: Path, *, model_id: str, run_id: str, versio
     shutil.copytree(layers, code / "leukemia_layers", ignore=shutil.ignore_patterns("__pycache__"))
     requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy") if name in versions]
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-    with zipfile.ZipFile(model_file) as archive:
+    with zipfile.ZipFile(file) as archive:
         keras_version = json.loads(archive.read("metadata.json"))["keras_version"]
         config = json.loads(archive.read("config.json"))["config"]
     model = Model(run_id=run_id, model_id=model_id, signature=_signature(config))

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from leukmodels.errors import Attempts, ConfigError, StudyError
-from leukmodels.model.exported import ExportedModel
+from leukmodels.model.exported import ExportedModel, current_export
 from leukmodels.model.weights import ENDING, SMALLEST_PX, Weights, read_backbones
 from leukmodels.space.hyperparameters import BASE, MOST_BLOCKS, PRETRAINED, HyperParams
 from search.selection.preference import Preference
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
+from search.study.integrity import model_file
 from search.study.manifest import BaseModelOrigin, Manifest, StoredInitialWeights, StoredWeights
 from search.study.opened import Study
 from search.study.options import find_study
@@ -125,9 +126,9 @@ def find_base(said: str, storage: Path) -> BaseModel:
     StudyError where there is none, or where nothing says which patients it was trained on.
     """
     path = Path(said).expanduser()
-    bundle = path.parent if path.suffix == ".keras" else path
+    bundle = path.parent if path.suffix == ".keras" else current_export(path)
     if (bundle / "config.yaml").is_file():
-        return _exported(path if path.suffix == ".keras" else path / "model.keras", bundle / "config.yaml")
+        return _exported(path if path.suffix == ".keras" else bundle / "model.keras", bundle / "config.yaml")
     if path.suffix == ".keras":
         raise StudyError(
             f"{path} cannot be a base model: no config.yaml beside it says which cells it was trained on, and they may "
@@ -136,7 +137,7 @@ def find_base(said: str, storage: Path) -> BaseModel:
     study = Study.open(find_study(said, storage))
     manifest, trial = study.manifest, Preference().choose(study.front, study.objectives)
     return _base(
-        study.folder.trial(trial.number) / "model.keras",
+        model_file(study.folder, trial),
         hyperparameters=_of_body(trial.params, manifest.starts),
         origin=BaseModelOrigin(
             origin=f"trial {trial.number} of {study.name}",

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from PIL import Image
 from leukmodels import predictor
 from leukmodels.errors import ConfigError
 from leukmodels.model.build import build
+from leukmodels.model.exported import Preparation
 from leukmodels.predictor import Predictor
 from leukmodels.process import tensorflow_runtime
 from toy_cells import cells, images_of, tiny
@@ -61,8 +63,14 @@ def exported(tmp_path: Path) -> Path:
     folder = tmp_path / "exported"
     folder.mkdir()
     build(tiny(augmentation=0.5), image_px=8, black_background=False).save(folder / "model.keras")
-    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    configure(folder)
     return folder
+
+
+def configure(folder: Path, **changes: Any) -> None:
+    """Write what an export of the model in the folder says, with some ``changes``."""
+    sha256 = hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest()
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"model_sha256": sha256} | changes))
 
 
 def test_a_score_above_the_threshold_is_the_disease(tmp_path: Path) -> None:
@@ -122,11 +130,15 @@ def test_an_exported_model_is_loaded_and_predicts(exported: Path) -> None:
         ({"image_px": 16}, r"config.yaml says image_px 16; model.keras takes images of shape \(None, 8, 8, 3\)"),
         ({"disease": 7, "control": []}, r"disease is 7; expected a list of class names.\n.*control is \[\]"),
         ({"task": None, "threshold": True}, r"task is None; expected a text.*\n.*threshold is True"),
+        (
+            {"model_sha256": "5" * 63},
+            r"model_sha256 is '5+'; expected the SHA-256 of model.keras, 64 hexadecimal digits",
+        ),
         ({"threshold": float("nan"), "image_px": True}, r"threshold is nan.*\n.*image_px is True"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(changes: dict[str, Any], message: str, exported: Path) -> None:
-    (exported / "config.yaml").write_text(yaml.safe_dump(CONFIG | changes))
+    configure(exported, **changes)
     with pytest.raises(ConfigError, match=message):
         Predictor.load(exported)
 
@@ -136,8 +148,22 @@ def test_a_config_that_does_not_fit_is_refused(changes: dict[str, Any], message:
 def test_a_damaged_model_is_refused(keep: int, exported: Path) -> None:
     content = (exported / "model.keras").read_bytes()
     (exported / "model.keras").write_bytes(content[:keep])
+    with pytest.raises(ConfigError, match="is not the model that was exported and measured"):
+        Predictor.load(exported)
+    configure(exported)
     with pytest.raises(ConfigError, match="is not a model of this software"):
         Predictor.load(exported)
+
+
+@pytest.mark.keras
+def test_another_model_does_not_answer_under_the_name_and_threshold_of_the_one_that_was_measured(
+    exported: Path, tmp_path: Path
+) -> None:
+    build(tiny(augmentation=0.5), image_px=8, black_background=False).save(exported / "model.keras")
+    for ask in (Predictor.load, lambda folder: predictor.main([str(folder), str(tmp_path / "cell.png")])):
+        with pytest.raises(ConfigError, match="is not the model that was exported and measured") as caught:
+            ask(exported)
+        assert "Write the folder again with python -m search.export." in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +195,50 @@ def test_the_command_prints_a_line_an_image_and_what_it_is_not_for(
     assert "research use only" in disclaimer
     assert predictor.main([str(exported), str(good), str(tmp_path / "absent.png")]) == 1
     assert "error     the file cannot be read" in capsys.readouterr().out
+
+
+@pytest.mark.keras
+def test_a_folder_of_exports_answers_with_the_current_one(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported.rename(tmp_path / "runx1-1")
+    (tmp_path / "runx1-2").mkdir()
+    (tmp_path / "current.yaml").write_text("folder: runx1-1\n")
+    good = picture(tmp_path / "good.png", 200)
+    assert predictor.main([str(tmp_path), str(good)]) == 0
+    assert f"{good}  " in capsys.readouterr().out
+    (tmp_path / "current.yaml").write_text("folder: runx1-2\n")
+    with pytest.raises(ConfigError, match=r"runx1-2 holds no exported model"):
+        Predictor.load(tmp_path)
+
+
+RECALL = {"recall": {"estimate": 0.91, "low": 0.8, "high": 0.96}}
+TESTED: dict[str, Any] = {"opening": 1, "opened": "2026-12-01T00:00:00+00:00", "cells": 1236, "figures": RECALL}
+
+
+@pytest.mark.parametrize(
+    ("said", "measured"),
+    [
+        ({}, ""),
+        (
+            {"validation": {"recall": 0.95, "accuracy": 1, "specificity": None, "auroc": 0.9}},
+            "On the validation cells that it was chosen on, too good: recall 0.950, accuracy 1.000.",
+        ),
+        (
+            {"validation": {"recall": 0.95}, "test": TESTED},
+            "On 1,236 cells of the locked test: recall 0.910 (0.800 to 0.960).",
+        ),
+        (
+            {"test": TESTED | {"broken": ["Less than promised."]}},
+            "IT FAILED ITS TEST. On 1,236 cells of the locked test: recall 0.910 (0.800 to 0.960). Less than promised.",
+        ),
+    ],
+)
+def test_answers_say_first_what_the_model_was_measured_to_do(said: dict[str, Any], measured: str) -> None:
+    found = Preparation.model_validate(CONFIG | {"model_sha256": "0" * 64} | said).measured
+    assert found == measured
+    lines = predictor.table(replace(brightness_predictor(), measured=found), []).splitlines()
+    assert lines[1:-1] == ([measured] if measured else [])
 
 
 @pytest.mark.parametrize(

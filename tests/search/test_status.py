@@ -8,6 +8,8 @@ import studies
 from leukmodels.collections.tasks import find_task
 from leukmodels.errors import ConfigError, StudyError
 from search.status import look, main
+from search.study.confirmation_log import TestCandidate, as_event
+from search.study.journal import Journal
 
 HEAVY = ("tensorflow", "keras", "ray", "mlflow", "optuna", "matplotlib")
 
@@ -45,6 +47,38 @@ def test_json_holds_the_same(study, capsys):
     assert told["best"] == {"recall": 2, "accuracy": 1, "balanced": 1}
     assert [trial["trial"] for trial in told["front"]] == [2, 1]
     assert told["synthetic"] is True
+    assert told["test"] is None
+
+
+def test_what_the_test_gave_comes_first(study, capsys):
+    chosen = TestCandidate(trial=1, threshold=0.4, why="highest mean recall", promise={"recall": 0.9, "accuracy": 0.8})
+    with Journal(study.journal) as journal:
+        journal.append("test_opened", chosen=[as_event(chosen)])
+        main([str(study.path)])
+        assert "locked test" not in capsys.readouterr().out  # begun, and no figure yet
+        journal.append("tested", opening=1, trial=1, metrics={"recall": 0.75, "accuracy": 0.7})
+    main([str(study.path)])
+    said = capsys.readouterr().out
+    assert said.index("the locked test (opening 1), beside what validation promised") < said.index(
+        "front on validation"
+    )
+    assert "0.750 (0.900)" in said
+    main([str(study.path), "--json"])
+    assert json.loads(capsys.readouterr().out)["test"] == {
+        "opening": 1,
+        "models": [
+            {
+                "trial": 1,
+                "threshold": 0.4,
+                "why": "highest mean recall",
+                "test": {"recall": 0.75, "accuracy": 0.7},
+                "validation": {"recall": 0.9, "accuracy": 0.8},
+            }
+        ],
+    }
+    main(["--storage", str(study.path.parent)])
+    row = capsys.readouterr().out.splitlines()[-1].split()
+    assert row[3:] == ["7/7", "0.750", "0.700", "0.950", "0.910"]
 
 
 def test_the_lock_tells_running_from_interrupted(tmp_path, capsys):
@@ -83,7 +117,7 @@ def test_all_studies_are_listed_even_beside_a_broken_one(study, capsys):
     assert main(["--storage", str(storage)]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"Studies in {storage}:")
-    assert "finished         7/7         0.950           0.910" in said
+    assert ["finished", "7/7", "-", "-", "0.950", "0.910"] in [line.split()[2:] for line in said.splitlines()]
     assert "interrupted" in said
     assert "runx1-3 cannot be read: Line 1 of" in said
 

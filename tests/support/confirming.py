@@ -112,6 +112,7 @@ def searched_in(root, tmp_path, *, task, **params):
         write_scores(
             folder.trial(number) / "scores.parquet", validation, answers(validation.image_ids, validation.labels)
         )
+        (folder.trial(number) / "model.keras").write_bytes(b"a toy")
     return folder
 
 

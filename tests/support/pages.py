@@ -90,6 +90,15 @@ def open_test(folder: StudyFolder, number: int, *, unfinished: bool = False, pro
             journal.append("tested", opening=number, trial=each.trial, metrics={})
 
 
+def hold_against_test(folder: StudyFolder, *, lean: float = 3.0, promised: float | None = None) -> None:
+    """Write an opening of the test for trial 2 alone, of which a recall may have been promised; ``lean`` as above."""
+    write_scores(folder.confirmed / "test" / "1" / "2.parquet", 50, prefix="T", lean=lean)
+    chosen = TestCandidate(trial=2, threshold=0.4, why="highest mean recall", promise={}, promised=promised)
+    with Journal(folder.journal) as journal:
+        journal.append("test_opened", chosen=[as_event(chosen)])
+        journal.append("tested", opening=1, trial=2, metrics={"recall": 0.875, "accuracy": 0.75, "specificity": 0.5})
+
+
 def confirmed(path: Path) -> StudyFolder:
     """Write a study whose front was trained again and whose test was opened once."""
     folder = searched(path)

@@ -7,7 +7,8 @@ import h5py
 import pytest
 
 from leukmodels.errors import ConfigError
-from leukmodels.model.weights import FILES, Weights, digest, read_backbones
+from leukmodels.model.weights import FILES, Weights, read_backbones
+from leukmodels.process.files import digest
 from leukmodels.space.hyperparameters import PRETRAINED
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -83,6 +84,34 @@ def test_an_outcome_that_cannot_be_read_is_made_anew(change: Callable[[str], str
     again, epochs = run(folder)
     assert epochs == [1, 2, 3]
     assert without_times(again) == pytest.approx(without_times(outcome), rel=1e-5)
+
+
+def test_the_outcome_vouches_for_model_and_scores(uninterrupted: Finished) -> None:
+    folder, outcome = uninterrupted
+    assert outcome.sha256 == {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("model.keras", "scores.parquet")
+    }
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, SCORES_FILE])
+@pytest.mark.parametrize("content", [None, b"", b"another"])
+def test_a_trial_whose_files_are_not_those_that_were_measured_is_trained_again(
+    name: str, content: bytes | None, finished: Finished
+) -> None:
+    folder, outcome = finished
+    (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
+    again, epochs = run(folder)
+    assert epochs == [1, 2, 3]
+    assert without_times(again) == pytest.approx(without_times(outcome), rel=1e-5)
+
+
+def test_an_outcome_of_a_version_that_kept_no_hash_is_taken(finished: Finished) -> None:
+    folder, outcome = finished
+    said = json.loads((folder / OUTCOME_FILE).read_text())
+    del said["outcome"]["sha256"]
+    (folder / OUTCOME_FILE).write_text(json.dumps(said))
+    again, epochs = run(folder)
+    assert (again.metrics, again.sha256, epochs) == (outcome.metrics, {}, [])
 
 
 def test_the_outcome_of_other_hyperparameters_is_not_taken(finished: Finished) -> None:

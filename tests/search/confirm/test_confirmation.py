@@ -10,6 +10,7 @@ import studies
 from confirming import ASKED, Toys, confirmer, events, patients, searched
 from leukmodels.dataset.split import Split
 from leukmodels.errors import StudyError
+from leukmodels.process.files import digest
 from leukmodels.training.scoring import read_scores
 from search.confirm.__main__ import main
 from search.confirm.confirmation import confirm
@@ -181,13 +182,52 @@ def test_an_opening_that_was_cut_short_is_finished_as_it_was_begun(place, conduc
     assert sorted(event["trial"] for event in events(place, "tested")) == sorted(opening.results)
 
 
-def test_an_opening_that_was_begun_waits_as_long_as_the_test_is_to_stay_locked(place, conducted):
+def test_an_opening_that_was_begun_waits_as_long_as_the_test_is_to_stay_locked(place, conducted, capsys):
     with pytest.raises(RuntimeError, match="the power went"):
         conducted(die_at_test=0)
-    known = (conducted.log / "held_out").read_text() if (conducted.log / "held_out").exists() else ""
+    before = events(place, "tested")
     conducted(ASKED.model_copy(update={"keep_locked": True}))
-    assert (conducted.log / "held_out").exists() == bool(known)
+    assert "The test stays locked" in capsys.readouterr().out
+    assert events(place, "tested") == before
     assert not confirmation_of(journal.read(place.journal)).openings[0].complete
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"another")])
+def test_the_test_is_not_opened_for_models_that_are_not_what_was_measured(place, conducted, change):
+    vouched_for(place, 2)
+    change(place.trial(2) / "model.keras")
+    with pytest.raises(StudyError, match=r"00002/model\.keras is (missing|not the file that trial 2 ended with)"):
+        conducted()
+    assert not events(place, "test_opened")
+    assert not [*conducted.log.glob("trained-*")]
+
+
+def vouched_for(place, number):
+    """Have the journal know the hashes of a trial's files, as it does of every trial that a search ends now."""
+    trial = studies.record(place).trials[number]
+    sha256 = {name: digest(place.trial(number) / name) for name in ("model.keras", "scores.parquet")}
+    with journal.Journal(place.journal) as written:
+        outcome = {**trial.outcome, "sha256": sha256}
+        written.append("trial_finished", trial=number, state="complete", outcome=outcome, reason="")
+
+
+def test_a_model_that_is_replaced_while_the_test_waits_is_not_tested(place, conducted):
+    vouched_for(place, 2)
+    with pytest.raises(RuntimeError, match="the power went"):
+        conducted(die_at_test=2)
+    (place.trial(2) / "model.keras").write_bytes(b"another")
+    with pytest.raises(StudyError, match="is not the file that trial 2 ended with"):
+        conducted()
+    assert 2 not in [event["trial"] for event in events(place, "tested")]
+
+
+def test_the_journal_says_which_model_was_asked_and_which_scores_came_of_it(place, conducted):
+    conducted()
+    (opening,) = confirmation_of(journal.read(place.journal)).openings
+    for each in opening.chosen:
+        scores = place.confirmed / "test" / "1" / f"{each.trial}.parquet"
+        model = place.trial(each.trial) / "model.keras"
+        assert opening.sha256(each.trial) == {"model.keras": digest(model), "scores.parquet": digest(scores)}
 
 
 def test_the_test_can_stay_locked(place, conducted, capsys):

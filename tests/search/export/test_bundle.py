@@ -11,13 +11,15 @@ import pytest
 import yaml
 
 import studies
-from leukmodels.errors import StudyError
+from leukmodels.errors import ConfigError, StudyError
 from leukmodels.model.exported import ExportedModel
 from leukmodels.predictor import Predictor
+from leukmodels.process.files import digest
 from search.export import bundle
 from search.export.bundle import choose_trial, write_bundle
 from search.export.destination import check_out, default_out
 from search.selection.preference import Preference
+from search.study.journal import Journal
 from search.study.opened import Study
 from search.study.portable import portable
 from studies import stored
@@ -159,7 +161,24 @@ def test_an_object_store_that_is_gone_is_given_up_at_the_first_image(study, obje
 
 def test_missing_files_are_named(study, tmp_path):
     (study.trial(2) / "model.keras").unlink()
-    with pytest.raises(StudyError, match=r"Trial 2 cannot be exported: .*00002/model.keras is missing"):
+    with pytest.raises(StudyError, match=r"00002/model.keras is missing"):
+        write_bundle(Study.open(study), tmp_path / "out", Preference())
+    (study.trial(2) / "scores.parquet").unlink()
+    with pytest.raises(
+        ConfigError, match=r"(?s)Trial 2 cannot be exported:.*model.keras is.*scores.parquet is missing"
+    ):
+        write_bundle(Study.open(study), tmp_path / "out", Preference())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["model.keras", "scores.parquet"])
+def test_what_was_not_measured_is_not_exported(study, tmp_path, name):
+    known = {file: digest(study.trial(2) / file) for file in ("model.keras", "scores.parquet")}
+    with Journal(study.journal) as journal:
+        outcome = {**Study.open(study).record.trials[2].outcome, "sha256": known}
+        journal.append("trial_finished", trial=2, state="complete", outcome=outcome, reason="")
+    shutil.copyfile(study.trial(1) / name, study.trial(2) / name)
+    with pytest.raises(StudyError, match=rf"00002/{name} is not the file that trial 2 ended with"):
         write_bundle(Study.open(study), tmp_path / "out", Preference())
     assert not (tmp_path / "out").exists()
 
@@ -183,8 +202,8 @@ def test_a_failed_replacement_leaves_the_old_bundle(original, tmp_path, monkeypa
 
 def test_where_a_bundle_goes(original, monkeypatch):
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
-    assert default_out(original, task="runx1", synthetic=True) == Path("results/synthetic/runx1")
-    assert default_out(original, task="runx1", synthetic=False) == Path("results/runx1")
+    assert default_out(original, task="runx1", synthetic=True) == Path("results/synthetic/runx1/runx1-1")
+    assert default_out(original, task="runx1", synthetic=False) == Path("results/runx1/runx1-1")
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     assert default_out(original, task="runx1", synthetic=True) == original.path / "export"
 

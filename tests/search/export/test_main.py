@@ -1,11 +1,17 @@
+import json
+
 import pytest
 import yaml
 from sklearn.metrics import recall_score
 
+import pages
 import studies
 from leukmodels.errors import ConfigError, StudyError
+from leukmodels.model.exported import ExportedModel
+from leukmodels.predictor import Predictor
 from leukmodels.training.scoring import read_scores
 from search.export.__main__ import main
+from studies import stored
 
 pytestmark = pytest.mark.keras
 
@@ -29,18 +35,89 @@ def test_a_dry_run_says_which_trial_and_writes_nothing(study, tmp_path, capsys, 
     assert main([str(study.path), "--dry-run", *options]) == 0
     said = capsys.readouterr().out
     assert f": trial {trial} at threshold 0.500, recall " in said
-    assert "It would be written to results/synthetic/runx1." in said
+    assert "It would be written to results/synthetic/runx1/runx1-1." in said
     assert not list(tmp_path.iterdir())
 
 
 def test_an_export_goes_where_results_go(study, tmp_path, capsys):
     assert main([study.name, "--storage", str(study.path.parent)]) == 0
     said = capsys.readouterr().out
-    assert "Exported to results/synthetic/runx1." in said
+    said = " ".join(said.split())
+    assert "Exported to results/synthetic/runx1/runx1-1. results/synthetic/runx1 stands for it now." in said
     assert "Checked: the recorded scores came out again (20 validation cells" in said
-    assert yaml.safe_load((tmp_path / "results/synthetic/runx1/config.yaml").read_text())["trial"] == 2
+    assert yaml.safe_load((tmp_path / "results/synthetic/runx1/runx1-1/config.yaml").read_text())["trial"] == 2
+    assert yaml.safe_load((tmp_path / "results/synthetic/runx1/current.yaml").read_text()) == {"folder": "runx1-1"}
     main([str(study.path), "--dry-run"])
-    assert "It would replace the exported model of runx1-1 in results/synthetic/runx1." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "It would replace the exported model of runx1-1 in results/synthetic/runx1/runx1-1." in said
+
+
+@pytest.fixture
+def tested(study, tmp_path):
+    """Return a function that has a copy of the study hold trial 2 against its test, and returns the copy."""
+
+    def held(**test):
+        copy = pages.copied(study, tmp_path / "studies")
+        pages.hold_against_test(copy, **test)
+        return copy
+
+    return held
+
+
+def test_a_confirmed_export_says_first_what_its_test_gave(tested, tmp_path, capsys):
+    folder = tested()
+    assert main([str(folder.path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.index("The locked test (opening 1)") < said.index("The front, on validation cells")
+    assert "trial 2 at threshold 0.400, on the test recall 0.875, accuracy 0.750, specificity 0.500; on valid" in said
+    home = tmp_path / "results/synthetic/runx1"
+    config = ExportedModel.read(home)
+    scores = read_scores(folder.confirmed / "test" / "1" / "2.parquet")
+    truth, called = scores["label"].to_numpy(), scores["score"].to_numpy() >= 0.4
+    assert config.confirmed
+    assert (config.test.opening, config.test.cells, config.test.broken) == (1, scores.num_rows, ())
+    assert config.test.figures["recall"].estimate == recall_score(truth, called)
+    predictor = Predictor.load(home)  # which stands for it
+    assert predictor.threshold == 0.4
+    assert predictor.measured.startswith(f"On {scores.num_rows} cells of the locked test: recall ")
+
+
+def test_a_confirmed_export_gives_way_to_no_search_but_to_a_wish(tested, study, tmp_path, capsys):
+    folder = tested()
+    main([str(folder.path)])
+    home = tmp_path / "results/synthetic/runx1"
+    for options in (["--prefer", "accuracy"], ["--prefer", "accuracy", "--dry-run"]):
+        with pytest.raises(StudyError, match=r"holds the model of runx1-1 \(trial 2\), which its test has confirmed"):
+            main([str(folder.path), *options])
+    assert ExportedModel.read(home).trial == 2
+    capsys.readouterr()
+    manifest = stored(study)
+    other = pages.copied(study, tmp_path / "others").path.rename(tmp_path / "others" / "runx1-2")
+    (other / "study.json").write_text(json.dumps(manifest | {"name": "runx1-2", "study_id": "another"}))
+    main([str(other)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Exported to results/synthetic/runx1/runx1-2. results/synthetic/runx1 still stands for the model of " in said
+    assert ExportedModel.read(home).study.name == "runx1-1"
+    main([str(folder.path)])  # confirmed, as what stands there
+    main([str(other), "--replace"])
+    assert "stands for it now, and no longer for the model of runx1-1 (trial 2)." in capsys.readouterr().out
+    assert ExportedModel.read(home).study.name == "runx1-2"
+    assert ExportedModel.read(home / "runx1-1").trial == 2
+
+
+def test_a_model_that_failed_its_test_is_exported_only_anyway(tested, tmp_path, capsys):
+    folder = tested(lean=0.2, promised=0.999)
+    for options in ([], ["--dry-run"], ["--trial", "2"], ["--min-recall", "0.2", "--no-recall-guarantee"]):
+        with pytest.raises(ConfigError, match=r"(?s)Trial 2 failed its test.*0\.999 or more was .* broken.*--anyway"):
+            main([str(folder.path), *options])
+    assert not (tmp_path / "results").exists()
+    assert main([str(folder.path), "--anyway"]) == 0
+    assert "FAILED ITS TEST: Trial 2: For other patients a recall" in " ".join(capsys.readouterr().out.split())
+    home = tmp_path / "results/synthetic/runx1"
+    assert "**IT FAILED ITS TEST**" in (home / "runx1-1" / "README.md").read_text()
+    assert Predictor.load(home).measured.startswith("IT FAILED ITS TEST. On ")
+    assert not ExportedModel.read(home).confirmed
+    assert main([str(folder.path), "--prefer", "accuracy"]) == 0  # so that another may take its place
 
 
 def test_a_recall_out_of_reach_is_said(study):

@@ -14,6 +14,7 @@ import studies
 from leukmodels.model.exported import ExportedModel
 from search.export.bundle import write_bundle
 from search.export.model_card import model_card
+from search.report.build import exported as exported_facts
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestCandidate, as_event
 from search.study.folder import StudyFolder
@@ -77,7 +78,9 @@ def study(exported, tmp_path):
 
 def card_of(folder, config):
     """Return the card of an export of the study in ``folder`` whose config.yaml says this."""
-    return model_card(Study.open(folder), ExportedModel.model_validate(config))
+    said = ExportedModel.model_validate(config)
+    facts = exported_facts(Study.open(folder), said.trial, threshold=said.threshold, promised=said.promised_recall)
+    return model_card(facts, said)
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def test_every_item_of_both_checklists_is_answered_or_open_once(study, config, s
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_items_stand_with_their_subjects(exported, name):
-    header, *rows = checklist(model_card(Study.open(exported[0]), exported[1]))
+    header, *rows = checklist(card_of(*exported))
     subject_of = {item: row[0] for row in rows for item in expanded(row[header.index(name)])}
     for item, subject in SUBJECTS[name].items():
         assert subject in subject_of[item], item
@@ -237,6 +240,14 @@ def test_a_threshold_that_the_test_was_not_opened_for_gets_no_figure_of_it(study
     assert "| | test cells | test patients |" in card_of(study, config)
     third = card_of(study, config | {"threshold": 0.6})
     assert "at this threshold but at 0.400 and 0.550," in " ".join(third.split())
+
+
+def test_a_test_that_was_failed_comes_first(study, config):
+    pages.open_test(study, 1)
+    assert "FAILED" not in card_of(study, config | {"threshold": 0.4})
+    broken = {"opening": 1, "opened": "2026-12-01T00:00:00+00:00", "cells": 96, "figures": {}, "broken": ["Too low."]}
+    card = card_of(study, config | {"threshold": 0.4, "test": broken})
+    assert "\n**IT FAILED ITS TEST**, and was exported all the same:\n\n- Too low.\n\nThe test" in card
 
 
 @pytest.mark.parametrize("opened", [False, True])

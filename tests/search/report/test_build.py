@@ -16,9 +16,13 @@ from PIL import Image
 import pages
 import studies
 from leukmodels.errors import StudyError
+from leukmodels.process.files import digest
 from leukmodels.training.scoring import read_scores
 from pages import Read, written
+from search.report.build import broken_in_test
 from search.report.write import write_page
+from search.study.journal import Journal
+from search.study.opened import Study
 from studies import stored
 
 
@@ -239,6 +243,41 @@ def test_scores_that_are_gone_are_missed(study):
     (study.path / pages.TEST / "2.parquet").unlink()
     with pytest.raises(StudyError, match=r"2\.parquet is missing"):
         write_page(study)
+
+
+def test_scores_that_are_not_what_the_test_gave_are_refused(study):
+    scores = study.path / pages.TEST / "2.parquet"
+    with Journal(study.journal) as journal:
+        journal.append("tested", opening=1, trial=2, metrics={}, sha256={"scores.parquet": digest(scores)})
+    write_page(study)
+    shutil.copyfile(study.path / pages.TEST / "0.parquet", scores)
+    with pytest.raises(StudyError, match=r"2\.parquet is not the file that opening 1 of the test gave"):
+        write_page(study)
+
+
+def test_a_model_that_is_not_the_one_that_was_tested_is_not_reported_on(study):
+    model = study.trial(2) / "model.keras"
+    model.write_bytes(b"tested")
+    with Journal(study.journal) as journal:
+        journal.append("tested", opening=1, trial=2, metrics={}, sha256={"model.keras": digest(model)})
+    write_page(study)
+    model.write_bytes(b"another")
+    with pytest.raises(StudyError, match=r"model\.keras is not the file that the test was opened for"):
+        write_page(study)
+
+
+@pytest.mark.parametrize(("bound", "broken"), [(0.0, False), (0.999, True)])
+def test_a_bound_of_the_search_that_the_test_refutes_alarms(study, bound, broken):
+    manifest = stored(study)
+    manifest["aims"]["min_recall"] = bound
+    study.manifest.write_text(json.dumps(manifest))
+    said = broken_in_test(Study.open(study), 2)
+    assert (
+        any("Trial 2: the search asks for a recall of at least 0.999, the test gave 0." in each for each in said)
+        == broken
+    )
+    assert ("the search asks for a recall" in written(study).words) == broken
+    assert broken_in_test(Study.open(study), 1) == ()  # which the test was never opened for
 
 
 def test_no_image_no_model_and_no_server_is_asked(original):

@@ -54,6 +54,7 @@ def test_every_check_is_listed_those_that_cannot_be_made_with_the_reason(page, l
         "how often the test was opened",
         "the number of patients",
         "promises of validation",
+        "bounds of the search on the test",
         "guarantees of recall",
         "the published CNN beside the model",
         "where the models look",
@@ -61,6 +62,7 @@ def test_every_check_is_listed_those_that_cannot_be_made_with_the_reason(page, l
     ]
     assert {check.what: check.left_out for check in checks_of(locked) if check.left_out} == {
         "promises of validation": "the test is locked",
+        "bounds of the search on the test": "the test is locked",
         "guarantees of recall": "none was given",
         "where the models look": "pictures are drawn when the test is opened",
         "shortcuts": "python -m search.confirm probes them",
@@ -72,6 +74,7 @@ def test_without_a_model_little_can_be_checked(page):
     assert [check.what for check in checks if check.left_out == "there is no model yet"] == [
         "the number of patients",
         "promises of validation",
+        "bounds of the search on the test",
         "the published CNN beside the model",
     ]
 
@@ -113,6 +116,19 @@ def test_a_broken_promise_alarms_with_its_size(page):
     (said,) = about(changed(asked, gap=gap), "promises of validation").alarms
     assert f"the test gave {validation.estimate - 0.25:.3f}, 0.250 less." in said
     assert about(page, "promises of validation").alarms == ()
+
+
+@pytest.mark.parametrize(("high", "alarmed"), [(0.9, False), (0.8999, True)])
+def test_a_bound_alarms_where_the_whole_interval_lies_below(page, high, alarmed):
+    bound = replace(page.searched.objectives, min_recall=0.9)
+    asked = judged(replace(page, searched=replace(page.searched, objectives=bound)), recall=between(0.8, 0.7, high))
+    alarms = [said for said in about(asked, "bounds of the search").alarms if "Trial 2" in said]
+    assert bool(alarms) == alarmed
+    if alarmed:
+        assert alarms == [
+            "Trial 2: the search asks for a recall of at least 0.9, the test gave 0.800, and its whole 95 % interval "
+            "(0.700 to 0.900) lies below."
+        ]
 
 
 @pytest.mark.parametrize(

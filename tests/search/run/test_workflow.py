@@ -9,6 +9,9 @@ import shutil
 import pytest
 import yaml
 
+import pages
+import studies
+from exports import CONFIG
 from folders import draw_folder
 from ledgers import check_ledgers_agree
 from leukmodels.errors import ConfigError, DataError, StudyError
@@ -20,6 +23,7 @@ from leukmodels.training import checkpoint
 from search.run import planning, workflow
 from search.study import journal
 from search.study.folder import StudyFolder
+from search.study.opened import Study
 from search.study.records import DEFAULT, LOADED, StudyRecord, TrialState, fold
 from search.tuning import study_loop
 from studies import begin, stored
@@ -241,6 +245,23 @@ def test_a_foreign_folder_is_never_exported_into(tmp_path):
     (tmp_path / "exported" / "study" / "thesis.txt").write_text("precious")
     with pytest.raises(StudyError, match="left alone"):
         plan("runx1", tmp_path, data=None)
+
+
+def test_a_confirmed_export_is_not_searched_over(tmp_path):
+    out = tmp_path / "exported" / "study"
+    out.mkdir(parents=True)
+    (out / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"preference": "its confirmation: highest mean recall"}))
+    with pytest.raises(StudyError, match=r"holds the model of npm1-1 \(trial 4\), which its test has confirmed"):
+        plan("runx1", tmp_path, data=None)
+
+
+def test_a_search_that_goes_on_says_that_its_model_failed_its_test(tmp_path):
+    folder = studies.exportable(tmp_path)
+    pages.hold_against_test(folder, lean=0.2, promised=0.999)
+    exported, command = workflow._export(plan_resume(folder, out=tmp_path / "out"), Study.open(folder))
+    assert exported.startswith("nothing: Trial 2 failed its test, so it is not exported:")
+    assert command.startswith("python -m search.export")
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_task_of_a_collection_is_found_from_its_folder(tmp_path):
