@@ -21,7 +21,7 @@ VERBS = {
     "audit": ("search.audit", "compare journal, Optuna and MLflow, trial by trial; tell MLflow what it missed"),
     "cache": ("search.cache.__main__", "show what is kept of prepared images, or free it"),
     "curate": ("search.curate.__main__", "list training cells whose label is disputed"),
-    "predictor": ("leukmodels.predictor", "let an exported model answer for image files"),
+    "predictor": ("leukmodels.predictor.__main__", "let an exported model answer for image files"),
 }
 _SHELLS = ("bash", "zsh", "tcsh")
 

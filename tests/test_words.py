@@ -18,12 +18,13 @@ from PIL import Image
 
 import pages
 from confirming import Toys, searched_in
-from leukmodels import collections, predictor
+from leukmodels import collections
 from leukmodels.collections.folders import NO_PATIENTS
 from leukmodels.collections.source import open_source
 from leukmodels.collections.tasks import find_task
 from leukmodels.dataset.split import split_patients
 from leukmodels.errors import UserError
+from leukmodels.predictor.__main__ import main as predict
 from search import status
 from search.confirm.confirmation import confirm
 from search.confirm.options import ConfirmOptions
@@ -192,7 +193,7 @@ def test_an_export_its_card_and_its_answers_say_nothing_of_patients(confirmed, t
             assert export([str(folder.path), *asked]) == 0
     finally:
         (place / "away").rename(place / "cells")
-    assert predictor.main([str(tmp_path / "out"), str(place / "cells" / "MYO" / "1.png")]) == 0
+    assert predict([str(tmp_path / "out"), str(place / "cells" / "MYO" / "1.png")]) == 0
     said = capsys.readouterr().out
     assert "blasts: blast (MYO) against mature (LYT, MON); blast from a score of" in said
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")

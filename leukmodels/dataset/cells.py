@@ -5,6 +5,7 @@ see leukmodels.dataset.pixels): a worker then reads the sender's memory (read-on
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +128,21 @@ def join(first: Cells, second: Cells) -> Cells:
         patient_names=names,
         image_ids=np.concatenate([first.image_ids, second.image_ids]),
     )
+
+
+def rows_in_turn(patients: npt.NDArray[np.integer[Any]], most: int) -> npt.NDArray[np.int64]:
+    """Return the rows of so many cells at the most: one of each patient, another of each, and so on, drawn by chance.
+
+    ``patients`` (n,) are numbers from 0. Always the same rows; in rising order.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(patients))
+    whose = patients[shuffled]
+    together = np.argsort(whose, kind="stable")
+    counts = np.bincount(whose)
+    turn = np.empty(len(patients), np.int64)
+    turn[together] = np.arange(len(patients)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows: npt.NDArray[np.int64] = np.sort(shuffled[np.argsort(turn, kind="stable")][:most])
+    return rows
 
 
 def _shape_problems(cells: Cells) -> list[str]:

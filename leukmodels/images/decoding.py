@@ -100,6 +100,19 @@ def prepare(pixels: npt.NDArray[np.uint8], *, image_px: int, crop_px: int | None
     return np.asarray(_resize(Image.fromarray(pixels), image_px, crop_px))
 
 
+def side_px(data: bytes, *, crop_px: int | None) -> int:
+    """Return the side of the middle square that ``decode`` takes of a file which it accepts, before it is scaled."""
+    if plain := tiff.open_plain(data) or bmp.open_plain(data):
+        return square_px(plain.width, plain.height, crop_px=crop_px)
+    with _QUIET, Image.open(_Pieces(data), formats=FORMATS) as image:
+        return square_px(image.width, image.height, crop_px=crop_px)
+
+
+def square_px(width: int, height: int, *, crop_px: int | None) -> int:
+    """Return the side of the middle square that is taken of an image of this size."""
+    return min(width, height, crop_px or width)
+
+
 class _Pieces(BytesIO):
     """A file that is not read in ever so many pieces."""
 
@@ -180,7 +193,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _resize(image: Image.Image, image_px: int, crop_px: int | None) -> Image.Image:
     width, height = image.size
-    side = min(width, height, crop_px or width)
+    side = square_px(width, height, crop_px=crop_px)
     if (width, height) != (side, side):
         # Cropped, as resize(box=...) would lay its reducing grid on the whole image: padding would change the pixels.
         left, top = (width - side) // 2, (height - side) // 2

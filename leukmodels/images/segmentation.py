@@ -20,7 +20,7 @@ Masks = npt.NDArray[np.bool_]
 _BLUE_SHARE = 1.5
 _STAINED = 0.06  # natural optical density
 _GLASS_PERCENT = 95  # of an image's pixels are no brighter than glass
-_BLACK = 8  # 0 in the collection itself; in a JPEG of it the black is not quite black
+BLACK = 8  # 0 in the collection itself; in a JPEG of it the black is not quite black
 _WORKED_PX = 64  # masks of larger images are found on every second, third, ... pixel
 
 # All as shares of the image's side; 24.9 µm in the MLL collection, where the largest cells have a diameter of 18 µm.
@@ -41,7 +41,7 @@ def cell_masks(images: Images, *, black_background: bool) -> Masks:
     px = images.shape[1]
     step = max(1, px // _WORKED_PX)
     small = images[:, ::step, ::step]
-    stained = small.max(axis=-1) > _BLACK if black_background else _stained(small)
+    stained = small.max(axis=-1) > BLACK if black_background else _stained(small)
     masks = _filled(_central(stained))
     masks = masks.repeat(step, axis=1).repeat(step, axis=2)[:, :px, :px]
     shares = masks.mean(axis=(1, 2))

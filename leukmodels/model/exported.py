@@ -11,11 +11,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from leukmodels.domain.description import DomainDescription
 from leukmodels.errors import ConfigError
 from leukmodels.process.files import digest, written_aside
 from leukmodels.process.words import plural
 
 FILE, MODEL_FILE, CURRENT_FILE = "config.yaml", "model.keras", "current.yaml"
+FILE, MODEL_FILE = "config.yaml", "model.keras"
+SYNTHETIC = "synthetic"
 KIND: Literal["leukemia-search model"] = "leukemia-search model"
 
 _EXPECTED = "Give a folder that python -m search.export wrote, or the config.yaml in it."
@@ -59,9 +62,11 @@ class _Document(_Stored):
 
     @classmethod
     def _sentence(cls, problem: Any, values: Any) -> str:
-        key = problem["loc"][0]
+        key, path = problem["loc"][0], ".".join(map(str, problem["loc"]))
         if problem["type"] == "missing":
-            return f"{'.'.join(map(str, problem['loc']))} is missing."
+            return f"{path} is missing."
+        if len(problem["loc"]) > 1 and key == "domain":
+            return f"{path} is {problem['input']!r}; {problem['msg']}."
         field = cls.model_fields.get(str(key))
         expected = (field and field.description) or problem["msg"]
         return f"{key} is {values[key]!r}; expected {expected}."
@@ -137,6 +142,8 @@ class Preparation(_Document):
     model_sha256       of model.keras
     test               what it reached on the test, None where it was not held against it at this threshold
     validation         metrics of the validation cells at the threshold
+    data               the name of the collection, SYNTHETIC where it was drawn
+    domain             what its training cells look like; None in an export of an older version, or made without images
     """
 
     task: str = Field(description="a text")
@@ -151,6 +158,13 @@ class Preparation(_Document):
 
     test: TestFigures | None = None
     validation: Mapping[str, Any] = Field(default_factory=dict)
+    data: str = Field(default="", description="the name of a collection")
+    domain: DomainDescription | None = Field(default=None, description="what export says of the training cells")
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the training cells were drawn."""
+        return self.data == SYNTHETIC
 
     @property
     def measured(self) -> str:
@@ -205,6 +219,7 @@ class ExportedModel(Preparation):
     patients     by part, empty where nobody is named
     training     epochs, seconds, precision
     front        the trials that it was chosen from;  preference  what it was chosen by
+    domain_note  why there is no domain
     """
 
     kind: Literal["leukemia-search model"] = KIND
@@ -220,7 +235,6 @@ class ExportedModel(Preparation):
     trial: int
     seed: int
     study: StudyReference
-    data: str
     patient_level: bool
     cells: Mapping[str, int]
     excluded: int = 0
@@ -231,6 +245,7 @@ class ExportedModel(Preparation):
     versions: Mapping[str, str]
     command: str
     verification: Verification | None = None
+    domain_note: str = ""
 
     @property
     def confirmed(self) -> bool:
@@ -241,7 +256,7 @@ class ExportedModel(Preparation):
 
     def write(self, folder: Path) -> None:
         """Write ``config.yaml`` into ``folder``."""
-        text = yaml.safe_dump(
-            self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=120
-        )
+        values = self.model_dump(mode="json", by_alias=True)
+        values["domain"] = values.pop("domain")  # long, and for programs
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
         (folder / FILE).write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leukmodels.dataset.pixels import Pixels
 
 Scoring: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
-
+Featuring: TypeAlias = Callable[[npt.NDArray[np.uint8]], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
 SCORES_SCHEMA = pa.schema(
     [("image", pa.string()), ("patient", pa.string()), ("label", pa.int8()), ("score", pa.float64())]
@@ -39,6 +39,31 @@ def scoring(model: keras.Model) -> Scoring:
     signature = [tf.TensorSpec(model.input_shape, tf.uint8)]
     graph = tf.function(lambda images: model(images, training=False)[:, 0], signature, autograph=False)
     return lambda images: graph(images).numpy()
+
+
+def featuring(model: keras.Model) -> Featuring:
+    """Return what gives the model's probabilities (n,) and the features (n, d) that its last layer makes them of."""
+    import keras
+    import tensorflow as tf
+
+    both = keras.Model(model.inputs, [model.outputs[0], model.layers[-1].input])
+    signature = [tf.TensorSpec(model.input_shape, tf.uint8)]
+
+    def run(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        probabilities, features = both(images, training=False)
+        return probabilities[:, 0], tf.cast(features, tf.float32)
+
+    graph = tf.function(run, signature, autograph=False)
+    return lambda images: tuple(each.numpy() for each in graph(images))
+
+
+def predict_with_features(
+    featuring: Featuring, images: npt.NDArray[np.uint8], *, batch_size: int = 64
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    """Return the probability of leukemia of each image (n, px, px, 3), (n,), and the features of each, (n, d)."""
+    batches = [featuring(images[first : first + batch_size]) for first in range(0, len(images), batch_size)]
+    scores, features = (np.concatenate(each) for each in zip(*batches, strict=True))
+    return scores.astype(np.float64), features
 
 
 def predict(scoring: Scoring, pixels: Pixels, *, batch_size: int = 64) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from PIL import Image
 
-from leukmodels.dataset.cells import Cells
+from leukmodels.dataset.cells import Cells, rows_in_turn
 from leukmodels.images.segmentation import cell_masks
 from leukmodels.model.grad_cam import grad_cam, heat_inside
 from search.study.folder import write_whole
@@ -74,7 +74,7 @@ def write_examples(
 
 def _over_all(model: "keras.Model", cells: Cells, black_background: bool) -> dict[str, float | int | None]:
     """Return what heat.json says."""
-    rows = _of_all_patients(cells, _LOOKED_AT)
+    rows = rows_in_turn(cells.patients, _LOOKED_AT)
     _, inside, area = _look(model, cells, rows, black_background)
     heated = np.isfinite(inside)
     medians = {
@@ -82,20 +82,6 @@ def _over_all(model: "keras.Model", cells: Cells, black_background: bool) -> dic
         for name, values in (("inside", inside), ("area", area))
     }
     return {"cells": len(rows), "heated": int(heated.sum()), **medians}
-
-
-def _of_all_patients(cells: Cells, most: int) -> Rows:
-    """Return the rows of so many cells at the most: one of each patient, another of each, and so on, drawn by chance.
-
-    Always the same ones; in rising order.
-    """
-    shuffled = np.random.default_rng(0).permutation(len(cells))
-    whose = cells.patients[shuffled]
-    together = np.argsort(whose, kind="stable")
-    counts = np.bincount(whose)
-    turn = np.empty(len(cells), np.int64)
-    turn[together] = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(shuffled[np.argsort(turn, kind="stable")][:most])
 
 
 def _chosen(cells: Cells, scores: npt.NDArray[np.float64], threshold: float) -> Iterator[tuple[str, int]]:

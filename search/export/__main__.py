@@ -11,9 +11,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from leukmodels.model.exported import ExportedModel
 from leukmodels.process import command_line
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import parse
+from leukmodels.process.words import plural
 from search.display.tables import front_table, terminal, tested_table
 from search.display.text import differences, metric_words
 from search.export.bundle import Bundle, Choice, choose_trial, write_bundle
@@ -133,7 +135,22 @@ def _tell_written(bundle: Bundle) -> None:
         f"Exported to {bundle.path}.{f' {bundle.standing}' if bundle.standing else ''}\n"
         f"Checked: {checked.note} ({checked.checked} validation cells, largest difference "
         f"{checked.largest_difference:.1g}).\n"
+        f"{_domain(bundle.config)}\n"
         f"Next: python -m leukmodels.predictor {bundle.path} IMAGE..."
+    )
+
+
+def _domain(config: ExportedModel) -> str:
+    """Return what the predictor knows of the training cells, in a sentence."""
+    if config.domain is None:
+        return (
+            f"It does not know what its training cells look like ({config.domain_note}), so it will answer for images "
+            "unlike them as well; export it again where its images are at hand."
+        )
+    said = config.domain
+    return (
+        f"It answers for images like its training cells ({said.cells:,} were looked at); it would have refused "
+        f"{said.validation_sets_unlike} of {plural(said.validation_sets, 'set')} of validation cells."
     )
 
 

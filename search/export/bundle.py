@@ -3,6 +3,7 @@
 <out>/
   config.yaml      the task, the hyperparameters, the threshold, what was measured, and where it all came from
   model.keras      the trained model
+  domain-*.npy     what its training cells look like, for images that it is not to answer for
   scores.parquet   its scores of the validation cells: image, patient, label, score
   front.csv/.png   the front that it was chosen from
   README.md        the model card: what this is, what it was measured to do, what it is not
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukmodels.errors import Attempts, ConfigError
-from leukmodels.model.exported import ExportedModel, Figure, StudyReference, TestFigures, Verification
+from leukmodels.model.exported import SYNTHETIC, ExportedModel, Figure, StudyReference, TestFigures, Verification
 from leukmodels.process.files import digest
 from search.export.destination import check_out, default_out, point_to, refuse_confirmed
+from search.export.training_domain import learn_domain
 from search.export.verification import verify
 from search.selection.operating_point import OperatingPoint, select_operating_point
 from search.selection.preference import Preference
@@ -131,8 +133,11 @@ def write_bundle(
         config = _config(chosen, aside / MODEL, test)
         config.write(aside)
         _write_front(aside, study)
-        verification = verify(aside, images=study.config.data or study.manifest.data.root)
-        config = config.model_copy(update={"verification": verification})
+        images = study.config.data or study.manifest.data.root
+        verification = verify(aside, images=images)
+        learnt = learn_domain(study, aside, images=images)
+        known = {"verification": verification, "domain": learnt.description, "domain_note": learnt.note}
+        config = config.model_copy(update=known)
         config.write(aside)
         write_whole(aside / "README.md", model_card(facts, config))
     standing = point_to(out, config, chosen.out, replace=replace)
@@ -214,7 +219,7 @@ def _config(chosen: Choice, model: Path, test: TestFigures | None) -> ExportedMo
         trial=chosen.trial.number,
         seed=manifest.seed,
         study=StudyReference(name=manifest.name, id=manifest.study_id, created=manifest.created),
-        data="synthetic" if data.synthetic else Path(data.root).name,
+        data=SYNTHETIC if data.synthetic else Path(data.root).name,
         patient_level=data.patient_level,
         cells=data.cells,
         excluded=data.excluded,

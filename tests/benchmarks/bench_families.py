@@ -20,11 +20,12 @@ import numpy as np
 
 from leukmodels.evaluation.curves import curve_of
 from leukmodels.evaluation.operating import operating_front
+from leukmodels.evaluation.scored import Scored
 from leukmodels.space.dimensions import Choice
 from leukmodels.space.hyperparameters import allowed
 from leukmodels.synthetic import draw_cohort
+from leukmodels.training.scoring import read_scores
 from publishing import publish
-from search.report.models import scored
 from search.study.dominance import hypervolume
 from search.study.folder import StudyFolder
 from search.study.front import complete, pareto_front
@@ -130,7 +131,7 @@ def found(folder: StudyFolder, record: StudyRecord, epochs: int) -> Found:
         ended[trial.number] = trial
     front = pareto_front(StudyRecord(trials=ended), OBJECTIVES)
     points = {trial.number: (trial.metrics["recall"], trial.metrics["accuracy"]) for trial in complete(front)}
-    curves = {number: curve_of(scored(folder.scores(number))) for number in points}
+    curves = {number: curve_of(Scored.from_table(read_scores(folder.scores(number)))) for number in points}
     front = operating_front(curves, min_specificity=OBJECTIVES.min_specificity)
     members, first = (points[trial.number] for trial in front.trials), points[0]
     return Found(

@@ -60,12 +60,16 @@ def test_a_study_is_exported_and_its_model_answers_for_files_and_arrays(here, tm
     paths = sorted(root.rglob("*.tif"))[:2]
     arrays = [np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8), np.zeros((4, 4), np.uint8)]
     frame = predictor.classify([*paths, str(paths[0]), *arrays])
-    assert frame.columns.tolist() == ["image", "score", "disease", "error"]
+    assert frame.columns.tolist() == ["image", "score", "disease", "unlike", "error", "synthetic"]
     assert frame["image"].tolist() == [str(paths[0]), str(paths[1]), str(paths[0]), "3", "4"]
     assert frame["score"][0] == frame["score"][2]
     assert frame["error"].tolist()[:4] == [""] * 4
     assert "expected uint8 (h, w, 3)" in frame["error"][4]
-    assert frame["score"].isna().tolist() == [False] * 4 + [True]
+    assert frame["unlike"].map(bool).tolist() == [False, False, False, True, False]  # noise is no cell
+    assert frame["score"].isna().tolist() == [False] * 3 + [True] * 2
+    assert frame["synthetic"].all()
+    asked = predictor.classify([*paths, *arrays], answer_unlike=True)
+    assert asked["score"].isna().tolist() == [False] * 3 + [True]
 
 
 @pytest.mark.keras

@@ -3,9 +3,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import ray
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cluster.session import Session
-from leukmodels.dataset.cells import TrainingData, join
+from leukmodels.dataset.cells import TrainingData, join, rows_in_turn
 from leukmodels.errors import DataError
 from toy_cells import cells, images_of, training_data
 
@@ -100,3 +102,14 @@ def test_cells_of_two_parts_are_joined_and_some_of_them_taken() -> None:
     assert some.image_ids.tolist() == [second.image_ids[1], first.image_ids[2], second.image_ids[3]]
     assert (images_of(some) == np.concatenate([images_of(first), images_of(second)])[rows]).all()
     assert join(first, first).patients.tolist() == [*first.patients.tolist()] * 2  # of the same name, so the same
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 60))
+def test_rows_in_turn_are_of_all_patients_alike(counts: list[int], most: int) -> None:
+    patients = np.repeat(np.arange(len(counts)), counts)
+    rows = rows_in_turn(patients, most)
+    assert len(rows) == min(most, len(patients))
+    assert np.array_equal(rows, np.unique(rows))
+    taken = np.bincount(patients[rows], minlength=len(counts))
+    # Nobody has two more than anybody who has cells left.
+    assert all(taken[i] >= taken.max() - 1 for i in range(len(counts)) if taken[i] < counts[i])

@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leukmodels.dataset.cells import Cells
 from leukmodels.dataset.pixels import Blocks
@@ -26,17 +24,6 @@ def cells_of(counts):
         patient_names=tuple(f"P{number}" for number in range(len(counts))),
         image_ids=np.array([f"{row}.tif" for row in range(len(patients))]),
     )
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 60))
-def test_cells_that_are_looked_at_are_of_all_patients_alike(counts, most):
-    cells = cells_of(counts)
-    rows = examples._of_all_patients(cells, most)
-    assert len(rows) == min(most, len(cells))
-    assert np.array_equal(rows, np.unique(rows))
-    taken = np.bincount(cells.patients[rows], minlength=len(counts))
-    # Nobody has two more than anybody who has cells left.
-    assert all(taken[i] >= taken.max() - 1 for i in range(len(counts)) if taken[i] < counts[i])
 
 
 @pytest.mark.parametrize("heated", [4, 0])

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import yaml
+from PIL import Image, ImageDraw
 
 import pages
 import studies
@@ -17,6 +18,7 @@ from ledgers import check_ledgers_agree
 from leukmodels.errors import ConfigError, DataError, StudyError
 from leukmodels.model.build import build
 from leukmodels.predictor import Predictor
+from leukmodels.predictor.__main__ import main as predict
 from leukmodels.space.dimensions import Int, to_dict
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint
@@ -86,6 +88,16 @@ def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, s
     assert config["training"]["precision"] == precision != "auto"
     images = sorted((data / "C-NMC_test_final_phase_data").iterdir())[:3]
     assert [answer.error for answer in predictor.answers(images)] == [None] * 3
+    assert config["domain"]["black_background"]
+    chart = Image.new("RGB", (450, 450), "white")
+    ImageDraw.Draw(chart).line([(30, 400), (200, 100), (300, 250), (420, 50)], fill="blue", width=3)
+    chart.save(storage / "chart.png")
+    elsewhere = [*sorted((shared_data / "aml-lmu").rglob("*.tiff"))[:2], storage / "chart.png"]
+    for answer in predictor.answers(elsewhere):
+        assert answer.score is None
+        assert "background" in answer.unlike
+    assert all(answer.score is not None for answer in predictor.answers(elsewhere, answer_unlike=True))
+    assert predict([str(storage / "exported" / "b_all"), str(elsewhere[-1])]) == 1
     out = capsys.readouterr().out
     assert "56 images: 56 used, 0 duplicates, 0 quarantined." in out
     assert f"Training in {precision}" in out

@@ -9,11 +9,12 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
-from leukmodels import predictor
 from leukmodels.errors import ConfigError
 from leukmodels.model.build import build
 from leukmodels.model.exported import Preparation
-from leukmodels.predictor import Predictor
+from leukmodels.predictor import Predictor, predictor
+from leukmodels.predictor.__main__ import main
+from leukmodels.predictor.table import table
 from leukmodels.process import tensorflow_runtime
 from toy_cells import cells, images_of, tiny
 
@@ -160,7 +161,7 @@ def test_another_model_does_not_answer_under_the_name_and_threshold_of_the_one_t
     exported: Path, tmp_path: Path
 ) -> None:
     build(tiny(augmentation=0.5), image_px=8, black_background=False).save(exported / "model.keras")
-    for ask in (Predictor.load, lambda folder: predictor.main([str(folder), str(tmp_path / "cell.png")])):
+    for ask in (Predictor.load, lambda folder: main([str(folder), str(tmp_path / "cell.png")])):
         with pytest.raises(ConfigError, match="is not the model that was exported and measured") as caught:
             ask(exported)
         assert "Write the folder again with python -m search.export." in str(caught.value)
@@ -188,13 +189,14 @@ def test_the_command_prints_a_line_an_image_and_what_it_is_not_for(
     exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = picture(tmp_path / "good.png", 200)
-    assert predictor.main([str(exported), str(good)]) == 0
-    head, line, disclaimer = capsys.readouterr().out.splitlines()
+    assert main([str(exported), str(good)]) == 0
+    head, undescribed, line, disclaimer = capsys.readouterr().out.splitlines()
     assert head == "runx1: leukemic (RUNX1) against healthy (control); leukemic from a score of 0.300"
+    assert "images unlike them are answered as well" in undescribed
     assert line.startswith(f"{good}  ")
     assert "research use only" in disclaimer
-    assert predictor.main([str(exported), str(good), str(tmp_path / "absent.png")]) == 1
-    assert "error     the file cannot be read" in capsys.readouterr().out
+    assert main([str(exported), str(good), str(tmp_path / "absent.png")]) == 1
+    assert "error  " in capsys.readouterr().out
 
 
 @pytest.mark.keras
@@ -205,7 +207,7 @@ def test_a_folder_of_exports_answers_with_the_current_one(
     (tmp_path / "runx1-2").mkdir()
     (tmp_path / "current.yaml").write_text("folder: runx1-1\n")
     good = picture(tmp_path / "good.png", 200)
-    assert predictor.main([str(tmp_path), str(good)]) == 0
+    assert main([str(tmp_path), str(good)]) == 0
     assert f"{good}  " in capsys.readouterr().out
     (tmp_path / "current.yaml").write_text("folder: runx1-2\n")
     with pytest.raises(ConfigError, match=r"runx1-2 holds no exported model"):
@@ -237,8 +239,8 @@ TESTED: dict[str, Any] = {"opening": 1, "opened": "2026-12-01T00:00:00+00:00", "
 def test_answers_say_first_what_the_model_was_measured_to_do(said: dict[str, Any], measured: str) -> None:
     found = Preparation.model_validate(CONFIG | {"model_sha256": "0" * 64} | said).measured
     assert found == measured
-    lines = predictor.table(replace(brightness_predictor(), measured=found), []).splitlines()
-    assert lines[1:-1] == ([measured] if measured else [])
+    lines = table(replace(brightness_predictor(), measured=found), []).splitlines()
+    assert lines[1:-2] == ([measured] if measured else [])
 
 
 @pytest.mark.parametrize(
@@ -265,11 +267,11 @@ def test_answers_say_first_what_the_model_was_measured_to_do(said: dict[str, Any
 def test_answers_bear_the_tasks_own_words(given: dict[str, Any], head: str, words: list[str], tmp_path: Path) -> None:
     paths = [picture(tmp_path / f"{value}.png", value) for value in (250, 10)]
     asked = replace(brightness_predictor(), **{"task": "mine", **given})
-    said, *lines, _ = predictor.table(asked, asked.answers(paths)).splitlines()
+    said, _, *lines, _ = table(asked, asked.answers(paths)).splitlines()
     assert said.startswith(head)
     assert all(line.partition(".png")[2].strip().startswith(word) for word, line in zip(words, lines, strict=True))
 
 
 def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"(?s)model.keras is missing.*config.yaml is missing"):
-        predictor.main([str(tmp_path), "cell.png"])
+        main([str(tmp_path), "cell.png"])
