@@ -4,9 +4,10 @@ The policy: TIFF, BMP, PNG and JPEG of 8 bits a channel in grey, palette or RGB;
 with previews (MPF) the first image is taken, which all viewers show. Refused, with the reason: more bits a channel and
 signed ones (the right scaling is not in the file), CMYK and other colour spaces, several frames (which one is the
 cell?), more pixels than the ceiling (read off the header, before anything is decoded), truncated or damaged
-files, and images of a single colour. PNG and deflated TIFF tell all damage by their checksums; in a JPEG, a BMP or
-another TIFF, bytes that changed are other pixels and nothing more. An image that is not square is cut to the square in
-its middle, never padded or stretched: the shape of a cell is diagnostic.
+files, images of a single colour, and those of so few that they are masks or drawings. PNG and deflated TIFF tell all
+damage by their checksums; in a JPEG, a BMP or another TIFF, bytes that changed are other pixels and nothing more. An
+image that is not square is cut to the square in its middle, never padded or stretched: the shape of a cell is
+diagnostic.
 
 A file's time and memory are bounded by its size and the ceiling. Pillow sees to most of that; what it lets pass, small
 files that cost minutes or gigabytes, is refused here before it is opened: see `_check_structure` and `_Pieces`.
@@ -26,13 +27,14 @@ from PIL import Image, TiffTags, UnidentifiedImageError
 
 from leukmodels.errors import BadImageError
 from leukmodels.images import Colours, bmp, tiff, tiff_kinds
+from leukmodels.images.colourless import few_colours
 from leukmodels.images.foreign import foreign_format, jpeg_kind
 from leukmodels.images.profiles import embedded_profile, to_srgb
 
 FORMATS = ("TIFF", "BMP", "PNG", "JPEG")
 MAX_PIXELS = 64_000_000
 # Counts the changes of the policy above and of the scaling below: pixels that another version prepared are not used.
-POLICY_VERSION = 2
+POLICY_VERSION = 3
 
 # No image needs as many of these; each is made a Python object, or a pass over all pixels.
 _PIECES = 4_000_000  # reads from one file: Pillow takes a padded JPEG and a run-length coded BMP byte by byte
@@ -180,7 +182,10 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _pixels(image: Image.Image, image_px: int, crop_px: int | None) -> npt.NDArray[np.uint8]:
-    return np.asarray(_resize(_to_rgb(image), image_px, crop_px))
+    image = _to_rgb(image)
+    if few := few_colours(image):
+        raise BadImageError(f"it has {few} colours, as a mask or a drawing has")
+    return np.asarray(_resize(image, image_px, crop_px))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -4,6 +4,7 @@
   files-v2/<id>.parquet             path, its stamp (leukmodels.collections.place.STAMP), content: what a file held
                                     when it was read
   <policy>/<id>.parquet             a shard of prepared images, see leukmodels.dataset.shards
+  <policy>/<id>.grey.parquet        the same, of images without colours
   <policy>/<id>.unusable.parquet    content, reason
   streams/<key>/                    shards in the order in which trials stream them
   lock, CACHEDIR.TAG                see pruning.py
@@ -20,7 +21,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count, repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,12 +33,14 @@ import pyarrow.compute as pc
 from leukmodels.collections.place import STAMP
 from leukmodels.dataset.shards import HASH, Shard, from_hex, read_contents, read_plain, to_hex, write_plain, write_shard
 from leukmodels.errors import DataError
+from leukmodels.images.colourless import colourless
 from leukmodels.images.decoding import POLICY_VERSION
 from search.cache.pruning import FILES, STREAMS, UNUSABLE, Entry, keeping_out_prune, measure, prune, writing
 
 T = TypeVar("T")
 Stamps = npt.NDArray[np.int64]  # (n, 4), as ``Source.stamps`` has them
 
+_GREY = ".grey.parquet"
 _READERS = 16  # threads: the files are small, and on a shared disk each of them waits
 _FILES_SCHEMA = pa.schema(
     [
@@ -73,12 +76,14 @@ class Kept:
 
     place      content -> number of its shard, row in the shard
     shards     where the shards are
+    grey       the contents that have no colours, all of them in `place`
     reasons    content -> why it cannot be decoded; none of them is in `place`
     damaged    files that were not what was once written, or cannot be read; their contents count as not prepared
     """
 
     place: dict[str, tuple[int, int]]
     shards: list[Path]
+    grey: frozenset[str]
     reasons: dict[str, str]
     damaged: list[Path]
 
@@ -123,7 +128,8 @@ class PixelCache:
             for content, reason in zip(to_hex(table["content"]), table["reason"].to_pylist(), strict=True)
             if content not in place
         }
-        return Kept(place=place, shards=[*found], reasons=reasons, damaged=damaged)
+        grey = frozenset(chain.from_iterable(held for path, held in found.items() if path.name.endswith(_GREY)))
+        return Kept(place=place, shards=[*found], grey=grey, reasons=reasons, damaged=damaged)
 
     def keep_files(self, paths: Sequence[str], stamps: Stamps, contents: Sequence[str]) -> None:
         """Keep what n files held; leaves out those without a content ("") or a stamp."""
@@ -133,11 +139,14 @@ class PixelCache:
         self._keep_table(FILES, ".parquet", pa.table(columns, schema=_FILES_SCHEMA))
 
     def keep_shard(self, policy: Policy, shard: Shard) -> None:
-        """Keep prepared images; StudyError where the folder cannot be written."""
+        """Keep prepared images, those without colours apart; StudyError where the folder cannot be written."""
         assert shard.images.shape[1] == policy.image_px
-        if shard.contents:
-            with self._new(policy.name, ".parquet") as path:
-                write_shard(path, shard)
+        grey = colourless(shard.images)
+        for suffix, rows in ((".parquet", np.flatnonzero(~grey).tolist()), (_GREY, np.flatnonzero(grey).tolist())):
+            if rows:
+                with self._new(policy.name, suffix) as path:
+                    images = shard.images if len(rows) == len(grey) else shard.images[rows]
+                    write_shard(path, Shard(contents=[shard.contents[row] for row in rows], images=images))
 
     def keep_unusable(self, policy: Policy, contents: Sequence[str], reasons: Sequence[str]) -> None:
         """Keep why contents cannot be decoded."""

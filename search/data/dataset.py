@@ -9,7 +9,7 @@ not opened.
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -236,11 +236,32 @@ def _contents(
     problems = [""] * len(paths)
     for row, content, problem in zip(rows.tolist(), read.contents, read.problems, strict=True):
         contents[row], problems[row] = content, problem
+    # What was decoded just now is among what is kept by now, and known to have colours or none.
+    grey = (cache.prepared(policy) if len(rows) else kept).grey
     reasons = [problem or kept.reasons.get(content, "") for content, problem in zip(contents, problems, strict=True)]
+    reasons = _set_aside_unlike(contents, reasons, grey)
     notes = [f"{path} was damaged and is removed; its images were read again." for path in kept.damaged]
     if changed:
         notes.append(f"{plural(changed, 'file')} held other bytes than size, times and inode had let expect.")
     return contents, reasons, notes
+
+
+def _set_aside_unlike(contents: Sequence[str], reasons: list[str], grey: Collection[str]) -> list[str]:
+    """Return the reasons with one for every usable image without colours among coloured ones, or the other way round.
+
+    Of which there are fewer is set aside, grey ones where both are as many: they would tell the classes apart if one
+    had more of them. All classes of the collection count, so that all its tasks have the same images.
+    """
+    usable = [content in grey for content, reason in zip(contents, reasons, strict=True) if not reason]
+    fewer = 2 * sum(usable) <= len(usable)
+    why = (
+        "it is grey among coloured images, as a mask is, or one of another stain"
+        if fewer
+        else "it is coloured among grey images"
+    )
+    return [
+        reason or (why if (content in grey) is fewer else "") for content, reason in zip(contents, reasons, strict=True)
+    ]
 
 
 def _refuse_too_many_bad(quarantined: pa.Table, found: int, max_bad: float, root: str) -> None:

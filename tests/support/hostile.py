@@ -282,6 +282,10 @@ PLACES: dict[str, tuple[Callable[[Path], None], str | None]] = {
 """What no bytes can say: how to make each, and the reason as for `contents`."""
 
 
+# Good by themselves, and no cells where all others have colours.
+_GREY = frozenset({"tiff in L", "tiff in LA", "png in L", "png in LA", "bmp in L", "grey jpeg"})
+
+
 class HostileFile(NamedTuple):
     """A hostile file in a collection; `reason` is what refuses it, None where it is used."""
 
@@ -296,7 +300,8 @@ def draw_hostile(root: Path) -> list[HostileFile]:
     patients = cycle(sorted(root.glob("data/control/*")) + sorted(root.glob("data/RUNX1_RUNX1T1/*")))
     placed: list[HostileFile] = []
     for number, (kind, (data, reason)) in enumerate(contents().items(), 100):
-        placed.append(HostileFile(kind, next(patients) / f"image_{number}.tif", reason))
+        among_coloured = "it is grey among coloured images" if kind in _GREY else reason
+        placed.append(HostileFile(kind, next(patients) / f"image_{number}.tif", among_coloured))
         placed[-1].path.write_bytes(data)
     for number, (kind, (make, reason)) in enumerate(PLACES.items(), 900):
         placed.append(HostileFile(kind, next(patients) / f"image_{number}.tif", reason))

@@ -131,6 +131,7 @@ def test_an_oblong_image_is_cut_to_its_middle_square(height: int, width: int, wi
 def test_scaling_keeps_the_mean_and_an_exactly_black_background() -> None:
     image = np.zeros((450, 450, 3), dtype=np.uint8)
     image[150:300, 150:300] = 200
+    image[160:169, 160] = np.arange(191, 200)[:, None]  # fewer than nine colours would be a mask
     pixels = decode(encoded(Image.fromarray(image), "BMP"), image_px=64, crop_px=450)
     assert pixels.shape == (64, 64, 3)
     assert not pixels[:20].any()

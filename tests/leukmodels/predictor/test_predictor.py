@@ -54,7 +54,7 @@ def brightness_predictor(*, threshold: float = 0.5, crop_px: int | None = None) 
 
 def picture(path: Path, brightness: int, *, side_px: int = 8) -> Path:
     pixels = np.full((side_px, side_px, 3), brightness, np.uint8)
-    pixels[0, 0] += 1  # an image of one colour counts as damaged
+    pixels[0, :8] += np.arange(1, 9, dtype=np.uint8)[:, None]  # an image of fewer than nine colours counts as a mask
     Image.fromarray(pixels).save(path)
     return path
 
@@ -107,7 +107,7 @@ def test_more_files_than_fit_at_once_come_back_in_order(tmp_path: Path, monkeypa
 def test_images_are_cropped_as_in_training(tmp_path: Path) -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[4:12, 4:12] = 200
-    pixels[4, 4] = 201
+    pixels[4, 4:12] += np.arange(8, dtype=np.uint8)[:, None]  # fewer than nine colours would be a mask
     Image.fromarray(pixels).save(tmp_path / "padded.png")
     answer = brightness_predictor(crop_px=8).answers([tmp_path / "padded.png"])[0]
     assert answer.score == pytest.approx(200 / 255, abs=0.01)

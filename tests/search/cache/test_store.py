@@ -42,6 +42,17 @@ def test_what_a_worker_keeps_is_known_to_the_next_process(cache: PixelCache, ses
     assert set(images(PixelCache(cache.folder))) == set(USABLE)
 
 
+def test_images_without_colours_are_kept_apart_and_known(cache: PixelCache) -> None:
+    given = shard(POLICY, USABLE)
+    pixels = given.images.copy()
+    pixels[[1, 4]] = 90
+    cache.keep_shard(POLICY, Shard(contents=given.contents, images=pixels))
+    assert cache.prepared(POLICY).grey == {USABLE[1], USABLE[4]}
+    for sha256, found in images(cache).items():
+        np.testing.assert_array_equal(found, pixels[USABLE.index(sha256)])
+    assert set(images(cache)) == set(USABLE)
+
+
 def test_a_file_without_a_content_or_a_stamp_is_not_kept(cache: PixelCache) -> None:
     stamps = np.array([[1, 1, 1, 1], [-1, -1, -1, -1], [1, 1, 1, 1]])
     cache.keep_files(["/a", "/b", "/c"], stamps, ["", USABLE[0], USABLE[1]])
@@ -84,7 +95,7 @@ def test_policies_have_different_names() -> None:
         Policy(image_px=px, crop_px=crop, max_pixels=64_000_000).name for px in (48, 64) for crop in (None, 64, 450)
     ]
     assert len({*names}) == 6
-    assert names[-1] == "64px-crop450-max64000000-v2"
+    assert names[-1] == "64px-crop450-max64000000-v3"
 
 
 def test_damaged_knowledge_of_files_is_dropped_with_a_note(cache: PixelCache, caplog: pytest.LogCaptureFixture) -> None:

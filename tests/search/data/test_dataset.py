@@ -171,9 +171,8 @@ def test_only_a_file_that_is_new_or_has_changed_is_read_again(prepared, tmp_path
     root = draw_folder(tmp_path / "mll")
     prepared(root)
     control = root / "data" / "control"
-    Image.fromarray(np.full((20, 20, 3), 7, dtype=np.uint8) + np.arange(20, dtype=np.uint8)[:, None, None]).save(
-        control / "AAA" / "image_0.tif"
-    )
+    changed = np.arange(20, dtype=np.uint8)[:, None, None] * np.array([1, 2, 9], dtype=np.uint8)
+    Image.fromarray(np.tile(changed, (1, 20, 1))).save(control / "AAA" / "image_0.tif")
     shutil.copy(control / "AAB" / "image_0.tif", control / "AAC" / "image_9.tif")
     (control / "AAD" / "image_0.tif").unlink()
     result = prepared(root)
@@ -237,6 +236,46 @@ def test_a_bad_file_is_quarantined_with_its_reason_and_hurts_no_neighbour(prepar
         assert row["path"] == str(bad)
         assert row["reason"]
         assert len(row["sha256"]) == 64
+
+
+def grey(path, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 20), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.mark.fault("files", "masks and grey pictures among coloured cells", "set aside, each with its reason")
+def test_masks_and_grey_images_among_coloured_ones_are_set_aside(prepared, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    patient = root / "data" / "control" / "AAA"
+    whole = prepared(root).report
+    expected = {
+        grey(patient / "image_8.tif", 1): "it is grey among coloured images, as a mask is, or one of another stain",
+        patient / "image_9.tif": "it has 2 colours, as a mask or a drawing has",
+    }
+    Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(patient / "image_9.tif")
+    grey(root / "data" / "NPM1" / "CAA" / "image_8.tif", 2)  # of no class of the task
+    for _ in range(2):  # the second time from the cache
+        result = prepared(root, max_bad=0.1)
+        assert (result.report.found, result.report.used, result.report.quarantined) == (32, 30, 2)
+        found = {row["path"]: row["reason"] for row in result.quarantined.to_pylist()}
+        assert found == {str(path): reason for path, reason in expected.items()}
+        assert result.report.fingerprint == whole.fingerprint
+    with pytest.raises(DataError, match=r"2 of 32 images (.|\n)*image_8.tif: it is grey among coloured images"):
+        prepared(root)
+
+
+def test_a_collection_of_grey_images_sets_coloured_ones_aside(prepared, tmp_path):
+    root = draw_folder(tmp_path / "mll")
+    for seed, path in enumerate(sorted(root.rglob("*.tif"))[:-1]):
+        grey(path, seed)
+    result = prepared(root, max_bad=0.1)
+    (row,) = result.quarantined.to_pylist()
+    assert (row["path"], row["reason"]) == (
+        str(sorted(root.rglob("*.tif"))[-1]),
+        "it is coloured among grey images",
+    )
+    assert result.report.used == 29
 
 
 def test_too_many_bad_files_end_it_before_anything_is_trained_and_are_all_named(prepared, tmp_path):
