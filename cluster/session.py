@@ -41,7 +41,9 @@ class Session:
 def open_session(*, dashboard: bool = True, cpus: int | None = None) -> Iterator[Session]:
     """Join the cluster of RAY_ADDRESS or start a local one; SessionError if the cluster cannot be reached.
 
-    A local cluster listens on loopback, asks for its token, and ends with this process, however it ends.
+    A local cluster asks for its token and ends with this process, however it ends. Its dashboard listens on loopback;
+    Ray's other processes (GCS, raylet, agents, workers) listen on all interfaces, on ports that they draw, whatever
+    address they are given: behind a firewall that lets them through, the token is what keeps others out.
     """
     address = os.environ.get("RAY_ADDRESS")
     _quiet_ray()

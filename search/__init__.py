@@ -164,24 +164,28 @@ def export_model(
     recall_guarantee: bool = True,
     replace: bool = False,
     anyway: bool = False,
+    with_identifiers: bool = False,
 ) -> Path:
     """Export one configuration of a study and return its folder, as ``python -m search.export`` does.
 
     ``out`` is that folder; None: results/<task>/<study>, and results/<task> stands for it if it may. ``prefer`` is
     recall, accuracy, balanced or cost; ``min_recall`` takes the model and threshold with the highest accuracy at that
     recall, which by default as many other patients will have, with 95 % confidence. ``replace`` takes the place of a
-    model that its test has confirmed, and ``anyway`` exports one that failed its test. UserError where there is nothing
-    to choose, where either forbids it, or where the reloaded model does not answer as recorded.
+    model that its test has confirmed, and ``anyway`` exports one that failed its test. Patients and images have
+    pseudonyms there unless ``with_identifiers``. UserError where there is nothing to choose, where a test forbids it,
+    or where the reloaded model does not answer as recorded.
     """
     from leukmodels.process.command_line import checked
     from search.export.__main__ import ExportOptions, chosen_by
     from search.export.bundle import choose_trial, write_bundle
+    from search.study.disclosure import Disclosure
 
     opened = open_study(study)
     wished = {"prefer": prefer, "trial": trial, "min_recall": min_recall, "recall_guarantee": recall_guarantee}
     preference = chosen_by(checked(ExportOptions, {"study": opened.name, **wished}))
     place = Path(out) if out else choose_trial(opened, preference).out
-    return write_bundle(opened, place, preference, replace=replace, anyway=anyway).path
+    disclosure = Disclosure(identifiers=with_identifiers)
+    return write_bundle(opened, place, preference, replace=replace, anyway=anyway, disclosure=disclosure).path
 
 
 def load_predictor(folder: str | Path) -> "Predictor":

@@ -37,6 +37,7 @@ from search.run import dry_run
 from search.run.planning import plan_again
 from search.selection.operating_point import select_operating_point
 from search.selection.preference import Preference
+from search.study.disclosure import Disclosure
 from search.study.opened import Study
 from search.tracking.follower import catch_up
 from search.tracking.store import connect
@@ -133,7 +134,8 @@ def test_a_confirmation_says_nothing_of_patients(confirmed):
 def test_the_page_says_nothing_of_patients_and_every_word_is_the_tasks(confirmed, tmp_path):
     folder, _, _ = confirmed
     with pages.few_draws():
-        page = pages.Read(write_page(folder, tmp_path / "page.html").read_text(encoding="utf-8"))
+        told = write_page(folder, tmp_path / "page.html", disclosure=Disclosure(pictures=True))
+        page = pages.Read(told.read_text(encoding="utf-8"))
         both = pages.Read(write_comparison([folder, folder], tmp_path / "both.html").read_text(encoding="utf-8"))
     alternatives = " ".join(str(image["alt"]) for image in page.of("img"))
     for text in (page.words, alternatives, both.words):

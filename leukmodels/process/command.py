@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from leukmodels.errors import UserError
+from leukmodels.process.files import group_access
 
 SCRIPT = "leukemia-search"
 
@@ -21,10 +22,12 @@ def run_verb(main: Callable[[Sequence[str]], int]) -> NoReturn:
     """Run a command and exit with the status that it returns.
 
     A user's error becomes `error: ` and its message on standard error and status 2; a reader that went away (as head
-    does) is no error; anything else is a bug and shows its traceback.
+    does) is no error; anything else is a bug and shows its traceback. What a command writes is for its user alone,
+    unless the study that it writes for is its group's, too.
     """
     try:
-        status = main(sys.argv[1:])
+        with group_access("none"):
+            status = main(sys.argv[1:])
         sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -13,7 +13,9 @@ from cluster.jobs import refuse_relative
 from leukmodels.process import command_line
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import parse
+from leukmodels.process.files import group_access
 from search.confirm.options import ConfirmOptions
+from search.study.disclosure import Disclosure
 from search.study.options import find_cache
 from search.tuning.signals import Interrupted, interruptible
 
@@ -67,13 +69,19 @@ def _carry_out(plan: "Plan", options: ConfirmOptions) -> int:
 
     print("Starting Ray ...", flush=True)
     try:
-        with interruptible(), open_session(dashboard=not options.no_dashboard) as session, interruptible():
+        with (
+            group_access(plan.config.group_access),
+            interruptible(),
+            open_session(dashboard=not options.no_dashboard) as session,
+            interruptible(),
+        ):
             confirm(plan, options, session)
     except Interrupted as interruption:
         print(f"Interrupted by {interruption.signal}; what is done is kept. Go on with the same command.", flush=True)
         return interruption.exit_status
     study = shlex.quote(str(plan.folder.path))
-    print(f"\nWritten: {write_page(plan.folder)}\n{tell_mlflow(plan.folder)}")
+    disclosure = Disclosure(identifiers=options.with_identifiers, pictures=options.with_pictures)
+    print(f"\nWritten: {write_page(plan.folder, disclosure=disclosure)}\n{tell_mlflow(plan.folder)}")
     print(f"\nNext:\n  python -m search.{'confirm' if options.keep_locked else 'export'} {study}")
     return 0
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from leukmodels.dataset.folds import FEWEST
 from leukmodels.process.command_line import Arg
-from search.study.options import ReadingOptions, RecallOptions, StudyOptions
+from search.study.options import ReadingOptions, RecallOptions, StudyOptions, WithIdentifiers, WithPictures
 
 _WHERE = "where"
 
@@ -31,6 +31,8 @@ class ConfirmOptions(StudyOptions, ReadingOptions, RecallOptions):
         default=3, ge=1, description="models to open the test patients for, at the most; the default CNN comes on top"
     )
     keep_locked: bool = Field(default=False, description="rank only; leave the test patients locked")
+    with_identifiers: WithIdentifiers = False
+    with_pictures: WithPictures = False
     again: bool = Field(default=False, description="open the test patients although they were before")
     data: Annotated[str | None, Arg(metavar="DIR", group=_WHERE)] = Field(
         default=None, description="the images, if they are no longer where the study read them"

@@ -26,6 +26,7 @@ from leukmodels.label_issues.training_cells import TrainingCells
 from leukmodels.process import machine, tensorflow_runtime
 from leukmodels.process.command import run_verb
 from leukmodels.process.command_line import checked
+from leukmodels.process.files import group_access
 from leukmodels.process.progress import Teller
 from leukmodels.process.words import plural, rounded_down
 from leukmodels.synthetic import draw_cohort
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Train, predict, rank and write; return the exit status, UserError for what the user can mend."""
     options = parse(arguments)
+    with group_access(options.group_access):
+        return _curate(options)
+
+
+def _curate(options: CurateOptions) -> int:
     teller = Teller(lambda line: print(line, flush=True))
     synthetic = [] if options.data else [SYNTHETIC]
     source = _opened(options, teller)

@@ -17,6 +17,7 @@ from leukmodels.model.exported import Configuration
 from leukmodels.process import command_line
 from leukmodels.process.command import program
 from leukmodels.process.command_line import Arg
+from leukmodels.process.files import GroupAccess
 from leukmodels.space.hyperparameters import HyperParams
 from search.study.options import ReadingOptions, StorageOptions
 
@@ -77,6 +78,9 @@ class CurateOptions(ReadingOptions, StorageOptions):
     )
     max_bad: float = Field(
         default=0.01, ge=0, le=1, description="share of unusable image files above which nothing is trained"
+    )
+    group_access: GroupAccess = Field(
+        default="none", description="what the user's group may do with the list, its pictures and the cache"
     )
 
     @field_validator("task")

@@ -9,6 +9,7 @@ from leukmodels.evaluation.costs import COSTS
 from leukmodels.process.files import written_aside
 from search.display.text import place
 from search.study.front import ParetoFront
+from search.study.portable import without_paths
 from search.study.records import StudyRecord, TrialRecord, TrialState
 
 METRICS = (
@@ -40,7 +41,9 @@ def write_trials_table(record: StudyRecord, front: ParetoFront, path: Path) -> N
             trial.number,
             trial.source,
             trial.state,
-            place(trial, front) if trial.state is TrialState.COMPLETE else trial.reason.partition("\n")[0],
+            place(trial, front)
+            if trial.state is TrialState.COMPLETE
+            else without_paths(trial.reason.partition("\n")[0]),
             _epochs(trial),
             *(_rank(trial, rung) for rung in rungs),
             *_metrics(trial.metrics or (trial.metrics_at(len(trial.epochs)) if trial.epochs else {})),

@@ -21,8 +21,9 @@ from search.display.text import differences, metric_words
 from search.export.bundle import Bundle, Choice, choose_trial, write_bundle
 from search.export.destination import check_out, refuse_confirmed
 from search.selection.preference import By, Preference
+from search.study.disclosure import Disclosure
 from search.study.opened import Study
-from search.study.options import RecallOptions, StudyOptions
+from search.study.options import RecallOptions, StudyOptions, WithIdentifiers
 
 _EXAMPLES = """examples:
   python -m search.export runx1-1                      what was confirmed, or the front's highest recall, into results/
@@ -53,6 +54,7 @@ class ExportOptions(StudyOptions, RecallOptions):
     )
     replace: bool = Field(default=False, description="also take the place of a model that its test has confirmed")
     anyway: bool = Field(default=False, description="export a model that failed its test, too")
+    with_identifiers: WithIdentifiers = False
     dry_run: bool = Field(default=False, description="say what would be exported, write nothing")
 
     @model_validator(mode="after")
@@ -83,7 +85,10 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if sys.stdout.isatty():
         print("Loading it again to check its answers ...", flush=True)
-    _tell_written(write_bundle(study, out, preference, replace=options.replace, anyway=options.anyway))
+    disclosure = Disclosure(identifiers=options.with_identifiers)
+    _tell_written(
+        write_bundle(study, out, preference, replace=options.replace, anyway=options.anyway, disclosure=disclosure)
+    )
     return 0
 
 

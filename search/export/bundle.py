@@ -4,7 +4,7 @@
   config.yaml      the task, the hyperparameters, the threshold, what was measured, and where it all came from
   model.keras      the trained model
   domain-*.npy     what its training cells look like, for images that it is not to answer for
-  scores.parquet   its scores of the validation cells: image, patient, label, score
+  scores.parquet   its scores of the validation cells: image, patient (both pseudonyms, see disclosure), label, score
   front.csv/.png   the front that it was chosen from
   README.md        the model card: what this is, what it was measured to do, what it is not
 
@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING
 
 from leukmodels.errors import Attempts, ConfigError
 from leukmodels.model.exported import SYNTHETIC, ExportedModel, Figure, StudyReference, TestFigures, Verification
-from leukmodels.process.files import digest
+from leukmodels.process.files import digest, group_access
 from search.export.destination import check_out, default_out, point_to, refuse_confirmed
 from search.export.training_domain import learn_domain
 from search.export.verification import verify
 from search.selection.operating_point import OperatingPoint, select_operating_point
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestAccess
+from search.study.disclosure import DISCRETE, Disclosure, Names
 from search.study.folder import write_whole
 from search.study.integrity import MODEL, SCORES, model_file, validation_scores
 from search.study.opened import Study
@@ -105,7 +106,13 @@ def choose_trial(study: Study, preference: Preference) -> Choice:
 
 
 def write_bundle(
-    study: Study, out: Path, preference: Preference, *, replace: bool = False, anyway: bool = False
+    study: Study,
+    out: Path,
+    preference: Preference,
+    *,
+    replace: bool = False,
+    anyway: bool = False,
+    disclosure: Disclosure = DISCRETE,
 ) -> Bundle:
     """Write the chosen trial's bundle to ``out``, replacing a bundle that stands there.
 
@@ -125,21 +132,28 @@ def write_bundle(
     if not (replace or chosen.confirmed):
         refuse_confirmed(out, before)
     operating_point = chosen.operating_point
-    facts = exported(study, chosen.trial.number, threshold=operating_point.threshold, promised=operating_point.promised)
+    names = Names(study.folder, disclosure, unit=study.manifest.terms.unit)
+    facts = exported(
+        study,
+        chosen.trial.number,
+        threshold=operating_point.threshold,
+        promised=operating_point.promised,
+        names=names,
+    )
     test = _tested(facts, chosen.broken)
-    with _replaced(out) as aside:
-        for name, path in files.items():
-            shutil.copyfile(path, aside / name)
+    with group_access(study.config.group_access), _replaced(out) as aside:
+        shutil.copyfile(files[MODEL], aside / MODEL)
+        _write_scores(files[SCORES], aside / SCORES, names)
         config = _config(chosen, aside / MODEL, test)
         config.write(aside)
         _write_front(aside, study)
         images = study.config.data or study.manifest.data.root
-        verification = verify(aside, images=images)
-        learnt = learn_domain(study, aside, images=images)
+        verification = verify(aside, scores=files[SCORES], images=images)
+        learnt = learn_domain(study, aside, scores=files[SCORES], images=images)
         known = {"verification": verification, "domain": learnt.description, "domain_note": learnt.note}
         config = config.model_copy(update=known)
         config.write(aside)
-        write_whole(aside / "README.md", model_card(facts, config))
+        write_whole(aside / "README.md", model_card(facts, config, pseudonyms=not disclosure.identifiers))
     standing = point_to(out, config, chosen.out, replace=replace)
     return Bundle(path=out, trial=chosen.trial, config=config, verification=verification, standing=standing)
 
@@ -175,6 +189,21 @@ def _replaced(out: Path) -> Iterator[Path]:
             old.rename(out)
         for left in (aside, old):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _write_scores(source: Path, target: Path, names: Names) -> None:
+    """Write a study's scores with its patients and images called as they are told of, in an order that says nothing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from leukmodels.training.scoring import SCORES_SCHEMA, read_scores
+
+    rows = [
+        {**row, "image": names.image(row["image"]), "patient": names.patient(row["patient"])}
+        for row in read_scores(source).to_pylist()
+    ]
+    table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA)
+    pq.write_table(table.sort_by([("patient", "ascending"), ("image", "ascending")]), target)
 
 
 def _tested(facts: "Exported", broken: tuple[str, ...]) -> TestFigures | None:

@@ -14,8 +14,11 @@ from search.report.render import render
 from search.study.confirmation_log import Probe
 
 
-def model_card(facts: Exported, config: ExportedModel) -> str:
-    """Return README.md of a bundle, Markdown, from its config.yaml and the facts of its model."""
+def model_card(facts: Exported, config: ExportedModel, *, pseudonyms: bool = True) -> str:
+    """Return README.md of a bundle, Markdown, from its config.yaml and the facts of its model.
+
+    ``pseudonyms`` is whether patients and images are called by them there.
+    """
     return render(
         "card.md",
         config=config,
@@ -23,6 +26,7 @@ def model_card(facts: Exported, config: ExportedModel) -> str:
         began=_began(config),
         robustness=_robustness(facts.probes),
         failures=_failures(facts.model.judged, facts.subject.terms),
+        pseudonyms=pseudonyms,
         figures={},
     )
 

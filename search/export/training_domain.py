@@ -47,14 +47,15 @@ class _Read:
     patients: npt.NDArray[np.int64]
 
 
-def learn_domain(study: Study, bundle: Path, *, images: str) -> Learnt:
+def learn_domain(study: Study, bundle: Path, *, scores: Path, images: str) -> Learnt:
     """Learn the domain of the model in ``bundle`` from the study's cells, write its arrays there, and return it.
 
-    ``images`` is where the study read them. Without them there is none, which is no error: the model is what it is.
+    ``scores`` is the study's record of its validation cells, ``images`` where it read them. Without images there is
+    none, which is no error: the model is what it is.
     """
     try:
         source = open_source(images)
-        files = {"train": _training_files(study, source), "validation": _validation_files(bundle, source)}
+        files = {"train": _training_files(study, source), "validation": _validation_files(scores, source)}
         read = {part: _read(of, source, study, part) for part, of in files.items()}
     except (UserError, OSError):
         return Learnt(description=None, note="its images are no longer where the study read them")
@@ -96,12 +97,12 @@ def _part_of_each(split: Split) -> Mapping[str, str]:
     return joined | dict(split.part_of)
 
 
-def _validation_files(bundle: Path, source: Source) -> list[tuple[str, str]]:
+def _validation_files(scores: Path, source: Source) -> list[tuple[str, str]]:
     from leukmodels.training.scoring import read_scores
 
-    scores = read_scores(bundle / "scores.parquet")
+    recorded = read_scores(scores)
     root = source.root.rstrip("/")
-    rows = zip(scores["image"].to_pylist(), scores["patient"].to_pylist(), strict=True)
+    rows = zip(recorded["image"].to_pylist(), recorded["patient"].to_pylist(), strict=True)
     return [(f"{root}/{image}", patient) for image, patient in rows]
 
 

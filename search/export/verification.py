@@ -18,11 +18,11 @@ EXACT, TOLERABLE = 1e-4, 2e-2
 _FILE_BYTES = 1 << 30  # of an image that the study could use
 
 
-def verify(bundle: Path, *, images: str) -> Verification:
-    """Load the model of ``bundle`` as a user would, and score recorded validation cells again.
+def verify(bundle: Path, *, scores: Path, images: str) -> Verification:
+    """Load the model of ``bundle`` as a user would, and score the validation cells again that the study recorded.
 
-    ``images`` is where the study read them, a folder or an address. StudyError where the answers are not the recorded
-    ones. Where no image is left, only that it answers is checked.
+    ``scores`` is its record, by the files' names; ``images`` is where the study read them, a folder or an address.
+    StudyError where the answers are not the recorded ones. Where no image is left, only that it answers is checked.
     """
     import numpy as np
 
@@ -32,10 +32,10 @@ def verify(bundle: Path, *, images: str) -> Verification:
     from leukmodels.training.scoring import read_scores
 
     start(threads=cores())
-    scores = read_scores(bundle / "scores.parquet")
+    recorded = read_scores(scores)
     predictor = Predictor.load(bundle)
-    rows = np.unique(np.linspace(0, scores.num_rows - 1, min(SAMPLE, scores.num_rows)).astype(int))
-    sample = scores.take(rows)
+    rows = np.unique(np.linspace(0, recorded.num_rows - 1, min(SAMPLE, recorded.num_rows)).astype(int))
+    sample = recorded.take(rows)
     pairs = _score_again(predictor, sample.to_pylist(), images)
     if not pairs:
         px = predictor.image_px
@@ -44,8 +44,8 @@ def verify(bundle: Path, *, images: str) -> Verification:
             raise StudyError(f"The exported model does not answer with probabilities but with {probe.tolist()}.")
         note = "the images are no longer where the study read them: the model loads and answers, no score was compared"
         return Verification(checked=0, largest_difference=0.0, note=note)
-    again, recorded = np.array(pairs).T
-    largest = float(np.max(np.abs(again - recorded)))
+    again, before = np.array(pairs).T
+    largest = float(np.max(np.abs(again - before)))
     if not largest <= TOLERABLE:
         raise StudyError(
             f"The exported model scores {len(pairs)} validation cells up to {largest:.3g} away from what the study "

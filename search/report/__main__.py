@@ -1,6 +1,6 @@
 """Write what a study found as one page that needs nothing else: HTML, opened from disk, printed by the browser.
 
-python -m search.report STUDY [--prevalence P] [--out FILE]
+python -m search.report STUDY [--prevalence P] [--with-pictures] [--with-identifiers] [--out FILE]
 python -m search.report --compare STUDY STUDY ... [--out FILE]
 """
 
@@ -14,12 +14,14 @@ from pydantic import Field, model_validator
 from leukmodels.process import command_line
 from leukmodels.process.command import program, run_verb
 from leukmodels.process.command_line import Arg, parse
+from search.study.disclosure import Disclosure
 from search.study.folder import StudyFolder
-from search.study.options import StorageOptions, find_study
+from search.study.options import StorageOptions, WithIdentifiers, WithPictures, find_study
 
 _EXAMPLES = """examples:
   python -m search.report runx1-1                      into runx1-1/report/report.html, and to MLflow
   python -m search.report runx1-1 --prevalence 0.05    predictive values where 5 of 100 patients have the disease
+  python -m search.report runx1-1 --with-pictures      test cells, and where the model looked, too
   python -m search.report --compare pml-1 npm1-1 cbfb-1 runx1-1 b-1    studies side by side, with published figures
 
 The page is made of the study's files alone, at any time: before search.confirm it shows validation only, and says so.
@@ -44,6 +46,8 @@ class ReportOptions(StorageOptions):
     out: Annotated[Path | None, Arg(metavar="FILE")] = Field(
         default=None, description="where to (default: STUDY/report/report.html, or comparison.html)"
     )
+    with_identifiers: WithIdentifiers = False
+    with_pictures: WithPictures = False
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -51,6 +55,8 @@ class ReportOptions(StorageOptions):
             raise ValueError("give one STUDY, or --compare and several")
         if self.compare and self.prevalence is not None:
             raise ValueError("--prevalence is for the page of one study")
+        if self.compare and (self.with_identifiers or self.with_pictures):
+            raise ValueError("--with-identifiers and --with-pictures are for the page of one study")
         return self
 
 
@@ -61,14 +67,19 @@ def main(arguments: Sequence[str]) -> int:
         folders = [find_study(each, options.storage) for each in options.compare]
         _compare(folders, options.out or folders[0].path.parent / "comparison.html")
     else:
-        _report(find_study(str(options.study), options.storage), options.out, options.prevalence)
+        _report(find_study(str(options.study), options.storage), options)
     return 0
 
 
-def _report(folder: StudyFolder, out: Path | None, prevalence: float | None) -> None:
+def _report(folder: StudyFolder, options: ReportOptions) -> None:
     from search.report.write import page_file, tell_mlflow, write_page
 
-    path = write_page(folder, out and out.expanduser(), prevalence=prevalence)
+    path = write_page(
+        folder,
+        options.out and options.out.expanduser(),
+        prevalence=options.prevalence,
+        disclosure=Disclosure(identifiers=options.with_identifiers, pictures=options.with_pictures),
+    )
     print(f"Written: {path}")
     if path == page_file(folder):
         print(tell_mlflow(folder))

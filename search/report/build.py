@@ -16,6 +16,7 @@ from search.selection.confirmed_ranking import Ranked, rank
 from search.selection.preference import By, Preference
 from search.selection.test_candidates import REFERENCE, choose, reference_of
 from search.study.confirmation_log import TestAccess, TestCandidate
+from search.study.disclosure import DISCRETE, Disclosure, Names
 from search.study.folder import StudyFolder
 from search.study.front import ParetoFront, complete, effort
 from search.study.manifest import Manifest
@@ -33,11 +34,12 @@ _WAYS: tuple[tuple[By, str], ...] = (
 )
 
 
-def page_of(study: Study, *, prevalence: float | None = None) -> Page:
+def page_of(study: Study, *, prevalence: float | None = None, disclosure: Disclosure = DISCRETE) -> Page:
     """Return the facts of a study's page, in whatever state it is; StudyError where scores that it needs are gone.
 
     ``prevalence`` is the share of the disease for which predictive values are stated, in (0, 1); None: several.
     """
+    names = Names(study.folder, disclosure, unit=study.manifest.terms.unit)
     folder, manifest, record, confirmation = study.folder, study.manifest, study.record, study.confirmation
     objectives, front = study.objectives, study.front
     ranking = rank(confirmation, sorted({each.trial for each in confirmation.retrained}), objectives)
@@ -50,10 +52,11 @@ def page_of(study: Study, *, prevalence: float | None = None) -> Page:
         opening=opening,
         prevalences=PREVALENCES if prevalence is None else (prevalence,),
         terms=manifest.terms,
+        names=names,
     ).models()
     return Page(
         subject=_subject(manifest),
-        data_summary=summarise_data(folder, manifest.data),
+        data_summary=summarise_data(folder, manifest.data, names),
         searched=Searched(
             record=record,
             objectives=objectives,
@@ -70,25 +73,26 @@ def page_of(study: Study, *, prevalence: float | None = None) -> Page:
         operating=_operating(folder, front, objectives),
         probes=probes_in(folder.confirmed),
         repeat=_repeat(study),
+        disclosure=disclosure,
     )
 
 
-def exported(study: Study, trial: int, *, threshold: float, promised: float | None) -> Exported:
+def exported(study: Study, trial: int, *, threshold: float, promised: float | None, names: Names) -> Exported:
     """Return the facts of one model at a threshold: on validation, and on the test if it was held to that one there.
 
     Figures of the test at any other threshold would be a look at it that nobody counts. ``promised`` is what the recall
-    was promised to reach, None where nothing was.
+    was promised to reach, None where nothing was; ``names`` is what patients are called.
     """
     folder, manifest, confirmation = study.folder, study.manifest, study.confirmation
     held = {each.threshold: opening for opening, each in confirmation.of(trial)}
     candidate = TestCandidate(trial=trial, threshold=threshold, why="exported", promise={}, promised=promised)
     return Exported(
         subject=_subject(manifest),
-        data_summary=summarise_data(folder, manifest.data),
+        data_summary=summarise_data(folder, manifest.data, names),
         openings=tuple(confirmation.openings),
         opening=held.get(threshold),
         held_at=tuple(held),
-        model=_judged(study, candidate, held.get(threshold)),
+        model=_judged(study, candidate, held.get(threshold), names),
         probes=probes_in(folder.confirmed),
     )
 
@@ -102,11 +106,11 @@ def broken_in_test(study: Study, trial: int) -> tuple[str, ...]:
     if not tests:
         return ()
     opening, candidate = tests[-1]
-    model = _judged(study, candidate, opening)
+    model = _judged(study, candidate, opening, Names(study.folder, Disclosure(identifiers=True)))  # no name is told
     return tuple(broken_promises(model, study.objectives, study.manifest.terms, models=len(opening.chosen)))
 
 
-def _judged(study: Study, candidate: TestCandidate, opening: TestAccess | None) -> Model:
+def _judged(study: Study, candidate: TestCandidate, opening: TestAccess | None, names: Names) -> Model:
     """Return one model by itself: on validation, and on the test of an opening that it was held to."""
     (model,) = Candidates(
         folder=study.folder,
@@ -115,6 +119,7 @@ def _judged(study: Study, candidate: TestCandidate, opening: TestAccess | None) 
         opening=opening,
         prevalences=PREVALENCES,
         terms=study.manifest.terms,
+        names=names,
     ).models()
     return model
 

@@ -8,9 +8,11 @@ from leukmodels.evaluation.interval import Interval
 from search.report.build import page_of
 from search.report.facts import Model, Page
 from search.report.published import Anchor, anchors_of
+from search.study.disclosure import Disclosure
 from search.study.folder import StudyFolder
 from search.study.opened import Study
 
+_NOBODY = Disclosure(identifiers=True)  # a comparison names nobody, so no pseudonym is needed
 FIGURES = ("recall", "accuracy", "specificity", "auroc")
 
 
@@ -54,7 +56,8 @@ def comparison_of(folders: Sequence[StudyFolder]) -> Comparison:
     """Return the studies side by side, by task; a user's own tasks come last."""
     order = {name: place for place, name in enumerate(TASKS)}
     pages = sorted(
-        (page_of(Study.open(folder)) for folder in folders), key=lambda page: order.get(page.subject.task, len(order))
+        (page_of(Study.open(folder), disclosure=_NOBODY) for folder in folders),
+        key=lambda page: order.get(page.subject.task, len(order)),
     )
     return Comparison(
         sides=tuple(

@@ -2,10 +2,12 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from leukmodels.dataset.split import Split
+from search.study.disclosure import Names
 from search.study.folder import StudyFolder
 from search.study.manifest import DataReport
 
@@ -32,6 +34,7 @@ class DataSummary:
     aside             by kind: quarantined, duplicates, excluded
     cells, patients   by part of the split; patients where they are known
     classes           part -> class -> patients, where they are known, and cells; empty in studies that did not count
+    notes_withheld    notes that are not among ``notes``, because they name patients or files
     """
 
     found: int
@@ -41,10 +44,13 @@ class DataSummary:
     patients: Mapping[str, int]
     classes: Mapping[str, Mapping[str, Mapping[str, int]]]
     notes: tuple[str, ...]
+    notes_withheld: int
 
 
-def summarise_data(folder: StudyFolder, data: DataReport) -> DataSummary:
+def summarise_data(folder: StudyFolder, data: DataReport, names: Names) -> DataSummary:
     """Return the summary of a study's images, from its manifest and the lists beside it."""
+    notes = tuple(note.replace(f"{data.root}/", "") for note in data.notes)  # no folder of a machine
+    said = names.sayable(notes, _patients(folder))
     kinds = {
         "quarantined": (data.quarantined, folder.quarantine),
         "duplicates": (data.duplicates, folder.duplicates),
@@ -53,21 +59,31 @@ def summarise_data(folder: StudyFolder, data: DataReport) -> DataSummary:
     return DataSummary(
         found=data.found,
         used=data.used,
-        aside={name: _aside(count, _rows(path), data.root) for name, (count, path) in kinds.items()},
+        aside={name: _aside(count, _rows(path), data.root, names) for name, (count, path) in kinds.items()},
         cells=data.cells,
         patients=data.patients,
         classes=data.classes,
-        notes=tuple(note.replace(f"{data.root}/", "") for note in data.notes),  # no folder of a machine
+        notes=said,
+        notes_withheld=len(notes) - len(said),
     )
 
 
-def _aside(count: int, rows: Sequence[Mapping[str, str]], root: str) -> Aside:
-    reasons = Counter(row["reason"] for row in rows)
+def _aside(count: int, rows: Sequence[Mapping[str, str]], root: str, names: Names) -> Aside:
+    reasons = Counter(names.reason(row["reason"], root) for row in rows)
     return Aside(
         count=count,
         reasons=dict(reasons.most_common()),
-        examples=[(row["path"].removeprefix(root).lstrip("/"), row["reason"]) for row in rows[:_EXAMPLES]],
+        examples=[
+            (names.image(row["path"].removeprefix(root).lstrip("/")), names.reason(row["reason"], root))
+            for row in rows[:_EXAMPLES]
+        ],
     )
+
+
+def _patients(folder: StudyFolder) -> Iterable[str]:
+    """Return the names of the patients, of those that count as one (A+B) each."""
+    split = Split.load(folder.split).part_of if folder.split.is_file() else {}
+    return {name for patient in split for name in (patient, *patient.split("+"))}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

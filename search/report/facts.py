@@ -18,6 +18,7 @@ from search.report.artifacts import Example, Looking
 from search.report.data_summary import DataSummary
 from search.selection.confirmed_ranking import Ranked
 from search.study.confirmation_log import Probe, TestAccess
+from search.study.disclosure import Disclosure
 from search.study.front import ParetoFront
 from search.study.objectives import Objectives
 from search.study.records import StudyRecord
@@ -230,3 +231,4 @@ class Page:
     operating: Front | None
     probes: tuple[Probe, ...]
     repeat: Repeat
+    disclosure: Disclosure

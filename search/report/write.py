@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leukmodels.errors import StudyError
+from leukmodels.process.files import group_access
 from search.report.build import page_of
 from search.report.checks import checks_of
 from search.report.comparison import comparison_of
 from search.report.figures import comparison_figures, figures_of
 from search.report.render import render
+from search.study.disclosure import DISCRETE, Disclosure
 from search.study.folder import StudyFolder, write_whole
 from search.study.opened import Study
 from search.tracking.follower import catch_up
@@ -22,11 +24,19 @@ def page_file(folder: StudyFolder) -> Path:
     return folder.report / "report.html"
 
 
-def write_page(folder: StudyFolder, path: Path | None = None, *, prevalence: float | None = None) -> Path:
+def write_page(
+    folder: StudyFolder,
+    path: Path | None = None,
+    *,
+    prevalence: float | None = None,
+    disclosure: Disclosure = DISCRETE,
+) -> Path:
     """Write the page of a study and return where; StudyError where scores that it needs are gone."""
-    page = page_of(Study.open(folder), prevalence=prevalence)
+    study = Study.open(folder)
+    page = page_of(study, prevalence=prevalence, disclosure=disclosure)
     path = path or page_file(folder)
-    write_whole(path, render("page.html", figures=figures_of(page), page=page, checks=checks_of(page)))
+    with group_access(study.config.group_access):
+        write_whole(path, render("page.html", figures=figures_of(page), page=page, checks=checks_of(page)))
     return path
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.jobs import refuse_relative
+from cluster.jobs import inside_job, refuse_relative
 from leukmodels.process.command import run_verb
+from leukmodels.process.files import group_access
 from search.run.options import parse, parser, resolved
 from search.tuning.signals import Interrupted, interruptible
 
@@ -44,14 +45,23 @@ def main(arguments: Sequence[str]) -> int:
 
 def _carry_out(plans: Sequence["Plan"], *, dashboard: bool) -> int:
     from cluster.session import open_session
+    from cluster.shipping import shipping_note
     from search.run.workflow import carry_out
+
+    if inside_job() and (note := shipping_note(Path.cwd())):
+        print(note, flush=True)
 
     succeeded = True
     try:
         for plan in plans:
             print("Starting Ray ...", flush=True)
             # A session each: the cells of a study stay in shared memory until its session ends.
-            with interruptible(), open_session(dashboard=dashboard) as session, interruptible():
+            with (
+                group_access(plan.config.group_access),
+                interruptible(),
+                open_session(dashboard=dashboard) as session,
+                interruptible(),
+            ):
                 succeeded &= carry_out(plan, session)
     except Interrupted as interruption:
         if not_begun := [plan.task.name for plan in plans if not plan.folder.exists]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.session import open_session
 from leukmodels.process.command_line import checked, option
+from leukmodels.process.files import group_access
 from search.run.options import RunOptions
 from search.run.planning import plans_of
 from search.run.workflow import carry_out
@@ -21,7 +22,12 @@ def run(own: Mapping[str, Any], given: Mapping[str, Any]) -> Study:
     asked = checked(RunOptions, {**said, "given": current_names(given)})
     (plan,) = plans_of(asked, command=_as_command({**said, **given}))
     print("Starting Ray ...", flush=True)
-    with interruptible(), open_session(dashboard=False) as session, interruptible():
+    with (
+        group_access(plan.config.group_access),
+        interruptible(),
+        open_session(dashboard=False) as session,
+        interruptible(),
+    ):
         carry_out(plan, session)
     return Study.open(plan.folder)
 

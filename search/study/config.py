@@ -11,6 +11,7 @@ from leukmodels.collections.place import absolute_place, is_uri
 from leukmodels.evaluation.costs import COSTS
 from leukmodels.model.weights import RANDOM
 from leukmodels.process.command_line import Arg, option
+from leukmodels.process.files import GroupAccess
 from leukmodels.space.hyperparameters import PRETRAINED
 from search.study.objectives import OBJECTIVES, Objectives
 
@@ -174,6 +175,11 @@ class _Options(BaseModel):
     )
     tracking_uri: Annotated[str | None, Arg(metavar="URI")] = Field(
         default=None, description="MLflow server or store (default: an SQLite file in the storage folder)"
+    )
+    group_access: GroupAccess = Field(
+        default="none",
+        description="what the user's group may do with the files of the study, its export and the cache: nothing, as "
+        "they tell of patients; read them; or write, too",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",

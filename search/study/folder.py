@@ -9,6 +9,7 @@
   trials/<number>/    checkpoint while running; model.keras and scores.parquet once complete
   confirmed/          what search.confirm found: scores of retrained models, and of the test patients
   report/             the page of the study; its front as a table and pictures
+  pseudonyms.key      what patients' pseudonyms are made with; it stays here
   mlflow.json         how far MLflow has been told; can be thrown away
   lock                pid and host of the driver that may write
 """
@@ -80,6 +81,11 @@ class StudyFolder:
     def report(self) -> Path:
         """The folder of tables and pictures."""
         return self.path / "report"
+
+    @property
+    def pseudonyms(self) -> Path:
+        """Where the key of the patients' pseudonyms stands."""
+        return self.path / "pseudonyms.key"
 
     @property
     def tracking_cursor(self) -> Path:

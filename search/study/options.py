@@ -14,6 +14,14 @@ from search.study.manifest import Manifest
 
 STORAGE_VARIABLE = "LEUKEMIA_SEARCH_STORAGE"
 
+WithIdentifiers = Annotated[
+    bool,
+    Field(
+        description="name patients and image files as they are, not by pseudonyms; the key of these stays in the study"
+    ),
+]
+WithPictures = Annotated[bool, Field(description="show pictures of test cells")]
+
 _CACHE = "cache"
 
 

@@ -31,6 +31,7 @@ RESUMABLE = frozenset(
         "pixels",
         "shuffle_window",
         "tracking_uri",
+        "group_access",
     }
 )
 

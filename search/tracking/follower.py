@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from leukmodels.errors import StudyError
+from leukmodels.process.files import group_access
 from leukmodels.process.lock import lock
 from search.study import journal
 from search.study.folder import StudyFolder, write_whole
 from search.study.manifest import Manifest
+from search.study.opened import Study
 from search.tracking.models import log_models
 from search.tracking.runs import StudyRuns
 from search.tracking.store import connect, is_remote, outages, redacted
@@ -34,7 +36,8 @@ def catch_up(folder: StudyFolder, uri: str) -> int:
     StudyError where the store does not answer, or where another process is telling it.
     """
     try:
-        with contextlib.closing(Connection(folder, uri)) as connection:
+        access = group_access(Study.open(folder).config.group_access)
+        with access, contextlib.closing(Connection(folder, uri)) as connection:
             before = connection.told
             for _ in connection.advance():
                 pass

@@ -21,6 +21,7 @@ from typing import Any
 from search.study.front import extended, pareto_front
 from search.study.journal import Event
 from search.study.manifest import Manifest
+from search.study.portable import portable, without_folders, without_paths
 from search.study.records import StudyRecord, TrialRecord, TrialState
 from search.tracking.ledger import find_runs
 
@@ -63,7 +64,7 @@ class StudyRuns:
         self.experiment_id = _experiment(client, f"leukemia-search/{manifest.task.name}", artifacts)
         parents, children = find_runs(client, [self.experiment_id], manifest.study_id)
         self.parent = _keep_one(client, parents) if parents else self._create_parent()
-        self._log(self.parent, params=_flat(manifest.model_dump(mode="json", include=_ASKED, exclude_unset=True)))
+        self._log(self.parent, params=_flat(_asked(manifest)))
         self.children = {number: _keep_one(client, runs) for number, runs in children.items()}
 
     def skip(self, events: Sequence[Event]) -> None:
@@ -138,7 +139,7 @@ class StudyRuns:
 
     def _tell_trial(self, trial: TrialRecord, events: Sequence[Event], tags: Mapping[str, str]) -> None:
         if trial.reason:
-            tags = {**tags, "reason": trial.reason}
+            tags = {**tags, "reason": without_paths(trial.reason)}
         if trial.number not in self.children:
             self.children[trial.number] = self._create_child(trial, tags)
         child = self.children[trial.number]
@@ -150,7 +151,7 @@ class StudyRuns:
 
     def _create_parent(self) -> _Run:
         created = datetime.fromisoformat(self._manifest.created).timestamp()
-        return self._create(self._manifest.name, created, {"mlflow.source.name": self._manifest.command})
+        return self._create(self._manifest.name, created, {"mlflow.source.name": portable(self._manifest.command)})
 
     def _create_child(self, trial: TrialRecord, tags: Mapping[str, str]) -> _Run:
         own = {"mlflow.parentRunId": self.parent.run_id, "trial": str(trial.number), "source": trial.source}
@@ -199,6 +200,14 @@ class StudyRuns:
         else:
             self.client.set_terminated(run.run_id, status=status, end_time=_ms(changed))
         run.status = status
+
+
+def _asked(manifest: Manifest) -> dict[str, Any]:
+    """Return what the parent shows of ``study.json``: no folder of a machine, no sentence that may name a patient."""
+    asked = manifest.model_dump(mode="json", include=_ASKED, exclude_unset=True)
+    asked["data"].pop("notes", None)
+    told: dict[str, Any] = without_folders(asked)
+    return told
 
 
 def as_param(value: Any) -> str:

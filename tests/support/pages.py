@@ -17,6 +17,7 @@ from leukmodels.training.scoring import SCORES_SCHEMA
 from search.report import render
 from search.report.write import write_page
 from search.study.confirmation_log import Retraining, TestCandidate, as_event
+from search.study.disclosure import Disclosure
 from search.study.folder import StudyFolder
 from search.study.journal import Journal
 from studies import stored
@@ -172,9 +173,10 @@ def blank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_svg", lambda figure: "data:image/svg+xml;base64,")
 
 
-def written(folder: StudyFolder) -> Read:
-    """Return the page of a study, read."""
-    return Read(write_page(folder).read_text(encoding="utf-8"))
+def written(folder: StudyFolder, *, open_to_all: bool = True) -> Read:
+    """Return the page of a study, read; with names and pictures unless it is not ``open_to_all``."""
+    disclosure = Disclosure(identifiers=open_to_all, pictures=open_to_all)
+    return Read(write_page(folder, disclosure=disclosure).read_text(encoding="utf-8"))
 
 
 @contextmanager

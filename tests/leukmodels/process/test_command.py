@@ -1,5 +1,7 @@
+import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +45,10 @@ def test_a_reader_that_went_away_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_what_a_command_writes_is_for_its_user_alone(tmp_path: Path) -> None:
+    verb = f"lambda _: pathlib.Path({str(tmp_path / 'x')!r}).touch() or 0"
+    program = f"from leukmodels.process.command import run_verb; run_verb({verb})"
+    subprocess.run([sys.executable, "-c", f"import os, pathlib; os.umask(0); {program}"], check=True)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600

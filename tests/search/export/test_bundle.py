@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from search.export import bundle
 from search.export.bundle import choose_trial, write_bundle
 from search.export.destination import check_out, default_out
 from search.selection.preference import Preference
+from search.study.disclosure import Disclosure, Names
 from search.study.journal import Journal
 from search.study.opened import Study
 from search.study.portable import portable
@@ -82,12 +84,27 @@ def test_nothing_in_it_tells_of_this_machine(original, tmp_path):
     assert config_of(tmp_path / "out")["data"] == "synthetic"
 
 
+def test_an_export_names_nobody_unless_asked_to(original, tmp_path):
+    for out, disclosure in ((tmp_path / "out", Disclosure()), (tmp_path / "named", Disclosure(identifiers=True))):
+        write_bundle(Study.open(original), out, Preference(), disclosure=disclosure)
+    told = pq.read_table(tmp_path / "out" / "scores.parquet")
+    assert not {"AAA", "BBB"} & set(told["patient"].to_pylist())
+    assert len(set(told["patient"].to_pylist())) == 2
+    assert all(re.fullmatch(r"image-[a-z2-7]{10}", name) for name in told["image"].to_pylist())
+    texts = [
+        (tmp_path / "out" / name).read_text(encoding="utf-8") for name in ("README.md", "config.yaml", "front.csv")
+    ]
+    assert not re.search(r"AAA|BBB|cell_\d+\.png", "".join(texts))
+    assert set(pq.read_table(tmp_path / "named" / "scores.parquet")["patient"].to_pylist()) == {"AAA", "BBB"}
+
+
 def test_the_predictor_opens_it(original, tmp_path):
     write_bundle(Study.open(original), tmp_path / "out", Preference())
     root = Path(stored(original)["data"]["root"])
     answer = Predictor.load(tmp_path / "out").answers([root / "cell_0.png"])[0]
-    recorded = pq.read_table(tmp_path / "out" / "scores.parquet").to_pylist()[0]["score"]
-    assert answer.score == pytest.approx(recorded, abs=1e-6)
+    recorded = {row["image"]: row["score"] for row in pq.read_table(tmp_path / "out" / "scores.parquet").to_pylist()}
+    name = Names(original, Disclosure()).image("cell_0.png")
+    assert answer.score == pytest.approx(recorded[name], abs=1e-6)
 
 
 def test_a_command_keeps_no_folder_of_any_machine():

@@ -17,6 +17,7 @@ from search.export.model_card import model_card
 from search.report.build import exported as exported_facts
 from search.selection.preference import Preference
 from search.study.confirmation_log import TestCandidate, as_event
+from search.study.disclosure import Disclosure, Names
 from search.study.folder import StudyFolder
 from search.study.journal import Journal
 from search.study.opened import Study
@@ -79,7 +80,13 @@ def study(exported, tmp_path):
 def card_of(folder, config):
     """Return the card of an export of the study in ``folder`` whose config.yaml says this."""
     said = ExportedModel.model_validate(config)
-    facts = exported_facts(Study.open(folder), said.trial, threshold=said.threshold, promised=said.promised_recall)
+    facts = exported_facts(
+        Study.open(folder),
+        said.trial,
+        threshold=said.threshold,
+        promised=said.promised_recall,
+        names=Names(folder, Disclosure()),
+    )
     return model_card(facts, said)
 
 

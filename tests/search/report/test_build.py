@@ -15,12 +15,14 @@ from PIL import Image
 
 import pages
 import studies
+from leukmodels.dataset.split import Split
 from leukmodels.errors import StudyError
 from leukmodels.process.files import digest
 from leukmodels.training.scoring import read_scores
 from pages import Read, written
 from search.report.build import broken_in_test
 from search.report.write import write_page
+from search.study.disclosure import Disclosure
 from search.study.journal import Journal
 from search.study.opened import Study
 from studies import stored
@@ -223,12 +225,36 @@ def test_examples_of_the_first_model_are_open_and_the_others_folded(study):
         example = {"kind": "found", "image": "T00/image_1.tif", "patient": "T00", "score": 0.9, "label": 1}
         shown = example | {"inside": 0.25, "area": 0.2, "picture": "a.png", "heat": "a.png"}
         (place / "examples.json").write_text(json.dumps([shown]))
-    section = write_page(study).read_text(encoding="utf-8").partition('<section id="looking">')[2]
+    shown = write_page(study, disclosure=Disclosure(pictures=True)).read_text(encoding="utf-8")
+    section = shown.partition('<section id="looking">')[2]
     opened, _, folded = section.partition("</section>")[0].partition("<details>")
     assert "Trial 2," in opened
     assert opened.count("<figure>") == 1
     assert "Trial 0," in folded
     assert folded.count("<figure>") == 1
+    assert "T00" not in section
+    assert (
+        "<figure>"
+        not in write_page(study)
+        .read_text(encoding="utf-8")
+        .partition('<section id="looking">')[2]
+        .partition("</section>")[0]
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_page_names_nobody_unless_asked_to(study):
+    rows = "/data/T/T00/image_9.tif,ab,the same bytes as /data/T/T01/image_1.tif"
+    study.quarantine.write_text(f"path,sha256,reason\n{rows}\n")
+    pages.told(study, root="/data/T", quarantined=1, notes=["T00 is in two folders.", "5 images are grey."])
+    Split(part_of={"T00": "test", "P01": "train"}).save(study.split)
+    discrete = write_page(study).read_text(encoding="utf-8")
+    assert not re.search(r"\bT0\d\b|image_\d|P01", discrete)
+    assert "5 images are grey." in discrete
+    assert "Notes of the reader that name some: 1, left out" in discrete
+    named = written(study).words
+    assert "T00 is in two folders." in named
+    assert "T00/image_9.tif: the same bytes as T01/image_1.tif" in named
 
 
 def test_words_of_a_table_stay_where_the_table_scrolls(original):

@@ -20,6 +20,7 @@ from search.report.build import page_of
 from search.report.figures import figures_of
 from search.report.metrics import beyond_luck
 from search.report.write import write_comparison, write_page
+from search.study.disclosure import Disclosure, Names
 from search.study.opened import Study
 from studies import stored
 
@@ -178,7 +179,8 @@ def test_every_patient_called_wrongly_is_named(original):
     wrong = np.unique(patients)[(score >= 0.5) != (truth == 1)]
     assert len(wrong)
     tables = [table for table in Read(text).tables if table[0][0] == "patient"]
-    assert [row[0] for row in tables[-1][1:]] == wrong.tolist()
+    names = Names(folder, Disclosure())
+    assert [row[0] for row in tables[-1][1:]] == [names.patient(name) for name in wrong.tolist()]
 
 
 @pytest.mark.usefixtures("undrawn")

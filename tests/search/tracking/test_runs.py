@@ -49,6 +49,26 @@ def test_every_trial_is_told_as_the_journal_has_it(study: StudyFolder) -> None:
     assert parent.data.params["aims.min_specificity"] == "0.5"
 
 
+def test_no_name_and_no_folder_of_the_machine_is_told(study: StudyFolder) -> None:
+    told = stored(study)
+    told["data"] |= {"root": "/data/clinic/MLL", "notes": ["AAB is in two folders."]}
+    told["config"] |= {"data": "/data/clinic/MLL", "exclude": "/home/me/list.csv"}
+    told["command"] = "python -m search.run --data /data/clinic/MLL"
+    study.manifest.write_text(json.dumps(told))
+    with journal.Journal(study.journal) as written:
+        written.append("trial_started", trial=0, params={}, source="default")
+        written.append(
+            "trial_finished", trial=0, state="failed", outcome=None, reason="no '/data/clinic/MLL/AAB/x.tif'"
+        )
+    uri = study_uri(study)
+    catch_up(study, uri)
+    parent, children = runs_of(study, uri)
+    assert parent.data.params["data.root"] == "MLL"
+    assert parent.data.tags["mlflow.source.name"] == "python -m search.run --data MLL"
+    assert children[0].data.tags["reason"] == "no '(a file)'"
+    assert not any(word in str(all_that_mlflow_holds(study, uri)) for word in ("clinic", "AAB", "/home"))
+
+
 def test_front_and_hypervolume_are_told(study: StudyFolder) -> None:
     of_every_kind(study)
     uri = study_uri(study)
