@@ -1,10 +1,7 @@
 """One configuration in, one outcome out: the only place that joins data, hyperparameters, training and evaluation."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -15,43 +12,10 @@ from leukmodels.process.files import digest, written_aside
 from leukmodels.process.tensorflow_runtime import seed_everything
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint
+from leukmodels.training.outcome import MODEL_FILE, SCORES_FILE, Outcome, read_outcome, write_outcome
 from leukmodels.training.precision import Precision
 from leukmodels.training.scoring import write_scores
 from leukmodels.training.training_loop import Budget, Report, fit, trial_identity
-
-MODEL_FILE, SCORES_FILE, OUTCOME_FILE = "model.keras", "scores.parquet", "outcome.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """The result of a finished trial.
-
-    metrics        of the best epoch on the validation cells, threshold 0.5: all that training.fit reports but its loss
-                   and its times
-    best_epoch     from 1
-    epochs         trained in all
-    parameters     of the model
-    seconds        training and validation
-    images_per_s   training speed
-    sha256         of model.keras and scores.parquet, by name: what was measured; empty where a version before kept none
-    """
-
-    metrics: Mapping[str, float]
-    best_epoch: int
-    epochs: int
-    parameters: int
-    seconds: float
-    images_per_s: float
-    sha256: Mapping[str, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return nested plain values, ready for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, mapping: Mapping[str, Any]) -> "Outcome":
-        """Return the outcome that to_dict described."""
-        return cls(**mapping)
 
 
 def run(
@@ -72,7 +36,7 @@ def run(
     errors see training.fit; whatever report raises passes through, checkpoint kept.
     """
     trial = trial_identity(hparams, data, seed, precision)
-    if finished := _read_outcome(folder, trial):
+    if finished := read_outcome(folder, trial):
         return finished
     try:
         seed_everything(seed)
@@ -89,24 +53,12 @@ def run(
             images_per_s=fitted.images_per_s,
             sha256={name: digest(folder / name) for name in (MODEL_FILE, SCORES_FILE)},
         )
-        with written_aside(folder / OUTCOME_FILE) as aside:  # last: it says that the rest is there
-            aside.write_text(json.dumps({"trial": trial, "outcome": outcome.to_dict()}, indent=2))
+        write_outcome(folder, trial, outcome)  # last: it says that the rest is there
         checkpoint.remove(folder)
         return outcome
     finally:
         # Workers run one trial after another: without this the graphs of all of them would stay in memory.
         keras.utils.clear_session()
-
-
-def _read_outcome(folder: Path, trial: Mapping[str, Any]) -> Outcome | None:
-    """Return the outcome in a folder if it is whole, this trial's, and of the model and scores that are there."""
-    try:
-        found = json.loads((folder / OUTCOME_FILE).read_text())
-        outcome = Outcome.from_dict(found["outcome"])
-        same = all(digest(folder / name) == known for name, known in outcome.sha256.items())
-        return outcome if same and found["trial"] == trial else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def _save_model(model: keras.Model, path: Path) -> None:

@@ -6,6 +6,7 @@ Every event carries a monotone ``seq`` (from 1), the ``time`` (seconds since the
     epoch             trial, epoch, metrics            one evaluated epoch, counted from 1
     rung              trial, rung, rank, size, quota   compared at epoch `rung` with those that came there before
     trial_finished    trial, state, outcome, reason    state: complete | stopped | failed
+    node_left_alone   node, reason                     a node had several faults in a row
     study_resumed     session, changes                 a new driver took over, told these options anew
     study_interrupted signal                           a driver was told to go
     study_finished    reason                           nothing more will be tried
@@ -34,6 +35,7 @@ EventKind = Literal[
     "epoch",
     "rung",
     "trial_finished",
+    "node_left_alone",
     "study_resumed",
     "study_interrupted",
     "study_finished",

@@ -46,6 +46,10 @@ class Recorder:
             self._append("trial_finished", trial=number, state=state.value, outcome=outcome, reason=reason)
         return self.record.trials[number]
 
+    def node_left_alone(self, node: str, reason: str) -> None:
+        """No further trial is begun on a node, which had several faults in a row."""
+        self._append("node_left_alone", node=node, reason=reason)
+
     def study_resumed(self, changes: Mapping[str, Any]) -> None:
         """Another driver took the study over."""
         self._append("study_resumed", session=self.record.sessions + 1, changes=dict(changes))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.tune import TuneError
 
+from leukmodels.errors import StudyError
 from leukmodels.space.dimensions import Space
 from search.data.sharing import SharedDataset
 from search.study import journal
@@ -15,12 +16,13 @@ from search.study.folder import StudyFolder
 from search.study.manifest import WarmStart
 from search.study.recorder import Listener, Recorder
 from search.study.records import StudyRecord, TrialState, fold
+from search.tuning.faults import Faults, Watch, kill_process, living_nodes
 from search.tuning.scheduler import JournalingScheduler
 from search.tuning.searcher import OptunaSearcher
 from search.tuning.signals import Interrupted, interruptible
 from search.tuning.stopping import Ending, Plateau
 from search.tuning.successive_halving import RungSchedule, RungTable
-from search.tuning.trial import Experiment, KerasExperiment, TrialPlan
+from search.tuning.trial import Experiment, KerasExperiment, TrialPlan, trial_seed
 from search.tuning.tuner import Resources, run_trials
 
 
@@ -48,6 +50,7 @@ def drive(
         plateau = Plateau(record, objectives, window=config.plateau_trials, tolerance=config.tolerance)
         recorder = Recorder(written, record, (*listeners, plateau))
         plan = TrialPlan.of(folder, config, cpus=resources.cpus, gpus=resources.gpus)
+        experiment, watch = experiment or KerasExperiment(), Watch(kill=kill_process)
         searcher = OptunaSearcher(
             recorder,
             space=space,
@@ -68,15 +71,19 @@ def drive(
                         folder,
                         start,
                         searcher=searcher,
-                        scheduler=JournalingScheduler(recorder, RungTable(ladder, objectives, recorder.record)),
+                        scheduler=JournalingScheduler(
+                            recorder, RungTable(ladder, objectives, recorder.record), Faults(nodes=living_nodes), watch
+                        ),
+                        watch=watch,
                         stopper=ending,
                         plan=plan,
-                        experiment=experiment or KerasExperiment(),
+                        experiment=experiment,
                         resources=replace(resources, concurrency=min(resources.concurrency, searcher.left)),
                         first_trial=ending.begin,
                     )
                 elif changes is not None:  # nothing to train, so no images to prepare
                     recorder.study_resumed(changes)
+                _keep_finished(recorder, plan, experiment)
                 for trial in recorder.record.by_state(TrialState.RUNNING):
                     recorder.trial_finished(
                         trial.number, TrialState.STOPPED, reason=f"the study ended: {ending.reason}"
@@ -88,10 +95,25 @@ def drive(
             raise
         except Interrupted as interruption:
             if start.begun:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(StudyError):  # the journal cannot be written
+                    _keep_finished(recorder, plan, experiment)
                     recorder.study_interrupted(interruption.signal)
             raise
         return recorder.record
+
+
+def _keep_finished(recorder: Recorder, plan: TrialPlan, experiment: Experiment) -> None:
+    """Record the trials as complete whose outcome is on disk, though their report was not heard any more."""
+    for trial in recorder.record.by_state(TrialState.RUNNING):
+        with contextlib.suppress(OSError):  # the disk is away: a resume finds it
+            outcome = experiment.finished(
+                dict(trial.params),
+                plan=plan,
+                seed=trial_seed(plan.seed, trial.number),
+                folder=plan.study.trial(trial.number),
+            )
+            if outcome is not None:
+                recorder.trial_finished(trial.number, TrialState.COMPLETE, outcome=outcome)
 
 
 class _Start:

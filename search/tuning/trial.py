@@ -7,9 +7,11 @@ outcomes travel as JSON strings.
 import gc
 import hashlib
 import json
+import os
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -18,10 +20,13 @@ import ray
 from ray import tune
 
 from leukmodels.errors import StudyError
+from leukmodels.space.hyperparameters import HyperParams
+from leukmodels.training.outcome import read_outcome
 from search.data.sharing import SharedDataset
 from search.study.config import SearchConfig
 from search.study.folder import StudyFolder
 from search.study.manifest import Manifest
+from search.tuning.faults import PAUSE_S, is_fault_of_the_machine
 from search.tuning.initial_weights import starts_in
 
 Report = Callable[[int, dict[str, float]], None]
@@ -73,15 +78,22 @@ class Experiment(Protocol):
     ) -> dict[str, Any]:
         """Train ``params`` in ``folder``, calling ``report(epoch, metrics)`` after each epoch, from where it stood."""
 
+    def finished(self, params: dict[str, Any], *, plan: TrialPlan, seed: int, folder: Path) -> Mapping[str, Any] | None:
+        """Return the outcome that stands in ``folder`` already, None where there is none; called by the driver."""
+
 
 def run(config: dict[str, Any], *, plan: TrialPlan, experiment: Experiment) -> None:
-    """Run the trial or warm-up that ``config`` names; an error of its own is its outcome and is not tried again."""
+    """Run the trial or warm-up that ``config`` names; an error of its own is its outcome and is not tried again.
+
+    A fault of the machine is none: it is told and raised, so that Tune begins the trial again, elsewhere perhaps.
+    """
     number = config["number"]
     try:
         if number is None:
             experiment.warm_up(plan)
             tune.report({"warm": True})
             return
+        tune.report({"began": os.getpid(), "node": _node()})
         outcome = experiment.train(
             config["params"],
             ray.get(config["data"]),
@@ -91,7 +103,13 @@ def run(config: dict[str, Any], *, plan: TrialPlan, experiment: Experiment) -> N
             report=_report_epoch,
         )
     except Exception as error:
-        tune.report({"failure": f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"})
+        told = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}"
+        if number is None or not is_fault_of_the_machine(error):
+            tune.report({"failure": told})
+            return
+        tune.report({"fault": told, "node": _node()})
+        time.sleep(PAUSE_S)
+        raise
     else:
         tune.report({"outcome": json.dumps(outcome)})
 
@@ -125,7 +143,6 @@ class KerasExperiment:
     ) -> dict[str, Any]:
         """Train the Keras model of ``params``."""
         self.warm_up(plan)  # this worker may have taken the place of one that was lost
-        from leukmodels.space.hyperparameters import HyperParams
         from leukmodels.training.experiment import run as run_experiment
         from leukmodels.training.training_loop import Budget
 
@@ -149,6 +166,17 @@ class KerasExperiment:
         )
         return outcome.to_dict()
 
+    def finished(self, params: dict[str, Any], *, plan: TrialPlan, seed: int, folder: Path) -> Mapping[str, Any] | None:
+        """Return what ``outcome.json`` says of a model of ``params``."""
+        identity = {
+            "hparams": HyperParams.from_dict(params).to_dict(),
+            "seed": seed,
+            "split": Manifest.read(plan.study).split.fingerprint,
+            "precision": plan.precision,
+        }
+        found = read_outcome(folder, identity)
+        return found.to_dict() if found else None
+
 
 def trial_seed(seed: int, which: int | str) -> int:
     """Return the seed of a trial's number, or of another training: the same however often and wherever it is run."""
@@ -156,4 +184,8 @@ def trial_seed(seed: int, which: int | str) -> int:
 
 
 def _report_epoch(epoch: int, metrics: dict[str, float]) -> None:
-    tune.report({"epoch": epoch, "metrics": json.dumps(metrics)})
+    tune.report({"epoch": epoch, "metrics": json.dumps(metrics), "node": _node()})
+
+
+def _node() -> str:
+    return str(ray.get_runtime_context().get_node_id())

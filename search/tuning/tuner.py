@@ -12,12 +12,14 @@ from ray.tune import FailureConfig, RunConfig, Stopper, TuneConfig, Tuner
 from ray.tune.experiment import Trial
 
 from search.study.folder import StudyFolder
+from search.tuning.faults import Watch
 from search.tuning.scheduler import JournalingScheduler
 from search.tuning.searcher import OptunaSearcher
 from search.tuning.trial import Experiment, TrialPlan, run
 from search.tuning.warmup import Ready, StartCounter, WarmSearcher, WarmStopper, WarmUps
 
-# A worker that is lost (node gone, out of memory) is replaced this often; errors of the trial itself are outcomes.
+# A worker that is lost (node gone, out of memory) is replaced this often; errors of the trial itself are outcomes, and
+# faults of the machine do not count (faults.py).
 _LOST_WORKERS = 2
 
 _VARIABLES = {
@@ -50,17 +52,18 @@ def run_trials(
     experiment: Experiment,
     resources: Resources,
     first_trial: Callable[[], None],
+    watch: Watch,
 ) -> None:
     """Run trials until the searcher has no more or the stopper ends them.
 
     ``ready`` prepares the data while the workers start (see ``warmup``); what it raises ends the search and is raised.
-    ``first_trial`` is called as the first trial starts.
+    ``first_trial`` is called as the first trial starts; ``watch`` looks after the workers.
     """
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what goes wrong is in the journal, and shown from there
     warm_ups = WarmUps(resources.concurrency, ready)
-    scheduler.on_warm_up_failure = warm_ups.failed
+    scheduler.on_warm_up_failure, scheduler.on_hopeless = warm_ups.failed, warm_ups.broken
     trainable = tune.with_resources(
         partial(run, plan=plan, experiment=experiment),
         {"cpu": resources.cpus, "gpu": resources.gpus, "memory": resources.memory},
@@ -80,8 +83,8 @@ def run_trials(
         run_config=RunConfig(
             name="tune",
             storage_path=str(folder.scratch),
-            stop=WarmStopper(stopper, warm_ups),
-            callbacks=[StartCounter(warm_ups, first_trial)],
+            stop=WarmStopper(stopper, warm_ups, watch.look),
+            callbacks=[StartCounter(warm_ups, first_trial, scheduler.keep_off)],
             failure_config=FailureConfig(max_failures=_LOST_WORKERS),
             verbose=0,
         ),

@@ -118,10 +118,10 @@ class WarmSearcher(Searcher):
 
 
 class StartCounter(Callback):
-    """Counts the workers that have started, and says when the first trial does."""
+    """Counts the workers that have started, says when the first trial does, and which trial begins again."""
 
-    def __init__(self, warm_ups: WarmUps, first_trial: Callable[[], None]) -> None:
-        self._warm_ups, self._first_trial = warm_ups, first_trial
+    def __init__(self, warm_ups: WarmUps, first_trial: Callable[[], None], again: Callable[[Any], None]) -> None:
+        self._warm_ups, self._first_trial, self._again = warm_ups, first_trial, again
         self._any_trial = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -136,12 +136,16 @@ class StartCounter(Callback):
             self._any_trial = True
             self._first_trial()
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune is about to ask for another worker for ``trial``."""
+        self._again(trial)
+
 
 class WarmStopper(Stopper):
-    """Looks after the warm-ups in every round, and otherwise asks ``inner``."""
+    """Looks after the warm-ups and the workers (``watch``) in every round, and otherwise asks ``inner``."""
 
-    def __init__(self, inner: Stopper, warm_ups: WarmUps) -> None:
-        self._inner, self._warm_ups = inner, warm_ups
+    def __init__(self, inner: Stopper, warm_ups: WarmUps, watch: Callable[[], object]) -> None:
+        self._inner, self._warm_ups, self._watch = inner, warm_ups, watch
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Ask ``inner`` about one trial."""
@@ -151,4 +155,5 @@ class WarmStopper(Stopper):
         """Ask ``inner`` whether all is over."""
         over = bool(self._inner.stop_all())
         self._warm_ups.look()
+        self._watch()
         return over

@@ -43,10 +43,10 @@ def start_search(*arguments: object, ray_address: str) -> subprocess.Popen[bytes
     )
 
 
-def run_alone(script: str, folder: Path) -> int:
+def run_alone(script: str, folder: Path, *words: str) -> int:
     """Run a script that drives the study in ``folder`` on a Ray of its own, and return its exit status."""
     with subprocess.Popen(
-        [sys.executable, script, str(folder)], env={**os.environ, **environment("")}, start_new_session=True
+        [sys.executable, script, str(folder), *words], env={**os.environ, **environment("")}, start_new_session=True
     ) as driver:
         try:
             return driver.wait(HANGS_S)

@@ -1,12 +1,15 @@
 """A study without Keras: numpy-only trials that take milliseconds, for tests of everything around the training."""
 
+import errno
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import ray
 from ray import cloudpickle
 
 import studies
@@ -34,9 +37,15 @@ SPACE = Space(
 class Toy:
     """Pretends to learn: a checkpoint after each epoch, deterministic in the seed, resumable like the real one."""
 
-    def __init__(self, *, seconds=0.0, fail=(), die=None, cold=""):
-        """``die`` says how often the workers of a trial die, ``fail`` which trials fail by themselves."""
-        self.seconds, self.fail, self.die, self.cold = seconds, fail, die or {}, cold
+    def __init__(self, *, seconds=0.0, fail=(), die=None, full=None, full_on="", stop=(), cold="", mute=False):
+        """``die`` says how often the workers of a trial die, ``fail`` which trials fail by themselves.
+
+        ``full``: how often a trial finds the disk full; "always" for all of them; ``full_on``: all on that node.
+        ``stop``: whose first worker hangs.
+        ``mute``: trial 0 writes its outcome and is never heard of again, and the others end once it has.
+        """
+        self.seconds, self.fail, self.die, self.cold, self.mute = seconds, fail, die or {}, cold, mute
+        self.full, self.full_on, self.stop = full or {}, full_on, stop
 
     def warm_up(self, plan):
         if self.cold:
@@ -51,6 +60,14 @@ class Toy:
             report(epoch, measured | TOLD)
         if int(folder.name) in self.fail:
             raise ValueError("a bad configuration")
+        found_full = len([*folder.glob("full-*")])
+        here = self.full_on and ray.get_runtime_context().get_node_id() == self.full_on
+        if here or self.full == "always" or found_full < self.full.get(int(folder.name), 0):
+            (folder / f"full-{found_full}").touch()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        if int(folder.name) in self.stop and not (folder / "stopped").exists():
+            (folder / "stopped").touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
         deaths = [*folder.glob("death-*")]
         if len(deaths) < self.die.get(int(folder.name), 0):
             (folder / f"death-{len(deaths)}").touch()
@@ -65,7 +82,19 @@ class Toy:
             report(epoch, history[-1] | TOLD)
         with (folder / "finished.log").open("a") as log:
             log.write("finished\n")
-        return outcome(history[-1], len(history))
+        came_to = outcome(history[-1], len(history))
+        write_whole(folder / "outcome.json", json.dumps(came_to))
+        while (
+            self.mute
+            and folder.exists()
+            and (folder.name == "00000" or not (folder.parent / "00000" / "outcome.json").exists())
+        ):
+            time.sleep(0.05)
+        return came_to
+
+    def finished(self, params, *, plan, seed, folder):
+        path = folder / "outcome.json"
+        return json.loads(path.read_text()) if path.exists() else None
 
 
 def run_toy(folder: Path, session: Session, *, listeners=(), ready=lambda: None, experiment=None, **given):
@@ -89,13 +118,13 @@ def run_toy(folder: Path, session: Session, *, listeners=(), ready=lambda: None,
         )
 
 
-def drive_toy(folder: Path, *, seconds: float, **given) -> None:
+def drive_toy(folder: Path, *, seconds: float, full_on: str = "", **given) -> None:
     """Drive a toy study in a process of its own, with MLflow following, as ``search.run`` does."""
     with open_session(dashboard=False) as session:
         if not StudyFolder(folder).exists:
             begin(folder, space=SPACE, **given)
         tracker = Tracker(StudyFolder(folder), uri=default_uri(folder.parent))
         tracker.start()
-        run_toy(folder, session, experiment=Toy(seconds=seconds), **given)
+        run_toy(folder, session, experiment=Toy(seconds=seconds, full_on=full_on), **given)
         if not tracker.stop(60):
             sys.exit(tracker.problem or "MLflow is behind")

@@ -11,7 +11,7 @@ from leukmodels.evaluation import metrics
 from leukmodels.process import tensorflow_runtime
 from leukmodels.space.hyperparameters import HyperParams
 from leukmodels.training import checkpoint, experiment, scoring
-from leukmodels.training.experiment import MODEL_FILE, OUTCOME_FILE, SCORES_FILE, Outcome
+from leukmodels.training.outcome import MODEL_FILE, OUTCOME_FILE, SCORES_FILE, Outcome
 from leukmodels.training.training_loop import Budget
 from toy_cells import tiny, training_data
 

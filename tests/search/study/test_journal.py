@@ -95,6 +95,7 @@ FIELDS = {
     "epoch": {"trial": 0, "epoch": 1, "metrics": {}},
     "rung": {"trial": 0, "rung": 1, "rank": 1, "size": 1, "quota": 1},
     "trial_finished": {"trial": 0, "state": "complete"},
+    "node_left_alone": {"node": "a", "reason": "full"},
     "study_resumed": {"session": 2, "changes": {}},
     "study_interrupted": {"signal": "SIGINT"},
     "study_finished": {"reason": "all trials done"},

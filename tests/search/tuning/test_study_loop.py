@@ -1,6 +1,9 @@
 """Whole studies on the shared local Ray, with numpy-only trials (toy.py)."""
 
+import gc
+import os
 import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +15,9 @@ from leukmodels.errors import DataError, SessionError, StudyError
 from search.study import journal
 from search.study.folder import StudyFolder
 from search.study.records import StudyRecord, TrialState, fold
+from search.tuning import faults
 from search.tuning.searcher import OptunaSearcher
+from search.tuning.signals import Interrupted
 from toy import SPACE, Toy, run_toy
 
 
@@ -98,6 +103,38 @@ def test_a_worker_that_is_lost_once_or_twice_costs_nothing(troubled):
     assert deaths == ["00002", "00003", "00003", "00004", "00004", "00004"]
 
 
+@pytest.mark.fault("disks", "a trial finds the disk full three times", "it begins again, and is complete")
+def test_a_fault_of_the_machine_is_no_outcome_of_a_trial(session, tmp_path):
+    record = run_toy(tmp_path / "study", session, experiment=Toy(full={1: 3}), trials=3, epochs=2)
+    assert [trial.state for trial in record.trials.values()] == [TrialState.COMPLETE] * 3
+    assert len([*(tmp_path / "study" / "trials" / "00001").glob("full-*")]) == 3
+
+
+@pytest.mark.fault(
+    "disks",
+    "every worker finds the disk full",
+    "the study ends with the cause, no trial has failed, all end in a resume",
+)
+def test_faults_in_a_row_end_the_study_which_can_be_resumed(session, tmp_path):
+    with pytest.raises(StudyError, match=r"(?s)10 times in a row .*No space left on device.*--resume"):
+        run_toy(tmp_path / "study", session, experiment=Toy(full="always"), trials=4, epochs=2, plateau=0)
+    record = fold(journal.read(tmp_path / "study" / "journal.jsonl"))
+    assert {trial.state for trial in record.trials.values()} == {TrialState.RUNNING}
+    gc.collect()  # Tune's controller, and with it the workers
+    record = run_toy(tmp_path / "study", session, trials=4, epochs=2, plateau=0)
+    assert [trial.state for trial in record.trials.values()] == [TrialState.COMPLETE] * 4
+
+
+@pytest.mark.fault("workers", "SIGSTOP of a worker", "it is noticed without a budget, and its trial begins again")
+def test_a_worker_that_hangs_is_noticed(session, tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "LEAST_SILENCE_S", 4.0)
+    monkeypatch.setattr(faults, "UNKNOWN_SILENCE_S", 60.0)
+    monkeypatch.setattr(faults, "EPOCHS_OF_SILENCE", 0.0)
+    record = run_toy(tmp_path / "study", session, experiment=Toy(stop=[2]), trials=4, epochs=2, plateau=0)
+    assert (tmp_path / "study" / "trials" / "00002" / "stopped").exists()
+    assert [trial.state for trial in record.trials.values()] == [TrialState.COMPLETE] * 4
+
+
 def test_a_journal_that_cannot_be_written_ends_the_study_with_what_to_do(session, tmp_path, monkeypatch):
     written = journal.Journal.append
 
@@ -129,6 +166,35 @@ def test_the_time_budget_stops_running_trials_as_stopped(session, tmp_path):
     assert record.count(TrialState.STOPPED) >= 1
     assert record.count(TrialState.FAILED) == 0
     assert {trial.reason for trial in record.by_state(TrialState.STOPPED)} == {"the study ended: time budget"}
+
+
+@pytest.fixture
+def muted(tmp_path):
+    """Return the folder of a study whose trial 0 is mute, and let go of its workers."""
+    yield tmp_path / "study"
+    shutil.rmtree(tmp_path / "study")
+    gc.collect()  # Tune's controller, and with it the workers, where an interruption went through it
+
+
+def test_a_trial_whose_outcome_is_on_disk_when_the_plateau_ends_the_study_is_complete(session, muted):
+    given = {"trials": 9, "epochs": 1, "plateau": 1, "tolerance": 1.0}
+    record = run_toy(muted, session, experiment=Toy(mute=True), **given)
+    assert record.finished == "hypervolume plateau"
+    assert record.trials[0].state is TrialState.COMPLETE
+    assert record.trials[0].outcome["epochs"] == 1
+
+
+def test_a_trial_whose_outcome_is_on_disk_at_ctrl_c_is_complete(session, muted):
+    def interrupt(record, event):
+        if event["event"] == "trial_finished" and event["trial"] == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    given = {"trials": 9, "epochs": 1, "plateau": 0}
+    with pytest.raises(Interrupted):
+        run_toy(muted, session, experiment=Toy(mute=True), listeners=[interrupt], **given)
+    events = journal.read(muted / "journal.jsonl")
+    assert fold(events).trials[0].state is TrialState.COMPLETE
+    assert events[-1]["event"] == "study_interrupted"
 
 
 def test_a_finished_study_can_go_on_with_more_trials(session, folder):
