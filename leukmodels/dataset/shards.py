@@ -91,8 +91,11 @@ def image_bytes(image_px: int) -> int:
 
 
 def write_plain(path: Path, table: pa.Table, **options: Any) -> None:
-    """Write a table as plain Parquet, aside and renamed; its folder is made if need be."""
-    with written_aside(path) as aside:
+    """Write a table as plain Parquet, aside and renamed; its folder is made if need be.
+
+    Not synced: a shard has checksums, and one that a power cut damaged is prepared again.
+    """
+    with written_aside(path, durable=False) as aside:
         pq.write_table(table, aside, store_schema=False, write_statistics=False, write_page_checksum=True, **options)
 
 

@@ -95,7 +95,7 @@ def draw_sheet(
                 where = (left, above + TILE_PX + 2 + line_number * _LINE)
                 draw.text(where, _fitting(line, small, TILE_PX), fill=_INK if line_number == 0 else _GREY, font=small)
         top += height
-    with written_aside(path) as aside:
+    with written_aside(path, durable=False) as aside:
         sheet.save(aside, optimize=True)
 
 

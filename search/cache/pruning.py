@@ -115,7 +115,7 @@ def writing(cache: Path) -> Iterator[None]:
     """Make the folder a cache where it is new or empty; StudyError where it is not, or where it cannot be written."""
     try:
         if not _is_cache(cache):
-            with written_aside(cache / _TAG) as aside:
+            with written_aside(cache / _TAG, durable=False) as aside:
                 aside.write_text(_TAG_TEXT, encoding="utf-8")
         yield
     except OSError as error:

@@ -287,5 +287,5 @@ def title_of(axes: Axes, title: str, *, synthetic: bool) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a picture, whole or not at all."""
-    with written_aside(path) as aside:
+    with written_aside(path, durable=False) as aside:
         figure.savefig(aside)

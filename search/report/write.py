@@ -36,7 +36,8 @@ def write_page(
     page = page_of(study, prevalence=prevalence, disclosure=disclosure)
     path = path or page_file(folder)
     with group_access(study.config.group_access):
-        write_whole(path, render("page.html", figures=figures_of(page), page=page, checks=checks_of(page)))
+        text = render("page.html", figures=figures_of(page), page=page, checks=checks_of(page))
+        write_whole(path, text, durable=False)
     return path
 
 

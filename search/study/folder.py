@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leukmodels.errors import StudyError
-from leukmodels.process.files import written_aside
+from leukmodels.process.files import make_folder, written_aside
 from leukmodels.process.lock import lock
 
 
@@ -121,7 +121,7 @@ class StudyFolder:
 
         The kernel frees the lock when the holder dies, however it dies, so no stale lock has to be removed by hand.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         with (self.path / "lock").open("a+", encoding="utf-8") as file:
             if not lock(file):
                 file.seek(0)
@@ -135,7 +135,7 @@ class StudyFolder:
             yield
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` so that a reader sees the old file or the new one, never a part."""
-    with written_aside(path) as aside:
+def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write ``text`` to ``path`` so that a reader sees the old file or the new one, never a part; see written_aside."""
+    with written_aside(path, durable=durable) as aside:
         aside.write_text(text, encoding="utf-8")

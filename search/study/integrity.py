@@ -7,11 +7,23 @@ from pathlib import Path
 
 from leukmodels.errors import StudyError
 from leukmodels.process.files import digest
+from leukmodels.process.words import plural
 from search.study.confirmation_log import TestAccess, test_scores
 from search.study.folder import StudyFolder
 from search.study.records import TrialRecord
 
 MODEL, SCORES = "model.keras", "scores.parquet"
+
+
+def refuse_lost_journal(folder: StudyFolder) -> None:
+    """Raise StudyError where trials have ended and there is no journal of them: that is no new study."""
+    if folder.journal.exists() and folder.journal.stat().st_size:
+        return
+    if ended := sorted(path.parent.name for path in folder.trials.glob("*/outcome.json")):
+        raise StudyError(
+            f"{folder.path} has {plural(len(ended), 'trial')} that ended and no journal of them: {folder.journal} is "
+            "gone or empty. Restore it from a backup; begun again, the study would train them anew over what is there."
+        )
 
 
 def model_file(folder: StudyFolder, trial: TrialRecord, opening: TestAccess | None = None) -> Path:

@@ -8,6 +8,7 @@ from search.study.config import SearchConfig
 from search.study.confirmation_log import Confirmation, confirmation_of
 from search.study.folder import StudyFolder
 from search.study.front import ParetoFront, pareto_front
+from search.study.integrity import refuse_lost_journal
 from search.study.journal import Event, read
 from search.study.manifest import Manifest
 from search.study.objectives import Objectives
@@ -38,7 +39,8 @@ class Study:
 
     @cached_property
     def events(self) -> list[Event]:
-        """The whole events of the journal."""
+        """The whole events of the journal; StudyError where it is damaged, or gone though trials have ended."""
+        refuse_lost_journal(self.folder)
         return read(self.folder.journal)
 
     @cached_property

@@ -71,6 +71,9 @@ class Recorder:
                 "--resume."
             )
             raise self.failure from error
+        except StudyError as error:  # another driver writes there
+            self.failure = error
+            raise
         self.record.apply(event)
         for listener in self._listeners:
             listener(self.record, event)

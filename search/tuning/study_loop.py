@@ -13,6 +13,7 @@ from search.data.sharing import SharedDataset
 from search.study import journal
 from search.study.config import SearchConfig, objectives_of
 from search.study.folder import StudyFolder
+from search.study.integrity import refuse_lost_journal
 from search.study.manifest import WarmStart
 from search.study.recorder import Listener, Recorder
 from search.study.records import StudyRecord, TrialState, fold
@@ -45,6 +46,7 @@ def drive(
     (None: not a resume). Interrupted leaves a study that can be resumed. ``experiment`` stands in for the Keras
     training (see ``trial.Experiment``); ``prior`` is what another study gives.
     """
+    refuse_lost_journal(folder)
     with journal.Journal(folder.journal) as written:
         objectives, ladder, record = objectives_of(config), RungSchedule.of(config), fold(journal.read(folder.journal))
         plateau = Plateau(record, objectives, window=config.plateau_trials, tolerance=config.tolerance)

@@ -10,6 +10,7 @@ import pytest
 
 from leukmodels.errors import StudyError
 from search.audit import audit, main
+from search.study import journal
 from search.study.folder import StudyFolder
 from search.tracking.follower import catch_up
 from search.tracking.ledger import ledger
@@ -71,9 +72,10 @@ def test_what_mlflow_has_not_heard_is_named(study, capsys):
 
 
 def test_a_journal_that_contradicts_itself_is_found(study):
-    text = study.journal.read_text()
-    ended = next(line for line in text.splitlines() if "trial_finished" in line)
-    study.journal.write_text(text + ended.replace('"seq": ', '"seq": 9') + "\n")
+    ended = next(event for event in journal.read(study.journal) if event["event"] == "trial_finished")
+    told = {key: ended[key] for key in ("trial", "state", "outcome", "reason")}
+    with journal.Journal(study.journal) as writing:
+        writing.append("trial_finished", **told)
     differences = audit(study).differences
     assert "trial 0 was begun or ended 2 times by the journal" in differences
 

@@ -7,7 +7,8 @@ import pytest
 import studies
 from leukmodels.errors import StudyError
 from search.study.confirmation_log import TestCandidate, as_event, confirmation_of
-from search.study.integrity import model_file, scores_on_test, validation_scores
+from search.study.folder import StudyFolder
+from search.study.integrity import model_file, refuse_lost_journal, scores_on_test, validation_scores
 from search.study.journal import Journal, read
 from search.study.records import TrialState
 
@@ -42,6 +43,23 @@ def ask(folder, **files):
     place.mkdir(parents=True)
     (place / "0.parquet").write_bytes(b"answers")
     return opening
+
+
+@pytest.mark.fault(
+    "files", "the journal is deleted beside finished trials", "a sentence; no new study begins over them"
+)
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_lost_journal_beside_finished_trials_is_no_new_study(tmp_path, left):
+    folder = StudyFolder(tmp_path / "study")
+    folder.trial(3).mkdir(parents=True)
+    refuse_lost_journal(folder)
+    (folder.trial(3) / "outcome.json").write_text("{}")
+    if left is not None:
+        folder.journal.write_bytes(left)
+    with pytest.raises(StudyError, match="has 1 trial that ended and no journal of them"):
+        refuse_lost_journal(folder)
+    folder.journal.write_bytes(b"{}")
+    refuse_lost_journal(folder)
 
 
 def test_what_was_measured_is_handed_out(study):

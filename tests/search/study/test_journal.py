@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import shutil
 from typing import get_args
 
 import pytest
@@ -62,12 +63,29 @@ def test_a_follower_sees_each_whole_event_once(tmp_path):
         writing.append("study_resumed", session=2, changes={})
         assert [event["seq"] for event in follower.new()] == [1]
         assert follower.new() == []
-        with path.open("ab") as torn:
-            torn.write(b'{"seq": 2, "ev')
+    other = shutil.copy(path, tmp_path / "other.jsonl")
+    with Journal(other) as writing:
+        writing.append("study_finished", reason="")
+    line = other.read_bytes()[path.stat().st_size :]
+    with path.open("ab") as torn:
+        torn.write(line[:20])
+        torn.flush()
         assert follower.new() == []
-        with path.open("ab") as torn:
-            torn.write(b'ent": "study_finished", "reason": ""}\n')
-        assert [event["seq"] for event in follower.new()] == [2]
+        torn.write(line[20:])
+    assert [event["seq"] for event in follower.new()] == [2]
+
+
+@pytest.mark.fault(
+    "disks", "locks that two machines do not see of one another", "the later driver ends, no line is lost"
+)
+def test_a_second_driver_is_noticed_by_what_it_wrote(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as one, Journal(path) as other:
+        one.append("trial_started", trial=0, params={}, source="default")
+        with pytest.raises(StudyError, match=r"Another driver writes to .*where this one had left 0\."):
+            other.append("trial_started", trial=0, params={}, source="default")
+        one.append("study_finished", reason="done")
+    assert [event["event"] for event in journal.read(path)] == ["trial_started", "study_finished"]
 
 
 def test_a_full_disk_is_an_error_that_leaves_whole_lines(tmp_path, monkeypatch):
@@ -103,8 +121,10 @@ FIELDS = {
     "test_opened": {"chosen": []},
     "tested": {"trial": 0, "metrics": {}},
 }
-# Losing one of these would repeat or lose a trial, or a look at the test; losing another costs an epoch.
+# Losing one of these would repeat or lose a trial, or a look at the test, or leave files beside a journal that never
+# heard of their trial; losing another costs an epoch.
 SYNCED = {
+    "node_left_alone",
     "retrained",
     "study_finished",
     "study_interrupted",
@@ -112,6 +132,7 @@ SYNCED = {
     "test_opened",
     "tested",
     "trial_finished",
+    "trial_started",
 }
 
 
@@ -125,4 +146,4 @@ def test_what_must_not_be_lost_is_on_disk_before_anyone_acts_on_it(kind, tmp_pat
     monkeypatch.setattr("os.fsync", synced.append)
     with Journal(tmp_path / "journal.jsonl") as writing:
         writing.append(kind, **FIELDS[kind])
-    assert len(synced) == (kind in SYNCED)
+    assert len(synced) == 1 + (kind in SYNCED)  # the folder's entry, once
