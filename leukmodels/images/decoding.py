@@ -26,10 +26,9 @@ import numpy.typing as npt
 from PIL import Image, TiffTags, UnidentifiedImageError
 
 from leukmodels.errors import BadImageError
-from leukmodels.images import Colours, bmp, tiff, tiff_kinds
+from leukmodels.images import bmp, tiff, tiff_kinds
 from leukmodels.images.colourless import few_colours
 from leukmodels.images.foreign import foreign_format, jpeg_kind
-from leukmodels.images.profiles import embedded_profile, to_srgb
 
 FORMATS = ("TIFF", "BMP", "PNG", "JPEG")
 MAX_PIXELS = 64_000_000
@@ -48,19 +47,11 @@ _SIXTEEN_BITS = re.compile(r"I(;16.*)?|.*;16[BLN]")  # Pillow's names: "I;16B" i
 _FILTER = Image.Resampling.HAMMING
 
 
-def decode(
-    data: bytes,
-    *,
-    image_px: int,
-    crop_px: int | None,
-    max_pixels: int = MAX_PIXELS,
-    colours: Colours = "stored",
-) -> npt.NDArray[np.uint8]:
+def decode(data: bytes, *, image_px: int, crop_px: int | None, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
     """Return the pixels of an image file as uint8 of shape (image_px, image_px, 3), RGB.
 
-    The middle square of the image is taken, of at most `crop_px` a side, and scaled; `colours` "srgb" converts it from
-    the colour profile in the file, if there is one. Raises BadImageError, and nothing else whatever the bytes are; its
-    message is the reason.
+    The middle square of the image is taken, of at most `crop_px` a side, and scaled. Raises BadImageError, and nothing
+    else whatever the bytes are; its message is the reason.
     """
     if not data:
         raise BadImageError("the file is empty")
@@ -80,9 +71,6 @@ def decode(
                 # A line that is longer than a block would be copied anew for every block.
                 image.decodermaxblock = max(image.decodermaxblock, 4 * image.width)
                 pixels = _pixels(image, image_px, crop_px)
-        if colours == "srgb":
-            # After scaling: that of a few thousand pixels costs little, and changes colours by a level or two.
-            pixels = to_srgb(pixels, embedded_profile(data))
     except BadImageError:
         raise
     except UnidentifiedImageError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from leukmodels.errors import BadImageError
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _COLOUR_MAP, _EXTRA, _FORMAT = 258, 259, 262, 320, 338, 339
-_STRIP_OFFSETS, _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _PROFILE = 273, 322, 323, 324, 34675
+_STRIP_OFFSETS, _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS = 273, 322, 323, 324
 _BYTE, _TEXT, _SHORT, _LONG, _UNDEFINED, _LONG8 = 1, 2, 3, 4, 7, 16  # types of a TIFF's tags
 _LETTERS = {_BYTE: "B", _UNDEFINED: "B", _SHORT: "H", _LONG: "I", _LONG8: "Q"}
 _GREY, _PALETTE, _ASSOCIATED = (0, 1), 3, 1
@@ -67,14 +67,6 @@ class Directory:
             if found == tag and kind in _LETTERS
             for number in self._unpacked(_LETTERS[kind], min(count, _FEW), count, value)
         )
-
-    def raw(self, tag: int, most: int) -> bytes:
-        """Return the bytes of a tag of types BYTE or UNDEFINED; b"" where it is absent or has more than ``most``."""
-        for found, kind, count, value in self.entries:
-            if found == tag and kind in (_BYTE, _UNDEFINED) and len(value) < count <= most:
-                (start,) = struct.unpack(self.order + ("Q" if self.big else "I"), value)
-                return self.data[start : start + count]
-        return b""
 
     def _unpacked(self, letter: str, few: int, count: int, value: bytes) -> tuple[int, ...]:
         form = f"{self.order}{few}{letter}"
@@ -146,14 +138,6 @@ def refuse_costly(directory: Directory, max_pixels: int) -> None:
 def describe(directory: Directory) -> str:
     """Return bits, sample format and compression in words, "" where the file says neither bits nor compression."""
     return ", ".join(_kind(directory))
-
-
-def profile(data: bytes, most: int) -> bytes:
-    """Return the colour profile of a TIFF, b"" where it has none or one of more than ``most`` bytes."""
-    try:
-        return read_directory(data).raw(_PROFILE, most)
-    except (struct.error, OverflowError):
-        return b""
 
 
 def _kind(directory: Directory) -> Iterator[str]:

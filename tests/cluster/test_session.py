@@ -152,6 +152,7 @@ def test_a_relative_storage_in_a_job_is_refused_because_it_would_be_lost(head):
     assert "throw-away copy" in said
 
 
+@pytest.mark.fault("servers", "the dashboard is asked without the token", "refused")
 def test_the_dashboard_asks_for_the_token(head):
     url = f"http://127.0.0.1:{head.dashboard}/api/jobs/"
     with pytest.raises(urllib.error.HTTPError, match="401"):
@@ -191,6 +192,7 @@ def test_every_node_says_what_it_has_and_which_folders_it_sees(session, tmp_path
     assert not list((tmp_path / "shared").iterdir())
 
 
+@pytest.mark.fault("nodes", "a node does not answer when it is asked what it has", "named, not waited for")
 def test_a_node_that_does_not_answer_is_named(session, tmp_path, monkeypatch):
     monkeypatch.setattr(sessions, "_PATIENCE_S", 0.0)
     with pytest.raises(SessionError, match=rf"The node {socket.gethostname()} does not say what it has"):
@@ -222,6 +224,7 @@ def failed_session(tmp_path_factory):
     return done, home
 
 
+@pytest.mark.fault("files", "another user reads the session's token", "for its owner alone")
 def test_the_token_is_for_its_owner_alone(failed_session):
     _, home = failed_session
     assert (home / ".ray" / "auth_token").stat().st_mode & 0o077 == 0

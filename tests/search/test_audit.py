@@ -71,6 +71,7 @@ def test_what_mlflow_has_not_heard_is_named(study, capsys):
     assert said(capsys, study)[0] == 0
 
 
+@pytest.mark.fault("files", "a journal contradicts itself", "search.audit finds it")
 def test_a_journal_that_contradicts_itself_is_found(study):
     ended = next(event for event in journal.read(study.journal) if event["event"] == "trial_finished")
     told = {key: ended[key] for key in ("trial", "state", "outcome", "reason")}
@@ -80,6 +81,7 @@ def test_a_journal_that_contradicts_itself_is_found(study):
     assert "trial 0 was begun or ended 2 times by the journal" in differences
 
 
+@pytest.mark.fault("servers", "someone changes a number in MLflow", "search.audit finds it")
 def test_a_number_that_someone_changed_in_mlflow_is_found(study):
     with sqlite3.connect(study.path.parent / "mlflow.db") as database:
         database.execute("UPDATE latest_metrics SET value = 0.123 WHERE key = 'best.recall'")

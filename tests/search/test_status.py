@@ -109,6 +109,7 @@ def test_a_study_without_a_trial_has_a_status(study, capsys):
     assert json.loads(capsys.readouterr().out)["best"] == {}
 
 
+@pytest.mark.fault("files", "a study's journal is no journal", "said in its line, the others listed")
 def test_all_studies_are_listed_even_beside_a_broken_one(study, capsys):
     storage = study.path.parent
     studies.mixed(storage / "runx1-2")

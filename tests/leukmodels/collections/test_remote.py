@@ -125,6 +125,7 @@ def test_a_missing_key_a_file_and_a_missing_bucket_are_told_apart(object_store: 
         read("mll", f"s3://places/cells{object_store.query}")
 
 
+@pytest.mark.fault("servers", "wrong credentials of an object store", "told with what to set")
 def test_wrong_credentials_are_told_with_what_to_set(
     object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.fault("servers", "an object store does not answer", "told, not waited for")
 @pytest.mark.parametrize("endpoint", ["closed", "silent", "no.such.host.invalid"])
 def test_a_server_that_does_not_answer_is_told_and_not_waited_for(
     object_store: ObjectStore, request: pytest.FixtureRequest, endpoint: str
@@ -165,6 +167,7 @@ def test_a_server_that_does_not_answer_is_told_and_not_waited_for(
         read("mll", source)
 
 
+@pytest.mark.fault("servers", "an object store goes away between two images", "no fault of a file")
 def test_a_server_that_went_away_is_no_fault_of_a_file(object_store: ObjectStore, closed: str) -> None:
     source = open_source(f"s3://bucket/cells?endpoint_override={closed}&scheme=http")
     with pytest.raises(DataError, match=r"(?s)^s3://bucket/cells/1\.png cannot be read.*Does the server answer"):
@@ -195,6 +198,7 @@ def test_an_address_that_cannot_be_opened_says_what_can(address: str, words: str
         open_source(address)
 
 
+@pytest.mark.fault("workers", "credentials in an address of images", "no worker gets them")
 def test_workers_get_a_source_without_its_listing_or_any_credentials(
     object_store: ObjectStore, session: Session
 ) -> None:

@@ -135,6 +135,11 @@ def replace_by(images: Images, path: Path) -> None:
     another.paths[0].replace(path)
 
 
+@pytest.mark.fault(
+    "files",
+    "a shard of streamed pixels is missing, torn or another",
+    "a sentence that names it and what to do; no thread is left",
+)
 @pytest.mark.parametrize(
     ("damage", "words"),
     [

@@ -211,6 +211,7 @@ BOMB_BMP = encoded(RGB, "BMP")[:18] + struct.pack("<ii", 60_000, 60_000) + encod
 TALL_BMP = encoded(RGB, "BMP")[:18] + struct.pack("<ii", 10_000, 9_000) + encoded(RGB, "BMP")[26:54]
 
 
+@pytest.mark.fault("files", "images whose headers promise more pixels than memory holds", "refused by their headers")
 @pytest.mark.parametrize(
     "data",
     [TALL_BMP, tiff({256: 9000, 257: 9000}), tiff({259: 8, 322: 30_000, 323: 30_000}, zlib.compress(bytes(1000)))],
@@ -222,6 +223,7 @@ def test_a_bomb_is_refused_by_its_header(data: bytes) -> None:
         decode(data, image_px=64, crop_px=None)
 
 
+@pytest.mark.fault("files", "an image beyond Pillow's own ceiling", "refused")
 def test_a_bomb_beyond_pillows_own_ceiling_is_refused() -> None:
     with pytest.raises(BadImageError, match="exceeds limit"):
         decode(BOMB_BMP, image_px=64, crop_px=None)
@@ -254,6 +256,7 @@ SMALL = Image.fromarray(noise(24, 24))
 FILES = [encoded(SMALL, kind) for kind in ("TIFF", "BMP", "PNG", "JPEG")] + [encoded(SMALL, compression="tiff_lzw")]
 
 
+@pytest.mark.fault("files", "random wounds in images", "a bad image at worst")
 @given(
     st.sampled_from(FILES),
     st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), max_size=6),

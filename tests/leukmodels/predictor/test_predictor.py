@@ -144,6 +144,7 @@ def test_a_config_that_does_not_fit_is_refused(changes: dict[str, Any], message:
         Predictor.load(exported)
 
 
+@pytest.mark.fault("files", "an exported model is cut short", "a sentence, no answer")
 @pytest.mark.keras
 @pytest.mark.parametrize("keep", [0, 100, 5000, -200])
 def test_a_damaged_model_is_refused(keep: int, exported: Path) -> None:

@@ -207,6 +207,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     assert json.loads((root / "cohort.json").read_text())["classes"] == ["PML_RARA"]
 
 
+@pytest.mark.fault("drivers", "Ctrl-C or a full disk while a cohort is drawn", "nothing is left")
 @pytest.mark.parametrize(("stop", "workers"), [(OSError, 1), (KeyboardInterrupt, 2)])
 def test_an_interrupted_draw_leaves_nothing(tmp_path: Path, stop: type[BaseException], workers: int) -> None:
     def interrupt(drawn: int, total: int) -> None:
@@ -218,6 +219,7 @@ def test_an_interrupted_draw_leaves_nothing(tmp_path: Path, stop: type[BaseExcep
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault("drivers", "two processes draw one cohort", "one cohort, whole")
 def test_the_slower_of_two_drawers_keeps_the_faster_ones_cohort(tmp_path: Path) -> None:
     root = tmp_path / "cohort"
 

@@ -177,6 +177,9 @@ def flip_bits(content: bytearray) -> bytearray:
     return content
 
 
+@pytest.mark.fault(
+    "files", "a checkpoint is cut short, emptied, another file or has flipped bits", "the trial starts from scratch"
+)
 @pytest.mark.parametrize(
     "change",
     [lambda content: content[: len(content) // 2], lambda _: bytearray(), lambda _: bytearray(b"x"), flip_bits],
@@ -187,6 +190,9 @@ def test_a_damaged_checkpoint_is_none(change: Callable[[bytearray], bytearray], 
     assert checkpoint.load(folder / checkpoint.FILE_NAME) is None
 
 
+@pytest.mark.fault(
+    "files", "a checkpoint has flipped bits when its trial goes on", "the trial starts from scratch and ends the same"
+)
 def test_an_unreadable_checkpoint_starts_the_trial_from_scratch(two: tuple[Path, Trained], folder: Path) -> None:
     damage(folder / checkpoint.FILE_NAME, flip_bits)
     _, _, again = train(folder, tiny(), stop_at=1)

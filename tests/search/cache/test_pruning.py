@@ -129,6 +129,7 @@ def foreign(tmp_path: Path) -> Iterator[Path]:
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.fault("files", "--cache names a folder of other things", "nothing in it is touched")
 def test_a_folder_of_other_things_is_no_cache(foreign: Path) -> None:
     cache = PixelCache(foreign)
     words = "holds other things .* Name a new or an empty folder with --cache"

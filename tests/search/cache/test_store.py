@@ -98,6 +98,7 @@ def test_policies_have_different_names() -> None:
     assert names[-1] == "64px-crop450-max64000000-v3"
 
 
+@pytest.mark.fault("files", "what the cache knows of files is damaged", "dropped with a note, read again")
 def test_damaged_knowledge_of_files_is_dropped_with_a_note(cache: PixelCache, caplog: pytest.LogCaptureFixture) -> None:
     keep(cache, STAMPS[:2])
     (path,) = kept(cache)
@@ -158,6 +159,9 @@ def test_two_processes_at_once_lose_nothing(cache: PixelCache) -> None:
     check_true(cache)
 
 
+@pytest.mark.fault(
+    "drivers", "SIGKILL of a writer of the cache at a random moment", "all that it said it kept is there and true"
+)
 def test_a_writer_killed_at_any_moment_leaves_only_what_is_true(cache: PixelCache) -> None:
     for name in ("anna", "bea", "cleo", "dora"):
         with start_writer(cache, name, 100_000) as writer:

@@ -154,6 +154,7 @@ def test_a_second_look_at_the_test_needs_to_be_asked_for_and_is_counted(place, c
     assert len([*(place.confirmed / "test" / "2").glob("*.parquet")]) == len(openings[1].chosen)
 
 
+@pytest.mark.fault("drivers", "a confirmation dies while it trains", "what was trained is not trained again")
 def test_killed_while_it_trains_it_goes_on_without_repeating_anything(place, conducted, capsys):
     with pytest.raises(RuntimeError, match="the power went"):
         conducted(die_after=5)

@@ -80,6 +80,7 @@ def test_no_image_of_a_test_patient_can_be_reached_from_what_a_trial_is_given(pl
     assert found.isdisjoint(of_part["test"])
 
 
+@pytest.mark.fault("files", "the test is asked for without an opening in the journal", "it stays locked")
 def test_the_lock_opens_for_nothing_but_an_opening_in_the_journal(place, conducted, tmp_path):
     cache = PixelCache(tmp_path / "cache")
     config = Study.open(place).config

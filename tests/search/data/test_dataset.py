@@ -52,6 +52,7 @@ def test_pixels_are_those_of_the_files(prepared, tmp_path, how):
             assert ("control" in str(cells.image_ids[index])) == (cells.labels[index] == 0)
 
 
+@pytest.mark.fault("files", "streamed shards are lost or damaged between sessions", "written again, the others kept")
 def test_streamed_shards_that_are_there_are_kept_and_lost_or_damaged_ones_are_written_again(prepared, tmp_path):
     result = prepared(draw_folder(tmp_path / "mll"))
     whole = missing_stream_bytes(result, prepared.cache, window=16)
@@ -72,6 +73,7 @@ def test_streamed_shards_that_are_there_are_kept_and_lost_or_damaged_ones_are_wr
     np.testing.assert_array_equal(streamed, shared)
 
 
+@pytest.mark.fault("files", "a shard of the cache is damaged", "removed and prepared again")
 def test_a_shard_of_the_cache_that_is_damaged_is_removed_and_prepared_again(prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
     result = prepared(root)
@@ -208,6 +210,7 @@ def test_files_that_moved_are_read_but_not_kept_twice(prepared, tmp_path):
     assert result.report.fingerprint == first
 
 
+@pytest.mark.fault("drivers", "Ctrl-C while images are read", "the next run reads only the rest")
 def test_an_interrupted_ingest_is_finished(prepared, tmp_path):
     root = draw_folder(tmp_path / "mll")
 

@@ -123,6 +123,7 @@ def test_the_summary_says_why_there_is_no_front(clock):
     assert "SYNTHETIC" not in out.getvalue()
 
 
+@pytest.mark.fault("files", "markup in a message", "only text")
 def test_markup_in_a_message_is_only_text(clock):
     out = io.StringIO()
     console(out, clock).say("failed: [/bold] :smile: " + "x" * 300)

@@ -166,6 +166,9 @@ def test_images_in_an_object_store_are_scored_again_where_the_study_went_on_with
     assert config_of(tmp_path / "out")["command"] == "python -m search.run --data s3://moved/cells --data=cells"
 
 
+@pytest.mark.fault(
+    "servers", "the object store of a study is gone when it is exported", "given up at the first image, said"
+)
 def test_an_object_store_that_is_gone_is_given_up_at_the_first_image(study, object_store, tmp_path):
     manifest = stored(study)
     manifest["config"]["data"] = "s3://moved?endpoint_override=127.0.0.1:1&scheme=http"

@@ -157,6 +157,7 @@ def test_a_wrong_choice_ends_with_two(study):
         main([str(study.path), "--prefer", "luck"])
 
 
+@pytest.mark.fault("files", "--out names a folder of other things", "nothing in it is touched")
 def test_a_foreign_folder_is_refused_before_anything_is_loaded(study, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()

@@ -218,6 +218,7 @@ def test_a_name_that_is_no_folder_of_its_own_is_refused(name, tmp_path):
         plan("runx1", tmp_path, data=None, name=name)
 
 
+@pytest.mark.fault("drivers", "two searches of one name", "refused before either runs")
 def test_two_studies_in_one_place_are_refused_before_either_runs(tmp_path):
     one = plan("runx1", tmp_path, data=None)
     with pytest.raises(ConfigError, match="same name"):

@@ -31,6 +31,7 @@ def test_append_returns_what_a_reader_sees(tmp_path):
     assert event["metrics"] == {"recall": 0.5, "bad": None, "deep": [None]}
 
 
+@pytest.mark.fault("disks", "the journal's last line is torn at any byte", "cut, and the next one follows")
 @given(cut=st.integers(min_value=1))
 @settings(max_examples=60)
 def test_a_torn_last_line_is_cut_wherever_it_tore(tmp_path_factory, cut):
@@ -88,6 +89,11 @@ def test_a_second_driver_is_noticed_by_what_it_wrote(tmp_path):
     assert [event["event"] for event in journal.read(path)] == ["trial_started", "study_finished"]
 
 
+@pytest.mark.fault(
+    "disks",
+    "the disk is full in the middle of a line of the journal",
+    "an error; the journal has whole lines and goes on",
+)
 def test_a_full_disk_is_an_error_that_leaves_whole_lines(tmp_path, monkeypatch):
     path = tmp_path / "journal.jsonl"
     write = os.write

@@ -168,6 +168,7 @@ def test_telling_again_changes_nothing(study: StudyFolder, loss: str, monkeypatc
     assert all_that_mlflow_holds(study, uri) == before
 
 
+@pytest.mark.fault("servers", "the connection to MLflow breaks after any call", "nothing is told twice")
 @pytest.mark.parametrize("call", ["create_run", "log_batch", "set_terminated"])
 def test_crash_after_any_call_makes_no_duplicate(
     study: StudyFolder, call: str, monkeypatch: pytest.MonkeyPatch
@@ -208,6 +209,7 @@ def test_run_that_a_server_made_twice_is_deleted(study: StudyFolder) -> None:
     assert all_that_mlflow_holds(study, uri) == before
 
 
+@pytest.mark.fault("servers", "MLflow loses a run, or is another one", "told anew, the same")
 def test_store_that_lost_a_run_and_another_store_are_told_anew(
     study: StudyFolder, empty_store: Path, tmp_path: Path
 ) -> None:

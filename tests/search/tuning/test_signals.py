@@ -29,6 +29,7 @@ def test_the_signals_that_follow_do_not_disturb_the_first_ones_work():
     assert done
 
 
+@pytest.mark.fault("drivers", "a second Ctrl-C", "does not cut short what the first began")
 def test_a_second_signal_does_not_cut_short_what_an_outer_block_does_after_the_first():
     done = False
     with pytest.raises(Interrupted), interruptible():

@@ -97,6 +97,9 @@ def test_a_worker_that_keeps_dying_costs_its_trial_alone_and_the_cause_is_kept(t
     assert "died" in reason
 
 
+@pytest.mark.fault(
+    "workers", "a worker dies once, twice, three times in a trial", "the trial goes on; the third time it fails alone"
+)
 def test_a_worker_that_is_lost_once_or_twice_costs_nothing(troubled):
     assert [troubled.record.trials[number].state for number in (2, 3)] == [TrialState.COMPLETE] * 2
     deaths = [path.parent.name for path in sorted(troubled.folder.glob("trials/*/death-*"))]
@@ -135,6 +138,7 @@ def test_a_worker_that_hangs_is_noticed(session, tmp_path, monkeypatch):
     assert [trial.state for trial in record.trials.values()] == [TrialState.COMPLETE] * 4
 
 
+@pytest.mark.fault("disks", "the disk is full while trials train", "the study ends with what to do, resumable")
 def test_a_journal_that_cannot_be_written_ends_the_study_with_what_to_do(session, tmp_path, monkeypatch):
     written = journal.Journal.append
 
