@@ -178,8 +178,7 @@ class _Options(BaseModel):
     )
     group_access: GroupAccess = Field(
         default="none",
-        description="what the user's group may do with the files of the study, its export and the cache: nothing, as "
-        "they tell of patients; read them; or write, too",
+        description="what the user's group may do with the files of a study, which tell of patients",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
