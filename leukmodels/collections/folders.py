@@ -27,7 +27,7 @@ from leukmodels.collections.listing import (
 from leukmodels.collections.misplaced import misplaced
 from leukmodels.collections.names import MAGNIFICATIONS, PARTS, derived_from, is_derived, not_patients, part_named
 from leukmodels.collections.place import Folder, Source
-from leukmodels.collections.reader import Middle, Reader, ReadOptions
+from leukmodels.collections.reader import UNKNOWN_ORIGIN, Middle, Reader, ReadOptions
 from leukmodels.errors import DataError
 from leukmodels.process.words import plural
 
@@ -258,10 +258,7 @@ READER = Reader(
     classes=None,
     read=read,
     looks_like=looks_like,
-    limits=(
-        "Where these images come from is not known to this software: laboratory, stain, scanner and how the labels "
-        "were made are for the reader to judge.",
-    ),
+    limits=(UNKNOWN_ORIGIN,),
     reference_standard="the class that the folder names",
     asks_middle=True,
 )

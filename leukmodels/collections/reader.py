@@ -10,6 +10,12 @@ from leukmodels.collections.source import Source
 Middle = Literal["patient", "ignore", "split"]
 MIDDLES: tuple[Middle, ...] = get_args(Middle)
 
+# A limit of images that are the user's own.
+UNKNOWN_ORIGIN = (
+    "Where these images come from is not known to this software: laboratory, stain, scanner and how the labels were "
+    "made are for the reader to judge."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:

@@ -29,7 +29,7 @@ from leukmodels.collections.listing import (
 )
 from leukmodels.collections.names import PART_OF_WORD
 from leukmodels.collections.place import Source
-from leukmodels.collections.reader import Reader, ReadOptions
+from leukmodels.collections.reader import UNKNOWN_ORIGIN, Reader, ReadOptions
 from leukmodels.errors import BadImageError, DataError
 from leukmodels.process.words import plural
 
@@ -173,9 +173,6 @@ READER = Reader(
     classes=None,
     read=read,
     looks_like=looks_like,
-    limits=(
-        "Where these images come from is not known to this software: laboratory, stain, scanner and how the labels "
-        "were made are for the reader to judge.",
-    ),
+    limits=(UNKNOWN_ORIGIN,),
     reference_standard="the label that the table gives",
 )

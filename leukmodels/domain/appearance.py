@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from leukmodels.images.segmentation import BLACK, Images, Masks, background_masks, cell_masks
+from leukmodels.images.segmentation import BLACK, Images, Masks, background_masks, cell_masks, colours_within
 
 Numbers = npt.NDArray[np.float32]
 
@@ -69,13 +69,8 @@ def _planes(images: Images) -> tuple[Numbers, Numbers, Numbers, Numbers]:
 
 def _colours(images: Images, masks: Masks) -> Numbers:
     """Return means, spreads and correlations (Fisher's z) of red, green and blue within masks: (n, 9)."""
-    n = len(images)
-    within = masks.reshape(n, 1, -1).astype(np.float32)
-    within /= within.sum(axis=-1, keepdims=True)
-    values = images.reshape(n, -1, 3).astype(np.float32)
-    means = within @ values
-    values -= means
-    covariances = (values * within.transpose(0, 2, 1)).transpose(0, 2, 1) @ values
+    weights, means, values = colours_within(images, masks)
+    covariances = (values * weights.transpose(0, 2, 1)).transpose(0, 2, 1) @ values
     spreads = np.sqrt(np.maximum(np.einsum("naa->na", covariances), 0)) + _SPREAD
     correlations = np.stack(
         [covariances[:, a, b] / (spreads[:, a] * spreads[:, b]) for a, b in ((0, 1), (1, 2), (0, 2))], axis=-1

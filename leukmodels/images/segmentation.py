@@ -109,3 +109,19 @@ def _disc_in_the_middle(px: int) -> Masks:
     axis = np.arange(px) - (px - 1) / 2
     inside: Masks = axis[:, None] ** 2 + axis**2 <= (_DISC * px) ** 2
     return inside
+
+
+def colours_within(
+    images: Images, masks: Masks
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return each pixel's weight (n, 1, p), 0 outside of the masks, the mean colours (n, 1, 3), and what pixels differ.
+
+    The differences from the mean have the shape (n, p, 3), with p the number of pixels.
+    """
+    n = len(images)
+    weights = masks.reshape(n, 1, -1).astype(np.float32)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    values = images.reshape(n, -1, 3).astype(np.float32)
+    means = weights @ values
+    values -= means
+    return weights, means, values

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leukmodels.dataset.cells import Cells
-from leukmodels.images.segmentation import Images, Masks, background_masks, cell_masks
+from leukmodels.images.segmentation import Images, Masks, background_masks, cell_masks, colours_within
 
 _BATCH = 256
 
@@ -49,11 +49,6 @@ def read_colours(cells: Cells, *, black_background: bool, progress: Progress | N
 
 def _means_and_spreads(images: Images, masks: Masks) -> npt.NDArray[np.float64]:
     """Return the means and standard deviations (n, 6) of the channels of images (n, px, px, 3) within masks."""
-    n = len(images)
-    within = masks.reshape(n, 1, -1).astype(np.float32)
-    within /= within.sum(axis=-1, keepdims=True)
-    values = images.reshape(n, -1, 3).astype(np.float32)
-    means = within @ values
-    values -= means
+    weights, means, values = colours_within(images, masks)
     values *= values
-    return np.concatenate([means, np.sqrt(within @ values)], axis=-1, dtype=np.float64)[:, 0]
+    return np.concatenate([means, np.sqrt(weights @ values)], axis=-1, dtype=np.float64)[:, 0]
