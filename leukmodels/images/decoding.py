@@ -35,6 +35,8 @@ MAX_PIXELS = 64_000_000
 # Counts the changes of the policy above and of the scaling below: pixels that another version prepared are not used.
 POLICY_VERSION = 3
 
+# No image file that can be used is larger: four channels of 8 bits, and some megabytes of metadata.
+_BYTES_A_PIXEL, _METADATA_BYTES = 4, 16_000_000
 # No image needs as many of these; each is made a Python object, or a pass over all pixels.
 _PIECES = 4_000_000  # reads from one file: Pillow takes a padded JPEG and a run-length coded BMP byte by byte
 _PASSES = 64  # over as many pixels as the ceiling allows: a JPEG draws all of them again for 80 bytes
@@ -88,6 +90,11 @@ def prepare(pixels: npt.NDArray[np.uint8], *, image_px: int, crop_px: int | None
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise BadImageError(f"it is {pixels.dtype} of shape {pixels.shape}; expected uint8 (h, w, 3)")
     return np.asarray(_resize(Image.fromarray(pixels), image_px, crop_px))
+
+
+def most_bytes(max_pixels: int = MAX_PIXELS) -> int:
+    """Return how many bytes a file may have that ``decode`` accepts: no more of it needs to be read."""
+    return max_pixels * _BYTES_A_PIXEL + _METADATA_BYTES
 
 
 def side_px(data: bytes, *, crop_px: int | None) -> int:

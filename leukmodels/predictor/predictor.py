@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from leukmodels.collections.source import LocalFolder
 from leukmodels.dataset.pixels import Blocks
 from leukmodels.domain.training_domain import Likeness, TrainingDomain
 from leukmodels.errors import BadImageError, ConfigError
-from leukmodels.images.decoding import decode, prepare, side_px, square_px
+from leukmodels.images.decoding import decode, most_bytes, prepare, side_px, square_px
 from leukmodels.model.exported import FILE, MODEL_FILE, Preparation, current_export
 from leukmodels.training import scoring
 
@@ -198,7 +199,8 @@ class Predictor:
             if isinstance(image, np.ndarray):
                 pixels = prepare(image, image_px=self.image_px, crop_px=self.crop_px)
                 return _Prepared(pixels=pixels, side_px=square_px(*image.shape[1::-1], crop_px=self.crop_px))
-            data = Path(image).read_bytes()
+            # As a collection's files are: a pipe is not waited for, and a huge file not read to its end.
+            data = LocalFolder(root=str(Path(image).parent)).read(str(image), max_bytes=most_bytes())
             pixels = decode(data, image_px=self.image_px, crop_px=self.crop_px)
             return _Prepared(pixels=pixels, side_px=side_px(data, crop_px=self.crop_px))
         except BadImageError as error:

@@ -37,8 +37,6 @@ _TASK_FILES = (16, 16 * _SHARD_FILES)  # the fewest, and the most that a lost wo
 _ROUND = 0.7
 _OUTPUT_BYTES = 64_000  # told at once, of some hundred files
 _REMOTE_READS = 8  # at a time in each task
-# No image file that can be used is larger: four channels of 8 bits, and some megabytes of metadata.
-_BYTES_A_PIXEL, _METADATA_BYTES = 4, 16_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -185,7 +183,7 @@ def _contents(source: Source, paths: Sequence[str], policy: Policy) -> Iterator[
 def _read(source: Source, path: str, policy: Policy) -> bytes | str | DataError:
     """Return a file's bytes, or why it cannot be read, or that the source does not answer any more."""
     try:
-        return source.read(path, max_bytes=policy.max_pixels * _BYTES_A_PIXEL + _METADATA_BYTES)
+        return source.read(path, max_bytes=decoding.most_bytes(policy.max_pixels))
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
     except BadImageError as error:

@@ -1,4 +1,5 @@
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -276,3 +277,18 @@ def test_answers_bear_the_tasks_own_words(given: dict[str, Any], head: str, word
 def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"(?s)model.keras is missing.*config.yaml is missing"):
         main([str(tmp_path), "cell.png"])
+
+
+@pytest.mark.fault(
+    "files", "a pipe, a folder, an endless device and a sparse file of a terabyte as images", "a reason each, at once"
+)
+def test_what_is_no_image_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    with (tmp_path / "sparse.png").open("wb") as file:
+        file.truncate(1 << 40)
+    paths = [tmp_path / name for name in ("pipe.png", "folder.png", "sparse.png", "/dev/zero")]
+    errors = [answer.error or "" for answer in brightness_predictor().answers(paths)]
+    assert all(errors)
+    assert "regular file" in errors[0]
+    assert "1,099,511,627,776 bytes" in errors[2]
