@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 class JournalingScheduler(FIFOScheduler):
     """Records every report of ``trial.run`` and stops whom the rungs stop; a warm-up has no number, and only fails.
 
-    ``faults`` and ``watch`` hear of all that workers say; ``on_hopeless`` is told where it is no use to go on.
+    ``faults`` and ``watch`` hear of all that workers say (None: in a replay, where none of them is a machine's);
+    ``on_hopeless`` is told where it is no use to go on.
     """
 
-    def __init__(self, recorder: Recorder, rungs: RungTable, faults: Faults, watch: Watch) -> None:
+    def __init__(
+        self, recorder: Recorder, rungs: RungTable, faults: Faults | None = None, watch: Watch | None = None
+    ) -> None:
         super().__init__()
-        self._recorder, self._rungs, self._faults, self._watch = recorder, rungs, faults, watch
+        self._recorder, self._rungs = recorder, rungs
+        self._faults = faults or Faults(nodes=lambda: ())
+        self._watch = watch or Watch(kill=lambda node, pid: None)
         self.on_warm_up_failure: Callable[[str], None] = lambda reason: None
         self.on_hopeless: Callable[[Exception], None] = lambda error: None
 
@@ -63,7 +68,7 @@ class JournalingScheduler(FIFOScheduler):
             self._recorder.trial_finished(number, TrialState.FAILED, reason=result["failure"])
         else:
             self._watch.epoch(number)
-            self._faults.report(result["node"])
+            self._faults.report(result.get("node", ""))
             self._recorder.epoch(number, result["epoch"], json.loads(result["metrics"]))
             if self._stops(number, result["epoch"]):
                 self._watch.ended(number)

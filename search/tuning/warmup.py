@@ -120,7 +120,12 @@ class WarmSearcher(Searcher):
 class StartCounter(Callback):
     """Counts the workers that have started, says when the first trial does, and which trial begins again."""
 
-    def __init__(self, warm_ups: WarmUps, first_trial: Callable[[], None], again: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        warm_ups: WarmUps,
+        first_trial: Callable[[], None],
+        again: Callable[[Any], None] = lambda trial: None,
+    ) -> None:
         self._warm_ups, self._first_trial, self._again = warm_ups, first_trial, again
         self._any_trial = False
 

@@ -93,10 +93,12 @@ def test_the_real_c_nmc_sample_runs_to_a_front_and_its_export_answers(session, s
     ImageDraw.Draw(chart).line([(30, 400), (200, 100), (300, 250), (420, 50)], fill="blue", width=3)
     chart.save(storage / "chart.png")
     elsewhere = [*sorted((shared_data / "aml-lmu").rglob("*.tiff"))[:2], storage / "chart.png"]
-    for answer in predictor.answers(elsewhere):
+    *foreign, drawn = predictor.answers(elsewhere)
+    for answer in foreign:
         assert answer.score is None
         assert "background" in answer.unlike
-    assert all(answer.score is not None for answer in predictor.answers(elsewhere, answer_unlike=True))
+    assert "colours, as a mask or a drawing has" in drawn.error
+    assert all(answer.score is not None for answer in predictor.answers(elsewhere[:2], answer_unlike=True))
     assert predict([str(storage / "exported" / "b_all"), str(elsewhere[-1])]) == 1
     out = capsys.readouterr().out
     assert "56 images: 56 used, 0 duplicates, 0 quarantined." in out
