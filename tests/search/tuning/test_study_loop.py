@@ -118,6 +118,7 @@ def test_a_fault_of_the_machine_is_no_outcome_of_a_trial(session, tmp_path):
     "every worker finds the disk full",
     "the study ends with the cause, no trial has failed, all end in a resume",
 )
+@pytest.mark.slow
 def test_faults_in_a_row_end_the_study_which_can_be_resumed(session, tmp_path):
     with pytest.raises(StudyError, match=r"(?s)10 times in a row .*No space left on device.*--resume"):
         run_toy(tmp_path / "study", session, experiment=Toy(full="always"), trials=4, epochs=2, plateau=0)
